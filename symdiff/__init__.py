@@ -1,0 +1,1 @@
+"""symdiff: source-to-source symbolic differentiation of Python functions."""

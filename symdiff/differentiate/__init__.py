@@ -1,0 +1,1 @@
+"""Differentiation: expression to expression, so its results are differentiated again."""

@@ -1,0 +1,60 @@
+"""Activity: only what lies between `wrt` and the result is differentiated.
+
+    def f(x, k):
+        n = floor(x)      # inactive: locally constant
+        a = k * 2         # inactive: does not depend on x
+        return a * x + n  # active
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from symdiff.ir.expr import Apply, Expr, If, Map
+from symdiff.ir.walk import topological, transform
+from symdiff.primitives.row import Composite
+
+
+def active_nodes(order: Iterable[Expr], wrt: Iterable[Expr]) -> set[Expr]:
+    """The nodes of a topological `order` whose value varies, differentiably, with `wrt`."""
+    active = set(wrt)
+    for node in order:
+        if node in active:
+            continue
+        match node:
+            case Apply():
+                varies = node.op.differentiable and any(x in active for x in node.operands)
+            case If():
+                varies = node.then in active or node.orelse in active
+            case Map():
+                active.update(
+                    v for v, x in zip(node.indices, node.over, strict=True) if x in active
+                )
+                varies = node.body in active
+            case _:
+                varies = any(x in active for x in node.operands)
+        if varies and node.type.differentiable:
+            active.add(node)
+    return active
+
+
+def expand_composites(results: Sequence[Expr], wrt: Iterable[Expr]) -> list[Expr]:
+    """`results` with the active composite rows written out in terms of rows that have a rule.
+
+    A row whose expansion holds a composite again is expanded until none is left.
+    """
+    results = list(results)
+    while True:
+        order = topological(results)
+        active = active_nodes(order, wrt)
+        if not any(
+            isinstance(n, Apply) and isinstance(n.op, Composite) and n in active for n in order
+        ):
+            return results
+        targets = {n for n in active if isinstance(n, Apply) and isinstance(n.op, Composite)}
+        done: dict[Expr, Expr] = {}
+        for node in order:  # operands first, so each target sees its rewritten operands
+            new = transform([node], lambda n: n, done)[node]
+            if node in targets and isinstance(new, Apply):
+                done[node] = new.op.expand(new)
+        results = [done[r] for r in results]

@@ -1,0 +1,60 @@
+"""Forward mode: tangents follow the program's order.
+
+    y = sin(x)  ->  y = sin(x);  d_y = cos(x) * d_x
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from symdiff.differentiate.activity import active_nodes, expand_composites
+from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Apply, Expr, If, Map, Var, if_, map_, var
+from symdiff.ir.walk import topological
+from symdiff.primitives.row import conform, zero_of
+
+
+def pushforward(
+    results: Sequence[Expr], tangents: Mapping[Expr, Expr]
+) -> tuple[list[Expr | None], dict[Expr, Expr]]:
+    """The tangent of each result (None: identically zero), and of every active node.
+
+    `tangents` maps the inputs that vary to their tangents, of the same types.
+    """
+    results = expand_composites(results, tangents)
+    order = topological(results)
+    active = active_nodes(order, tangents)
+    tangent_of: dict[Expr, Expr] = dict(tangents)
+    bound: dict[Var, Var] = {}
+    for node in order:  # what regions bind gets a tangent variable of its own
+        if isinstance(node, Map):
+            for v, x in zip(node.indices, node.over, strict=True):
+                if x in active:
+                    bound[v] = var(f"d_{v.name}", v.type, v.tag)
+                    tangent_of[v] = bound[v]
+    for node in order:
+        if node not in active or node in tangent_of:
+            continue
+        match node:
+            case Apply():
+                tangent = node.op.pushforward(node, [tangent_of.get(x) for x in node.operands])
+            case If():
+                sides = [tangent_of.get(x) for x in (node.then, node.orelse)]
+                if all(side is None for side in sides):
+                    continue
+                zero = zero_of(node.type)
+                then, orelse = (zero if s is None else conform(s, node.type) for s in sides)
+                tangent = if_(node.pred, then, orelse, node.type)
+            case Map():
+                body = tangent_of.get(node.body)
+                if body is None:
+                    continue
+                pairs = [(v, x) for v, x in zip(node.indices, node.over, strict=True)]
+                pairs += [(bound[v], tangent_of[x]) for v, x in pairs if x in tangent_of]
+                indices, over = zip(*pairs, strict=True)
+                tangent = map_(indices, over, body, node.type)
+            case _:
+                raise UnsupportedError(f"{type(node).__name__} regions are not differentiated yet")
+        if tangent is not None:
+            tangent_of[node] = tangent
+    return [tangent_of.get(r) for r in results], tangent_of

@@ -1,0 +1,92 @@
+"""Every error that a user can cause, with a span in the user's own source.
+
+A `SymdiffError` prints as a compiler's message does:
+
+    UnsupportedError: model.py:4:9: 'while' on a value known only at run time is not supported
+      4 |         while x > 1.0:
+        |         ^^^^^^^^^^^^^
+    hint: ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range in the user's source; lines count from 1, columns from 0 (as in `ast`)."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str  # the source line that `line` names, without its newline
+
+    @property
+    def place(self) -> str:
+        """`model.py:4`: what comments and docstrings of generated code name."""
+        return f"{self.file.rsplit('/', 1)[-1]}:{self.line}"
+
+    def excerpt(self) -> str:
+        """The source line with a caret range below it."""
+        stop = self.end_column if self.end_line == self.line else len(self.text)
+        width = max(1, min(stop, len(self.text)) - self.column)
+        gutter = f"  {self.line} | "
+        blank = " " * (len(gutter) - 2) + "| "
+        indent = "".join("\t" if c == "\t" else " " for c in self.text[: self.column])
+        return f"{gutter}{self.text}\n{blank}{indent}{'^' * width}"
+
+
+class SymdiffError(Exception):
+    """Base of all errors of symdiff: a message, where in the source, and what to do instead."""
+
+    def __init__(self, message: str, *, span: Span | None = None, hint: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.span = span
+        self.hint = hint
+
+    def located(self, span: Span | None) -> SymdiffError:
+        """This error with `span` filled in where it has none yet (the innermost place wins)."""
+        if self.span is None:
+            self.span = span
+        return self
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.span is not None:
+            where = f"{self.span.file}:{self.span.line}:{self.span.column + 1}"
+            parts = [f"{where}: {self.message}", self.span.excerpt()]
+        if self.hint:
+            parts.append(f"hint: {self.hint}")
+        return "\n".join(parts)
+
+
+class UnsupportedError(SymdiffError):
+    """Python that symdiff does not differentiate."""
+
+
+class IllTypedError(SymdiffError, TypeError):
+    """Shapes or dtypes that do not fit, or an argument that is not differentiable."""
+
+
+class SourceError(SymdiffError):
+    """The source of a function cannot be found or read."""
+
+
+class UnknownNameError(SymdiffError, NameError):
+    """A parameter, local variable or function that does not exist."""
+
+
+class NotConnectedError(SymdiffError):
+    """The result does not depend on `wrt`, because the source cuts the connection."""
+
+
+class CheckError(SymdiffError, AssertionError):
+    """A derivative disagrees with finite differences."""
+
+
+class StaleError(SymdiffError):
+    """A generated module is older than the source it was made from."""

@@ -1,0 +1,1 @@
+"""The intermediate representation: interned expressions, types, functions. It knows no calculus."""

@@ -1,0 +1,270 @@
+"""Interned expressions: equal structure is the same object, so equality is identity.
+
+    Expr := Const value | Var name | Apply operator operands attributes
+          | If pred then orelse            lazily: only the side that is taken is evaluated
+          | Map index over body            one row of the result for each row of `over`
+          | For / While / Call             loops with carried values, recursive calls
+          | Project region index           one of the results of a region
+
+A region refers to outer values directly; what it binds (an index, carried values) are `Var`s of
+its own, unique in the function. Constructors never simplify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+from weakref import WeakValueDictionary
+
+from symdiff.ir.types import Type
+
+_INTERNED: WeakValueDictionary[Hashable, Expr] = WeakValueDictionary()
+
+
+class Operator:
+    """What an `Apply` applies. The table of primitives subclasses it; the IR knows only its name."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Expr:
+    """A value of the program. Frozen and interned; compare with `is`."""
+
+    __slots__ = ("__weakref__", "type")
+    type: Type
+    operands: tuple[Expr, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.type}>"
+
+
+class Const(Expr):
+    """A number, or a NumPy array that the function refers to."""
+
+    __slots__ = ("value",)
+    __match_args__ = ("value",)
+    value: Any
+
+    def __repr__(self) -> str:
+        return f"Const({self.value!r})"
+
+
+class Var(Expr):
+    """A parameter of the function, or a value that a region binds; `tag` keeps namesakes apart."""
+
+    __slots__ = ("name", "tag")
+    __match_args__ = ("name",)
+    name: str
+    tag: int
+
+    def __repr__(self) -> str:
+        return f"Var({self.name})"
+
+
+class Apply(Expr):
+    """An operator of the table on operands; `attrs` are its static arguments (axis, ...)."""
+
+    __slots__ = ("attrs", "op", "operands")
+    __match_args__ = ("op", "operands", "attrs")
+    op: Any
+    operands: tuple[Expr, ...]
+    attrs: tuple[Any, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.op.name}({', '.join(map(repr, self.operands))})"
+
+
+class If(Expr):
+    """`then if pred else orelse`; operands are (pred, then, orelse)."""
+
+    __slots__ = ("operands",)
+    operands: tuple[Expr, Expr, Expr]
+
+    @property
+    def pred(self) -> Expr:
+        return self.operands[0]
+
+    @property
+    def then(self) -> Expr:
+        return self.operands[1]
+
+    @property
+    def orelse(self) -> Expr:
+        return self.operands[2]
+
+
+class Map(Expr):
+    """`stack([body for indices in zip(*over)])`; operands are (*over, body)."""
+
+    __slots__ = ("indices", "operands")
+    indices: tuple[Var, ...]
+    operands: tuple[Expr, ...]
+
+    @property
+    def over(self) -> tuple[Expr, ...]:
+        return self.operands[:-1]
+
+    @property
+    def body(self) -> Expr:
+        return self.operands[-1]
+
+
+class For(Expr):
+    """`for index in range(start, stop, step): carried = body`, from `initial`.
+
+    operands are (start, stop, step, *initial, *body); its results are read with `Project`.
+    """
+
+    __slots__ = ("carried", "index", "operands")
+    index: Var
+    carried: tuple[Var, ...]
+    operands: tuple[Expr, ...]
+
+    @property
+    def bounds(self) -> tuple[Expr, ...]:
+        return self.operands[:3]
+
+    @property
+    def initial(self) -> tuple[Expr, ...]:
+        return self.operands[3 : 3 + len(self.carried)]
+
+    @property
+    def body(self) -> tuple[Expr, ...]:
+        return self.operands[3 + len(self.carried) :]
+
+
+class While(Expr):
+    """`while cond: carried = body`, from `initial`; operands are (cond, *initial, *body)."""
+
+    __slots__ = ("carried", "operands")
+    carried: tuple[Var, ...]
+    operands: tuple[Expr, ...]
+
+    @property
+    def cond(self) -> Expr:
+        return self.operands[0]
+
+    @property
+    def initial(self) -> tuple[Expr, ...]:
+        return self.operands[1 : 1 + len(self.carried)]
+
+    @property
+    def body(self) -> tuple[Expr, ...]:
+        return self.operands[1 + len(self.carried) :]
+
+
+class Call(Expr):
+    """A call to a separately compiled function, by name (recursion)."""
+
+    __slots__ = ("callee", "operands")
+    callee: str
+    operands: tuple[Expr, ...]
+
+
+class Project(Expr):
+    """Result number `index` of a region; its one operand is the region."""
+
+    __slots__ = ("index", "operands")
+    index: int
+    operands: tuple[Expr, ...]
+
+
+Region = If | Map | For | While | Call
+Node = Const | Var | Apply | If | Map | For | While | Call | Project
+
+
+def _intern(key: Hashable, kind: type, type_: Type, **fields: Any) -> Any:
+    node = _INTERNED.get(key)
+    if node is None:
+        node = object.__new__(kind)
+        node.type = type_
+        for name, value in fields.items():
+            setattr(node, name, value)
+        _INTERNED[key] = node
+    return node
+
+
+def const(value: Any, type_: Type) -> Const:
+    """A constant. `1`, `1.0`, `True`, `-0.0` and `0.0` are different ones."""
+    if hasattr(value, "tobytes") and hasattr(value, "shape"):
+        identity = (value.dtype.str, value.shape, value.tobytes())
+    else:
+        identity = (type(value), repr(value))
+    return _intern((Const, identity, type_), Const, type_, value=value)
+
+
+def var(name: str, type_: Type, tag: int = 0) -> Var:
+    """The variable `name`; the same name, type and tag is the same variable."""
+    return _intern((Var, name, type_, tag), Var, type_, name=name, tag=tag)
+
+
+def apply(op: Operator, operands: tuple[Expr, ...], attrs: tuple[Any, ...], type_: Type) -> Apply:
+    """`op` on `operands`, of the given result type."""
+    key = (op, operands, attrs, type_)
+    node = _INTERNED.get(key)
+    if node is None:
+        node = object.__new__(Apply)
+        node.type, node.op, node.operands, node.attrs = type_, op, operands, attrs
+        _INTERNED[key] = node
+    return node  # type: ignore[return-value]
+
+
+def if_(pred: Expr, then: Expr, orelse: Expr, type_: Type) -> If:
+    """`then if pred else orelse`, lazily."""
+    operands = (pred, then, orelse)
+    return _intern((If, operands, type_), If, type_, operands=operands)
+
+
+def map_(indices: tuple[Var, ...], over: tuple[Expr, ...], body: Expr, type_: Type) -> Map:
+    """One `body` for each row of `over`, stacked on a new leading axis."""
+    operands = (*over, body)
+    return _intern((Map, indices, operands, type_), Map, type_, indices=indices, operands=operands)
+
+
+def for_(index: Var, carried: tuple[Var, ...], operands: tuple[Expr, ...], type_: Type) -> For:
+    """A counted loop; see `For` for the layout of `operands`."""
+    key = (For, index, carried, operands, type_)
+    return _intern(key, For, type_, index=index, carried=carried, operands=operands)
+
+
+def while_(carried: tuple[Var, ...], operands: tuple[Expr, ...], type_: Type) -> While:
+    """A conditional loop; see `While` for the layout of `operands`."""
+    key = (While, carried, operands, type_)
+    return _intern(key, While, type_, carried=carried, operands=operands)
+
+
+def call(callee: str, operands: tuple[Expr, ...], type_: Type) -> Call:
+    """A call to the compiled function `callee`."""
+    return _intern((Call, callee, operands, type_), Call, type_, callee=callee, operands=operands)
+
+
+def project(region: Expr, index: int, type_: Type) -> Project:
+    """Result number `index` of `region`."""
+    key = (Project, index, region, type_)
+    return _intern(key, Project, type_, index=index, operands=(region,))
+
+
+def with_operands(node: Expr, operands: tuple[Expr, ...]) -> Expr:
+    """`node` with other operands of the same types."""
+    if operands == node.operands:
+        return node
+    match node:
+        case Apply():
+            return apply(node.op, operands, node.attrs, node.type)
+        case If():
+            return if_(*operands, node.type)  # type: ignore[arg-type]
+        case Map():
+            return map_(node.indices, operands[:-1], operands[-1], node.type)
+        case For():
+            return for_(node.index, node.carried, operands, node.type)
+        case While():
+            return while_(node.carried, operands, node.type)
+        case Call():
+            return call(node.callee, operands, node.type)
+        case Project():
+            return project(operands[0], node.index, node.type)
+        case _:
+            return node

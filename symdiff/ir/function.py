@@ -1,0 +1,125 @@
+"""A function of the program: parameters, result, and what is known of the user's source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from symdiff.errors import Span
+from symdiff.ir.expr import Expr, Var
+from symdiff.ir.tree import Tree, expressions, map_tree
+from symdiff.ir.types import Dim
+from symdiff.ir.walk import topological, transform
+
+_EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter; `tree` holds its `Var`s, or its static value."""
+
+    name: str
+    tree: Tree
+    default: str | None = None  # source of the default value, where it is a plain number
+    kind: str = "plain"  # plain | keyword | star | starstar: how it stands in the signature
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Where the size `symbol` is read: an axis of a parameter, or another expression."""
+
+    of: Expr
+    axis: int | None = None  # None: `of` is itself the size, an integer expression
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    """`holds`, or the primal raises `error(message)`: it does so itself wherever `by` is computed."""
+
+    holds: Expr
+    by: Expr
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place where the user cuts the derivative: `detach`, `no_grad`, a cast to an integer."""
+
+    node: Expr
+    what: str
+    span: Span | None
+
+
+@dataclass(frozen=True)
+class Function:
+    """name(params) -> result, with the user's names and lines for its values.
+
+    names: the user's name of a value. lines: the source line that computes it.
+    sizes: where the symbols of its shapes are read. equal: sizes that must agree although they
+    are read from different places. doc: the docstring of generated code.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    result: Tree
+    names: Mapping[Expr, str] = field(default_factory=lambda: _EMPTY)
+    lines: Mapping[Expr, int] = field(default_factory=lambda: _EMPTY)
+    sizes: Mapping[str, Measure] = field(default_factory=lambda: _EMPTY)
+    equal: tuple[tuple[Dim, Dim], ...] = ()
+    requires: tuple[Require, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    locals: Mapping[str, Tree] = field(default_factory=lambda: _EMPTY)
+    span: Span | None = None
+    doc: str = ""
+
+    @property
+    def results(self) -> list[Expr]:
+        """The expressions among the results, in order."""
+        return expressions(self.result)
+
+    @property
+    def variables(self) -> list[Var]:
+        """The variables among the parameters, in order."""
+        return [e for p in self.params for e in expressions(p.tree) if isinstance(e, Var)]
+
+    def nodes(self) -> list[Expr]:
+        """Everything that the results are made of, operands first."""
+        return topological(self.results)
+
+    def replace(self, **changes: Any) -> Function:
+        """A copy with some fields changed."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return Function(**{**fields, **changes})
+
+    def rewritten(self, mapping: Mapping[Expr, Expr]) -> Function:
+        """This function with its expressions replaced; names and lines follow the values.
+
+        `mapping` must know every node of the results; what only names or requires refer to is
+        rebuilt from it.
+        """
+        done = dict(mapping)
+
+        def moved(node: Expr) -> Expr:
+            if node not in done:
+                transform([node], lambda n: n, done)
+            return done[node]
+
+        names: dict[Expr, str] = {}
+        lines: dict[Expr, int] = {}
+        for old, name in self.names.items():
+            if old in mapping:
+                names.setdefault(mapping[old], name)
+        for old, line in self.lines.items():
+            if old in mapping:
+                lines.setdefault(mapping[old], line)
+        return self.replace(
+            result=map_tree(lambda x: moved(x) if isinstance(x, Expr) else x, self.result),
+            names=names,
+            lines=lines,
+            requires=tuple(
+                Require(moved(r.holds), moved(r.by), r.error, r.message) for r in self.requires
+            ),
+        )

@@ -1,0 +1,1 @@
+"""A partial evaluator over the Python AST: static Python values, dynamic IR values."""

@@ -1,0 +1,190 @@
+"""From a Python function and what is known of its arguments to an IR function."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import symdiff.primitives.table  # noqa: F401  (the rows must exist before anything is built)
+from symdiff.errors import SymdiffError, UnsupportedError
+from symdiff.ir.expr import Apply, Expr, Var
+from symdiff.ir.function import Function, Measure, Param, Require
+from symdiff.ir.tree import Tree, expressions, leaves, map_tree
+from symdiff.ir.types import dim_symbols
+from symdiff.ir.walk import substitute, topological
+from symdiff.parse import calls, containers, expressions as _expressions, statements
+from symdiff.parse.calls import body_of, closure_variables
+from symdiff.parse.frame import Context, Frame, run
+from symdiff.parse.source import definition_of
+from symdiff.parse.values import from_python
+from symdiff.primitives import numpy_api  # noqa: F401  (registers its spellings)
+from symdiff.primitives.spell import to_expr
+
+
+def parse(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Tree],
+    *,
+    opened: Iterable[str] = (),
+    nested: Callable[..., Any] | None = None,
+) -> Function:
+    """The IR of `function` for these arguments.
+
+    function: a Python function, method, or `functools.partial` of one.
+    arguments: each parameter's tree, of `Var`s where it is dynamic.
+    opened: local variables that `wrt` names. nested: how derivatives inside it are made.
+    Raises SymdiffError, with a span, for what is not supported.
+    """
+    context = Context(opened=frozenset(opened), nested=nested)
+    plain, bound = unwrap(function)
+    definition = definition_of(plain)
+    frame = Frame(
+        context, definition.source, {}, closure_variables(plain), plain.__globals__, top=True
+    )
+    frame.env.update({k: from_python(v) for k, v in bound.items()})
+    frame.env.update(map_tree_values(arguments))
+    try:
+        value = run(frame, body_of(frame, definition.node))
+    except RecursionError:
+        raise UnsupportedError(
+            f"{plain.__name__} is nested too deeply for Python's own parser",
+            span=definition.source.span(definition.node),
+        ) from None
+    span = definition.source.span(definition.node)
+    result = map_tree(_leaf, value)
+    _check_result(result, plain.__name__, span)
+    params = tuple(
+        Param(p.name, arguments[p.name], _default(p), _kind(p))
+        for p in inspect.signature(function).parameters.values()
+        if p.name in arguments
+    )
+    locals_, closing = _markers(context)
+    if closing:
+        found = expressions(result)
+        closed = dict(zip(found, substitute(found, closing), strict=True))
+        result = map_tree(lambda x: closed[x] if isinstance(x, Expr) else x, result)
+    return Function(
+        name=_name(plain),
+        params=params,
+        result=result,
+        names=dict(context.names),
+        lines=dict(context.lines),
+        sizes=_sizes(params, result),
+        requires=_requires(result),
+        cuts=tuple(context.cuts),
+        locals={**dict.fromkeys(context.known_locals), **locals_},
+        span=span,
+    )
+
+
+def unwrap(function: Any) -> tuple[types.FunctionType, dict[str, Any]]:
+    """The Python function behind a method or partial, and the arguments bound already."""
+    import functools
+
+    bound: dict[str, Any] = {}
+    while True:
+        if isinstance(function, functools.partial):
+            signature = inspect.signature(function.func)
+            bound = {**signature.bind_partial(*function.args, **function.keywords).arguments, **bound}
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            owner = next(iter(inspect.signature(function.__func__).parameters))
+            bound[owner] = function.__self__
+            function = function.__func__
+        elif isinstance(function, types.FunctionType):
+            return function, bound
+        elif hasattr(type(function), "__call__") and isinstance(
+            type(function).__call__, types.FunctionType
+        ):
+            function = function.__call__
+        else:
+            name = getattr(function, "__name__", repr(function))
+            raise UnsupportedError(
+                f"{name} is not a Python function: there is no source to differentiate",
+                hint="wrap it: lambda x: " + name + "(x)",
+            )
+
+
+def _name(function: types.FunctionType) -> str:
+    name = function.__name__
+    return name if name.isidentifier() else "f"
+
+
+def map_tree_values(arguments: Mapping[str, Tree]) -> dict[str, Any]:
+    """Arguments as the body sees them: its own copies of lists and dicts."""
+    return {name: map_tree(lambda leaf: leaf, tree) for name, tree in arguments.items()}
+
+
+def _leaf(value: Any) -> Any:
+    """A leaf of the result: numbers become constants; None stays."""
+    if isinstance(value, Expr) or value is None or isinstance(value, str):
+        return value
+    try:
+        return to_expr(value)
+    except SymdiffError:
+        return value
+
+
+def _check_result(result: Tree, name: str, span: Any) -> None:
+    for leaf in leaves(result):
+        if not isinstance(leaf, Expr) and leaf is not None and not isinstance(leaf, str):
+            raise UnsupportedError(
+                f"{name} returns a {type(leaf).__name__}, which is not a number, array or container",
+                span=span,
+            )
+
+
+def _default(p: inspect.Parameter) -> str | None:
+    if p.default is p.empty:
+        return None
+    if p.default is None or isinstance(p.default, (bool, int, float, str)):
+        return repr(p.default)
+    return None
+
+
+def _kind(p: inspect.Parameter) -> str:
+    kinds = {p.KEYWORD_ONLY: "keyword", p.VAR_POSITIONAL: "star", p.VAR_KEYWORD: "starstar"}
+    return kinds.get(p.kind, "plain")
+
+
+def _markers(context: Context) -> tuple[dict[str, Tree], dict[Expr, Expr]]:
+    """The last assignment of each opened local, and the markers of earlier ones to close."""
+    last: dict[str, Tree] = {}
+    closing: dict[Expr, Expr] = {}
+    for name, marks in context.markers.items():
+        for marker, value in marks[:-1]:
+            closing[marker] = substitute([value], closing)[0]
+        marker, value = marks[-1]
+        last[name] = (marker, substitute([value], closing)[0])
+    return last, closing
+
+
+def _sizes(params: tuple[Param, ...], result: Tree) -> dict[str, Measure]:
+    """Where each size symbol is read: the first parameter that has it as an axis."""
+    sizes: dict[str, Measure] = {}
+    for param in params:
+        for leaf in expressions(param.tree):
+            for axis, dim in enumerate(leaf.type.shape):
+                symbols = dim_symbols(dim)
+                if len(symbols) == 1 and str(dim) in symbols:
+                    sizes.setdefault(str(dim), Measure(leaf, axis))
+            if leaf.type.dtype == "int" and not leaf.type.rank and isinstance(leaf, Var):
+                sizes.setdefault(leaf.name, Measure(leaf))
+    for node in topological(expressions(result)):
+        if isinstance(node, Apply) and node.attrs and node.op.name == "index":
+            masks = [e[1] for e in node.attrs[0] if e[0] == "mask"]
+            bools = [x for x in node.operands[1:] if x.type.dtype == "bool"]
+            for name, mask in zip(masks, bools, strict=True):
+                sizes.setdefault(name, Measure(mask, None))
+    return sizes
+
+
+def _requires(result: Tree) -> tuple[Require, ...]:
+    from symdiff.parse.requires import requirements
+
+    return requirements(expressions(result))
+
+
+_REGISTERED = (calls, containers, _expressions, statements)

@@ -1,0 +1,313 @@
+"""Expressions: names, numbers, operators, comparisons, indexing. One function for each construct."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import IllTypedError, UnsupportedError
+from symdiff.ir.expr import Const, Expr
+from symdiff.ir.tree import Record
+from symdiff.parse.frame import Evaluation, Frame, Unbound, handles
+from symdiff.parse.values import from_python, is_static, join, static_index, truth
+from symdiff.primitives.arithmetic import OPERATORS
+from symdiff.primitives.row import choose
+from symdiff.primitives.spell import ATTRIBUTES, METHODS, BoundMethod, binary, subscript, to_expr
+
+_BINARY = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Pow: operator.pow, ast.MatMult: operator.matmul, ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+}  # fmt: skip
+_COMPARE = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne,
+}  # fmt: skip
+
+
+@handles(ast.Constant)
+def constant(frame: Frame, node: ast.Constant) -> Any:
+    return node.value
+
+
+@handles(ast.Name)
+def name(frame: Frame, node: ast.Name) -> Any:
+    return from_python(frame.lookup(node.id))
+
+
+@handles(ast.NamedExpr)
+def named_expression(frame: Frame, node: ast.NamedExpr) -> Evaluation:
+    from symdiff.parse.statements import assign
+
+    value = yield node.value
+    return (yield assign(frame, node.target, value))
+
+
+def _dynamic(*values: Any) -> bool:
+    return any(isinstance(v, Expr) for v in values)
+
+
+@handles(ast.BinOp)
+def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
+    left = yield node.left
+    right = yield node.right
+    return apply_operator(_BINARY[type(node.op)], left, right)
+
+
+def apply_operator(op: Any, left: Any, right: Any) -> Any:
+    """`left op right`, in Python where both are static."""
+    if _dynamic(left, right):
+        if isinstance(left, (tuple, list, str, dict)) or isinstance(right, (tuple, list, str, dict)):
+            if op is operator.mul and isinstance(left, (tuple, list)):
+                return left * static_index(right, "the length of a repeated list")
+            if not _numeric(left) or not _numeric(right):
+                raise IllTypedError(
+                    f"unsupported operand types: {_kind(left)} and {_kind(right)}",
+                    hint="turn the list into an array with np.array(...)",
+                )
+        return binary(op, left, right)
+    if isinstance(left, Record) or isinstance(right, Record):
+        return _dunder(op, left, right)
+    return op(left, right)
+
+
+def _numeric(value: Any) -> bool:
+    """Whether NumPy would take `value` as an operand beside an array: a number or nested numbers."""
+    if isinstance(value, (list, tuple)):
+        return False
+    return not isinstance(value, (str, dict))
+
+
+def _kind(value: Any) -> str:
+    return str(value.type) if isinstance(value, Expr) else type(value).__name__
+
+
+def _dunder(op: Any, left: Any, right: Any) -> Any:
+    raise UnsupportedError(
+        f"operators of {left.cls.__name__ if isinstance(left, Record) else right.cls.__name__} "
+        "objects are not supported",
+        hint="work with the fields, or call a function",
+    )
+
+
+@handles(ast.UnaryOp)
+def unary_operation(frame: Frame, node: ast.UnaryOp) -> Evaluation:
+    value = yield node.operand
+    match node.op:
+        case ast.Not():
+            known = truth(value)
+            if isinstance(known, bool):
+                return not known
+            return OPERATORS[operator.not_].build(known)
+        case ast.UAdd():
+            return value if isinstance(value, Expr) else +value
+        case ast.USub():
+            return OPERATORS[operator.neg].build(value) if _dynamic(value) else -value
+        case _:
+            return OPERATORS[operator.invert].build(value) if _dynamic(value) else ~value
+
+
+@handles(ast.BoolOp)
+def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
+    """`a and b` is `b if a else a`: what stands behind a run-time operand is evaluated lazily."""
+    conjunction = isinstance(node.op, ast.And)
+    pending: list[tuple[Expr, Any]] = []
+    result: Any = None
+    for operand in node.values:
+        value = yield operand
+        known = truth(value)
+        result = value
+        if isinstance(known, bool):
+            if known is not conjunction:
+                break
+        elif operand is not node.values[-1]:
+            pending.append((known, value))
+    for pred, value in reversed(pending):
+        other = pred if isinstance(result, Expr) and result.type.dtype == "bool" else value
+        if isinstance(result, bool):
+            other, result = pred, result
+        sides = (result, other) if conjunction else (other, result)
+        result = join(pred, *sides, "this expression")
+    return result
+
+
+@handles(ast.Compare)
+def comparison(frame: Frame, node: ast.Compare) -> Evaluation:
+    """`a < b < c` is `a < b and b < c`, with b evaluated once."""
+    left = yield node.left
+    parts: list[Any] = []
+    for op, comparator in zip(node.ops, node.comparators, strict=True):
+        right = yield comparator
+        parts.append(compare(op, left, right))
+        if parts[-1] is False:
+            break
+        left = right
+    result = parts[-1]
+    for part in reversed(parts[:-1]):
+        if isinstance(part, Expr):
+            if part.type.rank:
+                raise IllTypedError(
+                    "a chained comparison of arrays has no truth value", hint="write (a < b) & (b < c)"
+                )
+            result = choose(part, result, False).expr
+        elif not part:
+            result = part
+    return result
+
+
+def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
+    """One comparison."""
+    match op:
+        case ast.Is() | ast.IsNot():
+            same = left is right or (
+                not isinstance(left, Expr) and not isinstance(right, Expr) and left is right
+            )
+            return same if isinstance(op, ast.Is) else not same
+        case ast.In() | ast.NotIn():
+            if isinstance(left, Expr) or not is_static(right):
+                if isinstance(right, dict) and not isinstance(left, Expr):
+                    found = left in right
+                else:
+                    raise UnsupportedError(
+                        "'in' needs values that are known when compiling",
+                        hint="compare with each item, or use np.any(x == items)",
+                    )
+            else:
+                found = left in right
+            return found if isinstance(op, ast.In) else not found
+        case _:
+            if _dynamic(left, right):
+                if left is None or right is None or isinstance(left, str) or isinstance(right, str):
+                    return isinstance(op, ast.NotEq)
+                return binary(_COMPARE[type(op)], left, right)
+            return _COMPARE[type(op)](left, right)
+
+
+@handles(ast.IfExp)
+def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
+    pred = truth((yield node.test))
+    if isinstance(pred, bool):
+        return (yield node.body if pred else node.orelse)
+    frame.context.branch += 1
+    then = yield node.body
+    orelse = yield node.orelse
+    frame.context.branch -= 1
+    result = join(pred, then, orelse, "this expression")
+    if isinstance(result, Unbound):
+        raise UnsupportedError(f"the conditional expression {result.why}")
+    return result
+
+
+@handles(ast.Attribute)
+def attribute(frame: Frame, node: ast.Attribute) -> Evaluation:
+    value = yield node.value
+    return get_attribute(value, node.attr)
+
+
+def get_attribute(value: Any, attr: str) -> Any:
+    """`value.attr` for an array, a record, or any static object."""
+    if isinstance(value, Expr):
+        if attr in ATTRIBUTES:
+            return ATTRIBUTES[attr](value)
+        if attr in METHODS:
+            return BoundMethod(value, attr)
+        raise UnsupportedError(
+            f"arrays have no attribute {attr!r} that symdiff knows",
+            hint="see `symdiff primitives` for what is supported",
+        )
+    if isinstance(value, Record):
+        if attr in value.fields:
+            return value.fields[attr]
+        member = getattr(value.cls, attr, None)
+        if isinstance(member, property):
+            return Method(value, member.fget, call=True)
+        if callable(member):
+            return Method(value, member)
+        if member is not None:
+            return from_python(member)
+        raise IllTypedError(f"{value.cls.__name__} has no field {attr!r}")
+    if isinstance(value, (list, dict)):
+        return ContainerMethod(value, attr, getattr(value, attr))
+    if isinstance(value, np.ndarray) and attr in METHODS and attr not in ATTRIBUTES:
+        return BoundMethod(value, attr)
+    return from_python(getattr(value, attr))
+
+
+class Method:
+    """A method of a record's class, bound to it; a property is called at once."""
+
+    def __init__(self, owner: Record, function: Any, call: bool = False):
+        self.owner, self.function, self.call = owner, function, call
+
+
+class ContainerMethod:
+    """A method of a list or dict that the program builds."""
+
+    def __init__(self, owner: Any, name: str, function: Any):
+        self.owner, self.name, self.function = owner, name, function
+
+
+@handles(ast.Subscript)
+def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
+    value = yield node.value
+    key = yield node.slice
+    if isinstance(value, Expr):
+        return subscript(value, key)
+    if isinstance(value, np.ndarray):
+        return value[key] if is_static(key) else subscript(to_expr(value), key)
+    if isinstance(value, Record):
+        items = tuple(value.fields.values())
+        return items[static_index(key, "an index into a named tuple")]
+    if isinstance(value, (tuple, list, dict, str)) or hasattr(value, "__getitem__"):
+        return from_python(value[_static_key(key)])
+    raise IllTypedError(f"{type(value).__name__} objects cannot be indexed")
+
+
+def _static_key(key: Any) -> Any:
+    if isinstance(key, slice):
+        return slice(*(static_index(p, "a slice bound") for p in (key.start, key.stop, key.step)))
+    return static_index(key, "an index into a Python container")
+
+
+@handles(ast.Slice)
+def slice_expression(frame: Frame, node: ast.Slice) -> Evaluation:
+    parts = []
+    for part in (node.lower, node.upper, node.step):
+        parts.append(None if part is None else (yield part))
+    return slice(*parts)
+
+
+@handles(ast.JoinedStr)
+def formatted_string(frame: Frame, node: ast.JoinedStr) -> Evaluation:
+    text = ""
+    for part in node.values:
+        value = yield part
+        text += value if isinstance(value, str) else str(value)
+    return text
+
+
+@handles(ast.FormattedValue)
+def formatted_value(frame: Frame, node: ast.FormattedValue) -> Evaluation:
+    value = yield node.value
+    if not is_static(value):
+        raise UnsupportedError("an f-string of a run-time value is not supported here")
+    spec = "" if node.format_spec is None else (yield node.format_spec)
+    convert = {-1: lambda v: v, 115: str, 114: repr, 97: ascii}[node.conversion]
+    return format(convert(value), spec)
+
+
+@handles(ast.Lambda)
+def lambda_expression(frame: Frame, node: ast.Lambda) -> Evaluation:
+    from symdiff.parse.calls import close_over
+
+    return (yield close_over(frame, node))
+
+
+def as_const(value: Any) -> Any:
+    """A compile-time constant's value, where an expression is one."""
+    return value.value if isinstance(value, Const) else value

@@ -1,0 +1,108 @@
+"""The source of a function: its AST node with positions in its own file.
+
+Works for `def` and `lambda` (several on a line: by the positions of the code object), in files,
+notebooks, the interactive interpreter and `exec` with `linecache`.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import types
+from dataclasses import dataclass
+
+from symdiff.errors import SourceError, Span
+
+FunctionNode = ast.FunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's text, from which spans are cut."""
+
+    file: str
+    lines: tuple[str, ...]
+
+    def span(self, node: ast.AST) -> Span:
+        """Where `node` stands. A block (`if`, `for`, `def`) is shown by its first line."""
+        line = getattr(node, "lineno", 1)
+        column = getattr(node, "col_offset", 0)
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        # `ast` counts UTF-8 bytes; carets count characters.
+        start = len(text.encode()[:column].decode(errors="ignore"))
+        end_line = getattr(node, "end_lineno", line) or line
+        stop = len(text.encode()[: getattr(node, "end_col_offset", 0)].decode(errors="ignore"))
+        if end_line != line:
+            stop = len(text.split("#")[0].rstrip())
+        return Span(self.file, line, start, line, stop, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function's node in its file, and the function itself."""
+
+    node: FunctionNode
+    source: Source
+    function: types.FunctionType
+
+
+def definition_of(function: types.FunctionType) -> Definition:
+    """The source of a Python function. Raises SourceError where there is none."""
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    name = function.__name__
+    if not lines:
+        raise SourceError(
+            f"the source of {name} is not available ({code.co_filename})",
+            hint="define it in a file or notebook cell, or register its source with linecache",
+        )
+    text = "".join(lines)
+    try:
+        tree = ast.parse(text, code.co_filename)
+    except SyntaxError as error:
+        raise SourceError(f"the source of {name} does not parse: {error}") from None
+    source = Source(code.co_filename, tuple(text.splitlines()))
+    candidates = [n for n in ast.walk(tree) if _matches(n, code)]
+    if not candidates:
+        raise SourceError(
+            f"cannot find {name} at line {code.co_firstlineno} of {code.co_filename}",
+            hint="the file has changed since it was imported: import it again",
+        )
+    node = candidates[0] if len(candidates) == 1 else _closest(candidates, code)
+    return Definition(node, source, function)
+
+
+def _matches(node: ast.AST, code: types.CodeType) -> bool:
+    if isinstance(node, ast.Lambda):
+        if code.co_name != "<lambda>":
+            return False
+        first, last = node.lineno, node.end_lineno or node.lineno
+        if not first <= code.co_firstlineno <= last:
+            return False
+    elif isinstance(node, ast.FunctionDef):
+        first = min([d.lineno for d in node.decorator_list] + [node.lineno])
+        if node.name != code.co_name or first != code.co_firstlineno:
+            return False
+    else:
+        return False
+    a = node.args
+    names = [x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return tuple(names) == code.co_varnames[: len(names)]
+
+
+def _closest(candidates: list[ast.AST], code: types.CodeType) -> FunctionNode:
+    """Of several lambdas on a line, the one that the instructions' positions lie in."""
+    spots = {
+        (line, column) for line, _, column, _ in code.co_positions()
+        if line is not None and column is not None
+    }  # fmt: skip
+
+    def inside(node: ast.AST) -> tuple[int, int]:
+        body = node.body if isinstance(node, ast.Lambda) else node
+        start = (body.lineno, body.col_offset)  # type: ignore[union-attr]
+        stop = (body.end_lineno, body.end_col_offset)  # type: ignore[union-attr]
+        hits = sum(start <= spot < stop for spot in spots)  # type: ignore[operator]
+        width = (stop[0] - start[0]) * 10_000 + stop[1] - start[1]  # type: ignore[operator]
+        return (-hits, width)
+
+    return min(candidates, key=inside)  # type: ignore[return-value]

@@ -1,0 +1,126 @@
+"""What the evaluator does with values: numbers become constants, branches are joined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import IllTypedError, UnsupportedError
+from symdiff.ir.expr import Const, Expr
+from symdiff.ir.tree import Record, is_container
+from symdiff.parse.frame import Unbound
+from symdiff.primitives.elementary import detach
+from symdiff.primitives.row import choose
+from symdiff.primitives.spell import to_expr
+
+NUMBERS = (int, float, complex, np.generic)
+
+
+def is_static(value: Any) -> bool:
+    """Whether a value, with all that it contains, is known when compiling."""
+    if isinstance(value, Expr):
+        return False
+    if isinstance(value, (tuple, list)):
+        return all(is_static(v) for v in value)
+    if isinstance(value, dict):
+        return all(is_static(v) for v in value.values())
+    return not isinstance(value, Record)
+
+
+def truth(value: Any) -> Any:
+    """`bool(value)`: a Python bool where it is known, else a boolean expression."""
+    if isinstance(value, Const):
+        return bool(value.value)
+    if not isinstance(value, Expr):
+        if isinstance(value, Record):
+            return True
+        return bool(value)
+    if value.type.rank:
+        raise IllTypedError(
+            "the truth value of an array is ambiguous",
+            hint="use np.where for a choice in each element, or .any() / .all()",
+        )
+    if value.type.dtype == "bool":
+        return value
+    return choose(value, True, False).expr if False else _nonzero(value)
+
+
+def _nonzero(value: Expr) -> Expr:
+    from symdiff.primitives.arithmetic import not_equal
+
+    return not_equal.build(value, 0)
+
+
+def join(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
+    """The value after a run-time branch: `then if pred else orelse`, leaf by leaf."""
+    if then is orelse:
+        return then
+    if isinstance(then, Unbound) or isinstance(orelse, Unbound):
+        return then if isinstance(then, Unbound) else orelse
+    if is_container(then) and is_container(orelse):
+        return _join_containers(pred, then, orelse, what)
+    numeric = (Expr, *NUMBERS, np.ndarray)
+    if isinstance(then, numeric) and isinstance(orelse, numeric):
+        if not isinstance(then, Expr) and not isinstance(orelse, Expr):
+            if type(then) is type(orelse) and np.array_equal(then, orelse, equal_nan=False):
+                return then
+        a, b = to_expr(then), to_expr(orelse)
+        if a is b:
+            return a
+        if a.type.shape != b.type.shape:
+            raise IllTypedError(
+                f"the two branches give {what} different shapes: {a.type} and {b.type}"
+            )
+        return choose(pred, a, b).expr
+    try:
+        if then == orelse:
+            return then
+    except Exception:
+        pass
+    return Unbound("is different things on the two sides of a branch that is taken at run time")
+
+
+def _join_containers(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
+    from symdiff.ir.tree import children, rebuild
+
+    a, b = children(then), children(orelse)
+    same = type(then) is type(orelse) and [k for _, k, _ in a] == [k for _, k, _ in b]
+    if isinstance(then, Record):
+        same = same and then.cls is orelse.cls
+    if not same:
+        return Unbound("has a different structure on the two sides of a run-time branch")
+    return rebuild(then, [join(pred, x, y, what) for (_, _, x), (_, _, y) in zip(a, b, strict=True)])
+
+
+def detached(value: Any) -> Any:
+    """`value` with no derivative flowing through it."""
+    from symdiff.ir.tree import map_tree
+
+    def cut(leaf: Any) -> Any:
+        if isinstance(leaf, Expr) and leaf.type.differentiable and not isinstance(leaf, Const):
+            return detach.build(leaf)
+        return leaf
+
+    return map_tree(cut, value)
+
+
+def from_python(value: Any) -> Any:
+    """A Python object met in the program as a tree: records become `Record`s."""
+    from symdiff.ir.tree import is_record, record_fields
+
+    if is_record(value):
+        return Record(type(value), {k: from_python(v) for k, v in record_fields(value).items()})
+    return value
+
+
+def static_index(value: Any, what: str) -> Any:
+    """An index into a Python container, which must be known when compiling."""
+    if isinstance(value, Const):
+        return value.value
+    if isinstance(value, Expr):
+        raise UnsupportedError(
+            f"{what} must be known when compiling",
+            hint="make the parameter static, or turn the list into an array (np.array)",
+        )
+    return value

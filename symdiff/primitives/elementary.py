@@ -1,0 +1,257 @@
+"""Elementary functions: one row each, partial derivatives in operand `x` and result `y`.
+
+Formulas: DLMF 4.20 (circular), 4.35 (hyperbolic), 4.2 (exp, log), 5.2 (gamma), 7.2 (erf).
+They are written in the form that loses least to rounding: (1 - x)(1 + x), not 1 - x^2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from symdiff.primitives.arithmetic import nonzero, pole
+from symdiff.primitives.domain import ABOVE_MINUS_ONE, ABOVE_ONE, POSITIVE, REALS, UNIT, Domain
+from symdiff.primitives.row import (
+    Discrete,
+    Elementwise,
+    Term,
+    arithmetic_result,
+    bool_result,
+    choose,
+    conform,
+    float_result,
+)
+
+LN2, LN10 = math.log(2.0), math.log(10.0)
+
+
+def _unary(name: str, partial: Any, over: Domain = REALS, **row: Any) -> Elementwise:
+    row.setdefault("numpy", f"np.{name}({{0}})")
+    row.setdefault("math", f"math.{name}({{0}})")
+    return Elementwise(name, (partial,), over=(over,), **row)
+
+
+sin = _unary("sin", lambda x, y: cos(x))
+cos = _unary("cos", lambda x, y: -sin(x))
+tan = _unary("tan", lambda x, y: 1.0 + y * y)
+asin = _unary(
+    "asin", lambda x, y: pole(1.0, sqrt((1.0 - x) * (1.0 + x))), UNIT,
+    numpy="np.arcsin({0})", raises=True,
+)
+acos = _unary(
+    "acos", lambda x, y: pole(-1.0, sqrt((1.0 - x) * (1.0 + x))), UNIT,
+    numpy="np.arccos({0})", raises=True,
+)
+atan = _unary("atan", lambda x, y: 1.0 / (1.0 + x * x), numpy="np.arctan({0})")
+sinh = _unary("sinh", lambda x, y: cosh(x), raises=True)
+cosh = _unary("cosh", lambda x, y: sinh(x), raises=True)
+tanh = _unary("tanh", lambda x, y: 1.0 - y * y)
+asinh = _unary("asinh", lambda x, y: 1.0 / hypot(1.0, x), numpy="np.arcsinh({0})")
+acosh = _unary(
+    "acosh", lambda x, y: pole(1.0, sqrt(x - 1.0) * sqrt(x + 1.0)), ABOVE_ONE,
+    numpy="np.arccosh({0})", raises=True, requires=lambda x: x >= 1.0,
+)
+atanh = _unary(
+    "atanh", lambda x, y: 1.0 / ((1.0 - x) * (1.0 + x)), UNIT,
+    numpy="np.arctanh({0})", raises=True, requires=lambda x: abs_(x) < 1.0,
+)
+exp = _unary("exp", lambda x, y: y, raises=True)
+exp2 = _unary("exp2", lambda x, y: y * LN2, raises=True)
+expm1 = _unary("expm1", lambda x, y: exp(x), raises=True)
+log = _unary("log", lambda x, y: 1.0 / x, POSITIVE, raises=True, requires=lambda x: x > 0.0)
+log2 = _unary(
+    "log2", lambda x, y: 1.0 / (x * LN2), POSITIVE, raises=True, requires=lambda x: x > 0.0
+)
+log10 = _unary(
+    "log10", lambda x, y: 1.0 / (x * LN10), POSITIVE, raises=True, requires=lambda x: x > 0.0
+)
+log1p = _unary(
+    "log1p", lambda x, y: 1.0 / (1.0 + x), ABOVE_MINUS_ONE, raises=True,
+    requires=lambda x: x > -1.0,
+)
+
+
+def _sqrt_partial(x: Term, y: Term) -> Term:
+    # The root of a sum of squares is a norm: its derivative at 0 is 0, not 0 * inf.
+    return 0.5 / nonzero(y) if is_sum_of_squares(x) else pole(0.5, y)
+
+
+def is_sum_of_squares(x: Term) -> bool:
+    """Whether x is written as a sum of squares, so that it is zero only where each term is."""
+    from symdiff.primitives.arithmetic import add, multiply, power
+
+    stack = [x.expr]
+    while stack:
+        node = stack.pop()
+        op = getattr(node, "op", None)
+        if op is add or getattr(op, "name", "") in ("sum", "mean"):
+            stack.extend(node.operands)
+        elif op is multiply and node.operands[0] is node.operands[1]:
+            continue
+        elif op is not power or getattr(node.operands[1], "value", None) != 2:
+            return False
+    return True
+
+
+sqrt = _unary("sqrt", _sqrt_partial, POSITIVE, raises=True)
+cbrt = _unary("cbrt", lambda x, y: pole(1.0, 3.0 * y * y), REALS.without(0.0))
+
+
+def sign_of(x: Term) -> Term:
+    """-1, 0 or 1; nan stays nan."""
+    if x.expr.type.weak:
+        return choose(x > 0.0, 1.0, choose(x < 0.0, -1.0, 0.0 * x))
+    return sign(x)
+
+
+sign = Discrete("sign", float_result, numpy="np.sign({0})")
+abs_ = _unary(
+    "abs", lambda x, y: sign_of(x), REALS.without(0.0), infer=arithmetic_result,
+    numpy="abs({0})", math="abs({0})",
+)
+fabs = _unary("fabs", lambda x, y: sign_of(x), REALS.without(0.0))
+erf = _unary("erf", lambda x, y: 2.0 / math.sqrt(math.pi) * exp(-(x * x)), numpy="special.erf({0})")
+erfc = _unary(
+    "erfc", lambda x, y: -2.0 / math.sqrt(math.pi) * exp(-(x * x)), numpy="special.erfc({0})"
+)
+degrees = _unary("degrees", lambda x, y: 180.0 / math.pi)
+radians = _unary("radians", lambda x, y: math.pi / 180.0)
+
+
+def _shifted(x: Term, y: Term) -> Term:
+    return nonzero(x * x + y * y)
+
+
+def _binary(name: str, partials: Any, **row: Any) -> Elementwise:
+    row.setdefault("numpy", f"np.{name}({{0}}, {{1}})")
+    row.setdefault("math", f"math.{name}({{0}}, {{1}})")
+    row.setdefault("over", (REALS, REALS))
+    return Elementwise(name, partials, **row)
+
+
+hypot = _binary("hypot", (lambda x, y, r: x / nonzero(r), lambda x, y, r: y / nonzero(r)))
+atan2 = _binary(
+    "atan2", (lambda y, x, r: x / _shifted(x, y), lambda y, x, r: -y / _shifted(x, y)),
+    numpy="np.arctan2({0}, {1})",
+)
+fmod = _binary("fmod", (lambda x, y, r: 1.0, lambda x, y, r: -trunc(x / y)), raises=True)
+ieee_remainder = _binary(
+    "ieee_remainder", (lambda x, y, r: 1.0, lambda x, y, r: (r - x) / y),
+    math="math.remainder({0}, {1})", numpy="np.frompyfunc(math.remainder, 2, 1)({0}, {1})",
+    raises=True,
+)
+copysign = _binary("copysign", (lambda x, y, r: sign_of(x) * copysign(1.0, y), None))
+logaddexp = _binary(
+    "logaddexp", (lambda x, y, r: exp(x - r), lambda x, y, r: exp(y - r)), commutes=True
+)
+logaddexp2 = _binary(
+    "logaddexp2", (lambda x, y, r: exp2(x - r), lambda x, y, r: exp2(y - r)), commutes=True
+)
+nextafter = _binary("nextafter", (lambda x, y, r: 1.0, None))
+ldexp = _binary("ldexp", (lambda x, n, r: exp2(1.0 * n), None))
+
+
+def _tie(x: Term, y: Term) -> Term:
+    """1 where x > y, 1/2 where they are equal, 0 where x < y."""
+    return choose(x > y, 1.0, choose(x.equals(y), 0.5, 0.0))
+
+
+def _extremum(name: str, python: str, numpy: str, first: Any, second: Any) -> Elementwise:
+    return Elementwise(
+        name, (first, second), infer=arithmetic_result, commutes=False, over=(REALS, REALS),
+        math=f"{python}({{0}}, {{1}})", numpy=f"np.{numpy}({{0}}, {{1}})",
+    )  # fmt: skip
+
+
+maximum = _extremum(
+    "maximum", "max", "maximum", lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x)
+)
+minimum = _extremum(
+    "minimum", "min", "minimum", lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y)
+)
+fmax = _extremum("fmax", "max", "fmax", lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x))
+fmin = _extremum("fmin", "min", "fmin", lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y))
+
+clip = Elementwise(
+    "clip",
+    (
+        lambda x, low, high, r: choose(x >= low, choose(x <= high, 1.0, 0.0), 0.0),
+        lambda x, low, high, r: choose(x < low, 1.0, 0.0),
+        lambda x, low, high, r: choose(x > high, 1.0, 0.0),
+    ),
+    infer=arithmetic_result,
+    numpy="np.clip({0}, {1}, {2})",
+    over=(REALS, REALS, REALS),
+)
+
+floor = Discrete("floor", float_result, numpy="np.floor({0})", math="math.floor({0})")
+ceil = Discrete("ceil", float_result, numpy="np.ceil({0})", math="math.ceil({0})")
+trunc = Discrete("trunc", float_result, numpy="np.trunc({0})", math="math.trunc({0})")
+rint = Discrete("rint", float_result, numpy="np.rint({0})", math="round({0})")
+heaviside = Discrete("heaviside", float_result, numpy="np.heaviside({0}, {1})")
+isnan = Discrete("isnan", bool_result, numpy="np.isnan({0})", math="math.isnan({0})")
+isinf = Discrete("isinf", bool_result, numpy="np.isinf({0})", math="math.isinf({0})")
+isfinite = Discrete("isfinite", bool_result, numpy="np.isfinite({0})", math="math.isfinite({0})")
+signbit = Discrete("signbit", bool_result, numpy="np.signbit({0})")
+
+
+def _where_result(attrs: Any, types: Any) -> Any:
+    from symdiff.ir.types import Type, broadcast_shapes, promote_dtype
+
+    return Type(promote_dtype(*types[1:]), broadcast_shapes(*(t.shape for t in types)))
+
+
+class Where(Elementwise):
+    """`np.where`: the mask *guards* the adjoint, so a masked-out inf or nan contributes exactly 0."""
+
+    def pushforward(self, node: Any, tangents: Any) -> Any:
+        from symdiff.primitives.row import fit, zero_of
+
+        _, x, y = tangents
+        if x is None and y is None:
+            return None
+        sides = [zero_of(node.type.with_shape(())) if t is None else t for t in (x, y)]
+        return fit(self.build(node.operands[0], *sides), node.type)
+
+    def pullback(self, node: Any, ct: Any, wanted: Any) -> Any:
+        from symdiff.primitives.row import fit, zero_of
+
+        mask, x, y = node.operands
+        zero = zero_of(ct.type.with_shape(()))
+        then = fit(self.build(mask, ct, zero), x.type) if wanted[1] else None
+        orelse = fit(self.build(mask, zero, ct), y.type) if wanted[2] else None
+        return [None, then, orelse]
+
+
+where = Where(
+    "where", (None, None, None), infer=_where_result, numpy="np.where({0}, {1}, {2})",
+    over=(REALS, REALS, REALS),
+)
+
+
+class Cast(Elementwise):
+    """A change of dtype, or between Python and NumPy number; attrs are (dtype, weak)."""
+
+    def partial(self, node: Any, index: int) -> Any:
+        from symdiff.primitives.row import as_expr
+
+        return as_expr(1.0) if node.type.differentiable else None
+
+
+def _cast_result(attrs: Any, types: Any) -> Any:
+    from symdiff.ir.types import Type
+
+    return Type(attrs[0], types[0].shape, attrs[1] and not types[0].shape)
+
+
+cast = Cast("cast", (None,), infer=_cast_result, numpy="cast", attrs=("dtype", "weak"))
+
+
+def _identity(attrs: Any, types: Any) -> Any:
+    return types[0]
+
+
+# The identity, through which no derivative flows.
+detach = Discrete("detach", _identity, numpy="{0}")
+
+__all__ = ["conform"]

@@ -1,0 +1,168 @@
+"""Reads `x[...]` and their adjoint, accumulation into a place.
+
+An index is a template, one entry for each item in the brackets, with `None` where an operand that
+is known only at run time stands:
+
+    ("int", i)  ("slice", start, stop, step)  ("new",)  ("ellipsis",)  ("array",)  ("mask",)
+
+`RUN` marks a part that is the next operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symdiff.errors import IllTypedError
+from symdiff.ir.expr import Apply, Expr
+from symdiff.ir.types import Dim, Type, broadcast_shapes, show_shape, symbol
+from symdiff.primitives.row import Attrs, Linear, zero_of
+from symdiff.primitives.shape import normal_axis, slice_size
+
+RUN = "*"
+Template = tuple[tuple[Any, ...], ...]
+
+
+def _consumed(entry: tuple[Any, ...]) -> int:
+    """How many axes of the indexed array an entry uses up (a mask: see `_full`)."""
+    return 0 if entry[0] in ("new", "ellipsis") else 1
+
+
+def full_template(template: Template, rank: int, masks: Sequence[int]) -> list[tuple[Any, ...]]:
+    """`template` with its ellipsis written out; `masks` are the ranks of its masks, in order."""
+    ranks = iter(masks)
+    used = sum(next(ranks) if e[0] == "mask" else _consumed(e) for e in template)
+    if used > rank:
+        raise IllTypedError(f"too many indices: the array has {rank} dimensions, not {used}")
+    missing = [("slice", None, None, None)] * (rank - used)
+    entries: list[tuple[Any, ...]] = []
+    for entry in template:
+        entries.extend(missing if entry[0] == "ellipsis" else [entry])
+    if not any(e[0] == "ellipsis" for e in template):
+        entries.extend(missing)
+    return entries
+
+
+def _index_type(attrs: Attrs, types: Sequence[Type]) -> Type:
+    source, *dynamic = types
+    # A slice bound known only at run time carries its own name for the size (see `slice_entry`).
+    (template,) = attrs
+    parts = iter(dynamic)
+    advanced: list[tuple[Dim, ...]] = []
+    places: list[int] = []
+    shape: list[Dim] = []
+    masks = [t.rank for t in dynamic if t.dtype == "bool"]
+    axis = 0
+    for position, entry in enumerate(full_template(template, source.rank, masks)):
+        kind = entry[0]
+        if kind == "new":
+            shape.append(1)
+            continue
+        if kind == "mask":
+            mask = next(parts)
+            advanced.append((symbol(entry[1]),))
+            places.append(position)
+            _mark(shape, advanced)
+            axis += mask.rank
+            continue
+        dim = source.shape[axis]
+        axis += 1
+        if kind == "int":
+            if entry[1] == RUN:
+                next(parts)
+            elif isinstance(dim, int) and not -dim <= entry[1] < dim:
+                raise IllTypedError(
+                    f"index {entry[1]} is out of bounds for an axis of size {dim} "
+                    f"in shape {show_shape(source.shape)}"
+                )
+            places.append(position) if advanced else None
+        elif kind == "slice":
+            for part in entry[1:4]:
+                if part == RUN:
+                    next(parts)
+            shape.append(entry[4] if len(entry) > 4 else slice_size(dim, *entry[1:4]))
+        else:
+            advanced.append(next(parts).shape)
+            places.append(position)
+            _mark(shape, advanced)
+    if advanced:
+        joint = broadcast_shapes(*advanced)
+        at = shape.index(_HERE)  # type: ignore[arg-type]
+        rest = [d for d in shape if d is not _HERE]
+        ordered = sorted(set(places))
+        adjacent = ordered[-1] - ordered[0] == len(ordered) - 1
+        at = at if adjacent else 0
+        shape = [*rest[:at], *joint, *rest[at:]]
+    return source.strong.with_shape(tuple(shape))
+
+
+_HERE: Any = object()  # where the broadcast shape of integer-array indices goes
+
+
+def _mark(shape: list[Dim], advanced: list[Any]) -> None:
+    if len(advanced) == 1:
+        shape.append(_HERE)
+
+
+def _index_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    x = node.operands[0]
+    return accumulate.build(zero_of(x.type), ct, *node.operands[1:], attrs=node.attrs)
+
+
+index = Linear(
+    "index", _index_type, _index_transpose, slots=lambda node: (0,), numpy="index",
+    attrs=("template",), raises=True,
+)  # fmt: skip
+
+
+def _accumulate_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return ct if i == 0 else index.build(ct, *node.operands[2:], attrs=node.attrs)
+
+
+# base with `value` added at a place: `base[...] += value`. Repeated integer indices add up.
+accumulate = Linear(
+    "accumulate", lambda attrs, types: types[0], _accumulate_transpose, joint=True,
+    slots=lambda node: (0, 1), numpy="accumulate", attrs=("template",),
+)  # fmt: skip
+
+
+def take(x: Expr, axis: int, i: int) -> Expr:
+    """x[..., i, ...] at `axis`."""
+    at = normal_axis(axis, x.type.rank) + x.type.rank
+    template = tuple([("slice", None, None, None)] * at + [("int", i)])
+    return index.build(x, attrs=(template,))
+
+
+def take_slice(x: Expr, axis: int, start: Any, stop: Any) -> Expr:
+    """x[..., start:stop, ...] at `axis`; the bounds are ints or integer expressions."""
+    at = normal_axis(axis, x.type.rank) + x.type.rank
+    entry, operands = slice_entry(x.type.shape[at], start, stop, None)
+    template = tuple([("slice", None, None, None)] * at + [entry])
+    return index.build(x, *operands, attrs=(template,))
+
+
+def slice_entry(dim: Dim, start: Any, stop: Any, step: Any) -> tuple[tuple[Any, ...], list[Expr]]:
+    """The template entry of a slice, and the operands that its run-time bounds become."""
+    from symdiff.ir.types import dim_add, dim_mul
+    from symdiff.primitives.shape import as_dim
+
+    parts = (start, stop, step)
+    operands = [p for p in parts if isinstance(p, Expr)]
+    if not operands:
+        return ("slice", *parts), []
+    marked = [RUN if isinstance(p, Expr) else p for p in parts]
+    try:  # whole bounds inside the axis: the difference is exact
+        lower = as_dim(start) if start is not None else 0
+        upper = as_dim(stop) if stop is not None else dim
+        sized = all(not isinstance(p, Expr) or _is_size(p) for p in parts)
+        if sized and step is None:
+            return ("slice", *marked, dim_add(upper, dim_mul(-1, lower))), operands
+    except IllTypedError:
+        pass
+    return ("slice", *marked, slice_size(dim, *parts)), operands
+
+
+def _is_size(x: Expr) -> bool:
+    from symdiff.primitives.shape import size
+
+    return isinstance(x, Apply) and x.op is size

@@ -1,0 +1,458 @@
+"""What a row of the table is, and how both modes of differentiation follow from it.
+
+A row states its derivative once. `pushforward` (forward mode) and `pullback` (reverse mode) are
+derived from that statement, in one of four ways:
+
+    Elementwise   partial derivatives, an expression in operands and result: sin' = cos
+    Linear        linear in each operand; its transpose is stated: (A @ x)^T = A^T @ ct
+    Reduction     partial of the result in each reduced element: sum' = 1, max' = [x == max]
+    Composite     by its expansion into other rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from symdiff.ir.expr import Apply, Const, Expr, Operator, apply, const, if_
+from symdiff.ir.types import BOOL, FLOAT, INT, Type, broadcast_shapes, promote_dtype
+
+Attrs = tuple[Any, ...]
+Infer = Callable[[Attrs, Sequence[Type]], Type]
+
+
+def as_expr(value: Any) -> Expr:
+    """`value` as an expression: Python numbers become weak constants."""
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, Term):
+        return value.expr
+    if isinstance(value, bool):
+        return const(value, BOOL)
+    if isinstance(value, int):
+        return const(value, INT)
+    if isinstance(value, float):
+        return const(value, FLOAT)
+    if isinstance(value, complex):
+        return const(value, Type("complex128", (), True))
+    raise TypeError(f"not an expression: {value!r}")
+
+
+class Term:
+    """Operator notation for the rows: `0.5 / y` instead of `divide(0.5, y)`.
+
+    It exists only while a row's formula is evaluated; expressions themselves are inert.
+    """
+
+    __slots__ = ("expr",)
+    rows: Mapping[str, Primitive] = {}  # filled by `arithmetic.py`, then never changed
+
+    def __init__(self, expr: Expr):
+        self.expr = expr
+
+    def _apply(self, name: str, *args: Any) -> Term:
+        return Term(Term.rows[name].build(*args))
+
+    def __add__(self, other: Any) -> Term:
+        return self._apply("add", self, other)
+
+    def __radd__(self, other: Any) -> Term:
+        return self._apply("add", other, self)
+
+    def __sub__(self, other: Any) -> Term:
+        return self._apply("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Term:
+        return self._apply("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Term:
+        return self._apply("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Term:
+        return self._apply("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Term:
+        return self._apply("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Term:
+        return self._apply("divide", other, self)
+
+    def __pow__(self, other: Any) -> Term:
+        return self._apply("power", self, other)
+
+    def __neg__(self) -> Term:
+        return self._apply("negative", self)
+
+    def __gt__(self, other: Any) -> Term:
+        return self._apply("greater", self, other)
+
+    def __lt__(self, other: Any) -> Term:
+        return self._apply("less", self, other)
+
+    def __ge__(self, other: Any) -> Term:
+        return self._apply("greater_equal", self, other)
+
+    def __le__(self, other: Any) -> Term:
+        return self._apply("less_equal", self, other)
+
+    def equals(self, other: Any) -> Term:
+        return self._apply("equal", self, other)
+
+
+class Primitive(Operator):
+    """A row: its name, type rule, derivative, and how NumPy and `math` spell it.
+
+    numpy, math: the spelling, a call's name ("np.sin") or a template ("{0} @ {1}"); see
+    `codegen/spell.py`. commutes: operands may be swapped. raises: it may raise in the Python
+    flavour, so it may not be computed where the primal does not. cheap: recomputing costs nothing.
+    """
+
+    differentiable = True
+    commutes = False
+
+    def __init__(
+        self,
+        name: str,
+        infer: Infer,
+        *,
+        numpy: str | Callable[..., Any],
+        math: str | None = None,
+        attrs: tuple[str, ...] = (),
+        over: Any = None,
+        raises: bool = False,
+        requires: Callable[..., Any] | None = None,
+        doc: str = "",
+    ):
+        self.name = name
+        self.infer = infer
+        self.numpy = numpy
+        self.math = math
+        self.attr_names = attrs
+        self.over = over
+        self.raises = raises
+        self.requires = requires
+        self.doc = doc
+
+    def build(self, *operands: Any, attrs: Attrs = ()) -> Expr:
+        """This row applied to expressions, terms or numbers."""
+        exprs = tuple([as_expr(x) for x in operands])
+        return apply(self, exprs, attrs, self.infer(attrs, [e.type for e in exprs]))
+
+    def __call__(self, *operands: Any, attrs: Attrs = ()) -> Term:
+        """The same in `Term` notation, for the formulas of other rows."""
+        return Term(self.build(*operands, attrs=attrs))
+
+    def pushforward(self, node: Apply, tangents: Sequence[Expr | None]) -> Expr | None:
+        """The tangent of `node` given its operands' tangents (None is zero)."""
+        raise NotImplementedError(self.name)
+
+    def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
+        """The contribution of `node`'s cotangent to each wanted operand (None is zero)."""
+        raise NotImplementedError(self.name)
+
+
+class Discrete(Primitive):
+    """Locally constant, or not a number at all: comparisons, floor, argmax, zeros. No derivative."""
+
+    differentiable = False
+
+    def pushforward(self, node: Apply, tangents: Sequence[Expr | None]) -> Expr | None:
+        return None
+
+    def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
+        return [None] * len(wanted)
+
+
+Partial = Callable[..., Any] | None
+
+
+class Elementwise(Primitive):
+    """Acts on each element, with broadcasting; `partials[i](*operands, result)`."""
+
+    def __init__(self, name: str, partials: Sequence[Partial], *, commutes: bool = False, **row: Any):
+        super().__init__(name, row.pop("infer", float_result), **row)
+        self.partials = tuple(partials)
+        self.commutes = commutes
+
+    def partial(self, node: Apply, index: int) -> Expr | None:
+        """d node / d operand, or None where it is zero everywhere."""
+        rule = self.partials[index]
+        if rule is None:
+            return None
+        value = rule(*map(Term, node.operands), Term(node))
+        return None if value is None else as_expr(value)
+
+    def pushforward(self, node: Apply, tangents: Sequence[Expr | None]) -> Expr | None:
+        total: Expr | None = None
+        for index, tangent in enumerate(tangents):
+            if tangent is None:
+                continue
+            partial = self.partial(node, index)
+            if partial is not None:
+                total = plus(total, times(partial, tangent))
+        return None if total is None else fit(total, node.type)
+
+    def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
+        result: list[Expr | None] = []
+        for index, operand in enumerate(node.operands):
+            partial = self.partial(node, index) if wanted[index] else None
+            result.append(None if partial is None else fit(scaled(ct, partial), operand.type))
+        return result
+
+
+Transpose = Callable[[Apply, Expr, int], Expr]
+
+
+class Linear(Primitive):
+    """Linear in each of `slots` operands; `transpose(node, ct, i)` is the adjoint for operand i."""
+
+    def __init__(
+        self,
+        name: str,
+        infer: Infer,
+        transpose: Transpose,
+        *,
+        joint: bool = False,
+        slots: Callable[[Apply], Sequence[int]] | None = None,
+        **row: Any,
+    ):
+        super().__init__(name, infer, **row)
+        self.transpose = transpose
+        self.joint = joint  # linear in all operands together (concatenate), not in each (matmul)
+        self.slots = slots or (lambda node: range(len(node.operands)))
+
+    def pushforward(self, node: Apply, tangents: Sequence[Expr | None]) -> Expr | None:
+        slots = set(self.slots(node))
+        if all(tangents[i] is None for i in slots):
+            return None
+        if self.joint:
+            operands = [
+                (tangents[i] or zeros_like(x)) if i in slots else x
+                for i, x in enumerate(node.operands)
+            ]
+            return self.build(*operands, attrs=node.attrs)
+        total: Expr | None = None
+        for index in slots:
+            tangent = tangents[index]
+            if tangent is not None:
+                operands = list(node.operands)
+                operands[index] = tangent
+                total = plus(total, self.build(*operands, attrs=node.attrs))
+        return total
+
+    def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
+        result: list[Expr | None] = [None] * len(wanted)
+        for i in self.slots(node):
+            if wanted[i]:
+                result[i] = fit(self.transpose(node, ct, i), node.operands[i].type)
+        return result
+
+
+class Reduction(Primitive):
+    """Reduces axes of one operand; attrs are (axes, keepdims, *others).
+
+    `partial(x, y, node)` is d result / d x, elementwise, with the result `y` (reduced axes kept as
+    ones) broadcasting against x.
+    """
+
+    def __init__(self, name: str, infer: Infer, partial: Callable[..., Any], **row: Any):
+        super().__init__(name, infer, **row)
+        self.partial = partial
+
+    def _kept(self, node: Apply, value: Expr) -> Expr:
+        axes, keepdims = node.attrs[0], node.attrs[1]
+        if keepdims or not axes or not value.type.rank:
+            return value
+        return Term.rows["expand_dims"].build(value, attrs=(axes,))
+
+    def _partial(self, node: Apply) -> Expr:
+        x = node.operands[0]
+        return as_expr(self.partial(Term(x), Term(self._kept(node, node)), node))
+
+    def pushforward(self, node: Apply, tangents: Sequence[Expr | None]) -> Expr | None:
+        (tangent,) = tangents
+        if tangent is None:
+            return None
+        product = fit(times(self._partial(node), tangent), node.operands[0].type)
+        return Term.rows["sum"].build(product, attrs=node.attrs[:2])
+
+    def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
+        x = node.operands[0]
+        product = scaled(self._kept(node, ct), self._partial(node))
+        return [fit(Term.rows["broadcast_to"].build(product, attrs=(x.type.shape,)), x.type)]
+
+
+class Composite(Primitive):
+    """Differentiated through `expand(*operands, attrs)`, its meaning in terms of other rows."""
+
+    def __init__(self, name: str, infer: Infer, expand: Callable[..., Any], **row: Any):
+        super().__init__(name, infer, **row)
+        self._expand = expand
+
+    def expand(self, node: Apply) -> Expr:
+        """`node` written with other rows."""
+        return as_expr(self._expand(*map(Term, node.operands), node.attrs))
+
+
+def float_result(attrs: Attrs, types: Sequence[Type]) -> Type:
+    """Type rule of `sin` and the like: integers become floats."""
+    result = arithmetic_result(attrs, types)
+    return result if result.differentiable else result.with_dtype("float64")
+
+
+def arithmetic_result(attrs: Attrs, types: Sequence[Type]) -> Type:
+    """Type rule of `+` and the like: NumPy's promotion, broadcast shapes."""
+    first = types[0]
+    if first.weak and not first.shape and all(t is first or t == first for t in types):
+        return first if first.dtype != "bool" else INT
+    dtype = promote_dtype(*types)
+    shape = broadcast_shapes(*(t.shape for t in types))
+    return Type(dtype, shape, all(t.weak for t in types))
+
+
+def bool_result(attrs: Attrs, types: Sequence[Type]) -> Type:
+    """Type rule of comparisons."""
+    return arithmetic_result(attrs, types).with_dtype("bool")
+
+
+# Small builders that the two modes share. They may use 1 * x = x and 0 + x = x, since what they
+# build is the derivative, not something that the user wrote.
+
+
+def zero_of(type_: Type) -> Expr:
+    """Zero as a value of `type_` (a constant for scalars, `np.zeros` for arrays)."""
+    if not type_.shape:
+        return const(0.0, type_) if type_.differentiable else const(0, type_)
+    return Term.rows["full"].build(
+        const(0.0, Type(type_.dtype, (), True)), attrs=(type_.shape, type_.dtype)
+    )
+
+
+def zeros_like(x: Expr) -> Expr:
+    return zero_of(x.type)
+
+
+def filled_with(x: Expr) -> Expr:
+    """The value that fills `x`, where `x` is an array full of one value; else `x` itself."""
+    fills = (Term.rows["full"], Term.rows["broadcast_to"])
+    while isinstance(x, Apply) and x.op in fills:
+        x = x.operands[0]
+    return x
+
+
+def is_number(x: Expr, value: float) -> bool:
+    """Whether `x` is the constant `value`, or an array full of it."""
+    x = filled_with(x)
+    return isinstance(x, Const) and not getattr(x.value, "shape", ()) and x.value == value
+
+
+def is_zero(x: Expr) -> bool:
+    """Whether `x` is the constant 0, or an array full of it."""
+    return is_number(x, 0.0)
+
+
+def plus(a: Expr | None, b: Expr | None) -> Expr | None:
+    """a + b, where None is zero."""
+    if a is None or b is None:
+        return a if b is None else b
+    return Term.rows["add"].build(a, b)
+
+
+def times(a: Expr, b: Expr) -> Expr:
+    """a * b, where a factor of exactly one disappears unless it gives the product its shape."""
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Const) and is_number(one, 1.0) and one.type.weak:
+            if other.type.differentiable:
+                return other
+    return Term.rows["multiply"].build(a, b)
+
+
+def scaled(ct: Expr, partial: Expr) -> Expr:
+    """ct * partial, where a cotangent that a mask made 0 stays 0 whatever the partial is.
+
+    A product with `np.where(m, w, 0)` moves inside: `np.where(m, w * partial, 0)`. Where the mask
+    is hidden below sums and reshapes, zeros of the cotangent are masked again.
+    """
+    where = Term.rows["where"]
+    if isinstance(partial, Const):
+        return times(ct, partial)
+    if isinstance(ct, Apply) and ct.op is where:
+        mask, then, orelse = ct.operands
+        if is_zero(orelse):
+            return where.build(mask, scaled(then, partial), orelse)
+        if is_zero(then):
+            return where.build(mask, then, scaled(orelse, partial))
+    product = times(ct, partial)
+    if ct.type.rank and _hides_mask(ct):
+        is_cut = Term.rows["equal"].build(ct, 0.0)
+        return where.build(is_cut, zero_of(product.type.with_shape(())), product)
+    return product
+
+
+def _hides_mask(ct: Expr) -> bool:
+    """Whether linear operations stand between `ct` and a mask with a zero side."""
+    where, add = Term.rows["where"], Term.rows["add"]
+    sums = (Term.rows["sum"], add, Term.rows["cast"])
+    stack, budget = [ct], 64
+    while stack and budget:
+        budget -= 1
+        node = stack.pop()
+        if not isinstance(node, Apply):
+            continue
+        if node.op is where and (is_zero(node.operands[1]) or is_zero(node.operands[2])):
+            return True
+        if isinstance(node.op, Linear) or node.op in sums:
+            stack.extend(node.operands)
+    return False
+
+
+def fit(value: Expr, like: Type) -> Expr:
+    """`value` with the shape and dtype of the primal value whose derivative it is.
+
+    Undoes broadcasting: axes that the primal value does not have, or has with size one, are
+    summed; all of it is decided when compiling.
+    """
+    shape, wanted = value.type.shape, like.shape
+    if len(shape) > len(wanted):
+        axes = tuple(range(-len(shape), -len(wanted)))
+        value = Term.rows["sum"].build(value, attrs=(axes, False))
+        shape = value.type.shape
+    ones = tuple(
+        i - len(shape) for i, (have, want) in enumerate(zip(shape, wanted, strict=False))
+        if want == 1 and have != 1
+    ) if len(shape) == len(wanted) else ()
+    if ones:
+        value = Term.rows["sum"].build(value, attrs=(ones, True))
+    if len(shape) < len(wanted) or any(
+        have == 1 and want != 1 for have, want in zip(value.type.shape, wanted, strict=False)
+    ):
+        value = Term.rows["broadcast_to"].build(value, attrs=(wanted,))
+    if value.type.dtype != like.dtype and like.differentiable:
+        value = Term.rows["cast"].build(value, attrs=(like.dtype, value.type.weak))
+    return value
+
+
+def choose(pred: Any, then: Any, orelse: Any) -> Term:
+    """`then if pred else orelse`: a lazy `If` for scalars, `np.where` for arrays."""
+    pred, then, orelse = as_expr(pred), as_expr(then), as_expr(orelse)
+    if pred.type.rank:
+        return Term(Term.rows["where"].build(pred, then, orelse))
+    type_ = arithmetic_result((), [then.type, orelse.type])
+    if then.type.dtype == orelse.type.dtype == "bool":
+        type_ = type_.with_dtype("bool")
+    return Term(if_(pred, conform(then, type_), conform(orelse, type_), type_))
+
+
+def conform(value: Expr, type_: Type) -> Expr:
+    """`value` as `type_`, which it promotes to: for the two sides of an `If`."""
+    if value.type == type_:
+        return value
+    if isinstance(value, Const) and not type_.shape and not getattr(value.value, "shape", ()):
+        return const(float(value.value) if type_.is_float else value.value, type_)
+    if value.type.shape != type_.shape:
+        value = Term.rows["broadcast_to"].build(value, attrs=(type_.shape,))
+    if value.type != type_:
+        value = Term.rows["cast"].build(value, attrs=(type_.dtype, type_.weak))
+    return value
+
+

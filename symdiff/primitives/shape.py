@@ -1,0 +1,136 @@
+"""Shapes as the rows need them: normal forms for axes, sizes of slices, sizes as values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from symdiff.errors import IllTypedError, UnsupportedError
+from symdiff.ir.expr import Apply, Const, Expr, Var
+from symdiff.ir.types import INT, Dim, Shape, SymDim, dim_add, dim_mul, symbol
+from symdiff.primitives.arithmetic import add, multiply, negative, subtract
+from symdiff.primitives.row import Discrete, as_expr
+
+# A size as an integer value: `len(x)`. Its one attribute is the Dim.
+size = Discrete("size", lambda attrs, types: INT, numpy="size", attrs=("dim",))
+
+
+def size_of(dim: Dim) -> Any:
+    """The size `dim` as a value: a Python int where it is known, else an expression."""
+    return dim if isinstance(dim, int) else size.build(attrs=(dim,))
+
+
+def shape_size(shape: Shape) -> Dim:
+    """The number of elements."""
+    return dim_mul(*shape)
+
+
+def normal_axis(axis: Any, rank: int) -> int:
+    """`axis` counted from the end (-1 is the last), which leading axes do not change."""
+    if isinstance(axis, Expr) or not hasattr(axis, "__index__"):
+        raise UnsupportedError(
+            "an axis must be an integer that is known when compiling",
+            hint="make the parameter static, or write the axis as a number",
+        )
+    index = axis.__index__()
+    if not -rank <= index < rank:
+        raise IllTypedError(f"axis {index} is out of bounds for an array of {rank} dimensions")
+    return index - rank if index >= 0 else index
+
+
+def normal_axes(axis: Any, rank: int) -> tuple[int, ...]:
+    """The axes that a reduction's `axis` argument means, sorted, counted from the end."""
+    if axis is None:
+        return tuple(range(-rank, 0))
+    many = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(sorted(normal_axis(a, rank) for a in many))
+    if len(set(axes)) != len(axes):
+        raise IllTypedError("duplicate value in 'axis'")
+    return axes
+
+
+def drop_axes(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
+    """`shape` after reducing `axes`."""
+    gone = {a + len(shape) for a in axes}
+    if keepdims:
+        return tuple(1 if i in gone else d for i, d in enumerate(shape))
+    return tuple(d for i, d in enumerate(shape) if i not in gone)
+
+
+def expression_text(node: Expr) -> str:
+    """An integer expression as Python source: the name of a size that depends on it."""
+    match node:
+        case Const(value):
+            return str(int(value))
+        case Var(name):
+            return name
+        case Apply() if node.op is size:
+            return str(node.attrs[0])
+        case Apply() if node.op in (add, subtract, multiply):
+            sign = {add: "+", subtract: "-", multiply: "*"}[node.op]
+            left, right = map(expression_text, node.operands)
+            return f"({left}) {sign} ({right})"
+        case _:
+            raise UnsupportedError(
+                "a size that depends on a computed integer is not supported here",
+                hint="pass the size as an integer parameter",
+            )
+
+
+def as_dim(value: Any) -> Dim:
+    """A size from a Python int or an integer expression."""
+    if not isinstance(value, Expr):
+        if not hasattr(value, "__index__"):
+            raise IllTypedError(f"a size must be an integer, not {type(value).__name__}")
+        return value.__index__()
+    match value:
+        case Const(number) if isinstance(number, int):
+            return number
+        case Apply() if value.op is size:
+            return value.attrs[0]
+        case Apply() if value.op is add:
+            return dim_add(*map(as_dim, value.operands))
+        case Apply() if value.op is subtract:
+            left, right = map(as_dim, value.operands)
+            return dim_add(left, dim_mul(-1, right))
+        case Apply() if value.op is multiply:
+            return dim_mul(*map(as_dim, value.operands))
+        case Apply() if value.op is negative:
+            return dim_mul(-1, as_dim(value.operands[0]))
+        case _ if value.type.dtype == "int":
+            return symbol(expression_text(value))
+        case _:
+            raise IllTypedError("a size must be an integer", hint="use int(...) on it")
+
+
+def as_shape(value: Any) -> Shape:
+    """A shape from an int or a sequence of sizes."""
+    if isinstance(value, (tuple, list)):
+        return tuple(as_dim(v) for v in value)
+    return (as_dim(value),)
+
+
+def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
+    """How many elements `[start:stop:step]` takes of an axis of size `dim`."""
+    static = all(part is None or isinstance(part, int) for part in (start, stop, step))
+    if static and isinstance(dim, int):
+        return len(range(dim)[start:stop:step])
+    if static and step in (None, 1):
+        from_front = start is None or start >= 0
+        if from_front and (stop is None or stop < 0):
+            return dim_add(dim, -(start or 0), stop or 0)
+    if static and start is None and stop is None and step == -1:
+        return dim
+    texts = ["" if p is None else expression_text(as_expr(p)) for p in (start, stop, step)]
+    if static and step in (None, 1) and start is None:
+        return symbol(f"min({texts[1]}, {dim})")
+    suffix = f":{texts[2]}" if texts[2] else ""
+    return symbol(f"len(range({dim})[{texts[0]}:{texts[1]}{suffix}])")
+
+
+def known(dim: Dim) -> bool:
+    return not isinstance(dim, SymDim)
+
+
+def product(values: Any) -> int:
+    return math.prod(values)

@@ -1,0 +1,25 @@
+"""The whole table: every row by name, and every Python object that spells one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from symdiff.primitives import arithmetic, arrays, custom, elementary, indexing, shape
+from symdiff.primitives.row import Primitive
+
+_MODULES = (arithmetic, elementary, shape, arrays, indexing, custom)
+
+
+def _collect() -> Mapping[str, Primitive]:
+    rows: dict[str, Primitive] = {}
+    for module in _MODULES:
+        for value in vars(module).values():
+            if isinstance(value, Primitive):
+                assert rows.get(value.name, value) is value, f"two rows called {value.name}"
+                rows[value.name] = value
+    arithmetic.install(rows)
+    return MappingProxyType(rows)
+
+
+ROWS: Mapping[str, Primitive] = _collect()
