@@ -1,0 +1,25 @@
+"""How much a function costs: the number of operations that its code carries out.
+
+    2 * x * cos(x**2)   ->   4: two products, a power, a cosine
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from symdiff.ir.expr import Const, Expr, Map, Project, Var
+from symdiff.ir.function import Function
+from symdiff.ir.walk import topological
+
+
+def operations(function: Function) -> int:
+    """Arithmetic operations and function calls, each shared value once.
+
+    Constants, variables and the choice itself of an `If` cost nothing; its comparison does.
+    """
+    return cost(function.results)
+
+
+def cost(results: Iterable[Expr]) -> int:
+    """`operations` of bare expressions."""
+    return sum(not isinstance(node, (Const, Var, Project, Map)) for node in topological(results))

@@ -1,0 +1,150 @@
+"""Pairs of factors that several products have in common are multiplied once.
+
+    a*b*c, a*b*d   ->   t = a*b;  t*c, t*d
+
+The most frequent pair goes first, then pairs of what is left, to a fixed point. A pair is
+(x, y, kind): x * y, x / y, or x * y where both are denominators.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symdiff.ir.expr import Expr
+from symdiff.ir.types import broadcast_shapes
+from symdiff.optimize.forms import Product, Sum
+
+_TIMES, _OVER, _UNDER = 0, 1, 2
+_LONG = 10  # longer products are searched for neighbouring factors only
+_ROUNDS = 8
+
+
+def share_pairs(atoms: Any) -> set[int]:
+    """Rewrite the products of `atoms.forms` to share pairs; the ids of those that changed."""
+    products = _products(atoms)
+    touched: set[int] = set()
+    known: dict[Any, int] = {}
+    active = products
+    for _ in range(_ROUNDS):
+        holders: dict[Any, list[Product]] = {}
+        for p in products:
+            if len(p.nums) + len(p.dens) + (not p.plain) > 1:
+                for pair in _pairs(atoms, p):
+                    holders.setdefault(pair, []).append(p)
+        active = [(pair, found) for pair, found in holders.items() if len(found) > 1]
+        if not active:
+            break
+        active.sort(key=lambda item: -len(item[1]))
+        for pair, found in active:
+            found = [p for p in found if _has(atoms, p, pair)]
+            if len(found) < 2 and pair not in known:
+                continue
+            if len({id(p) for p in found}) < 2 and pair not in known:
+                continue
+            new = known.get(pair)
+            if new is None:
+                new = known[pair] = atoms.atom(_product(atoms, pair))
+            for p in found:
+                if _has(atoms, p, pair):
+                    _replace(atoms, p, pair, new)
+                    touched.add(id(p))
+    return touched
+
+
+def _products(atoms: Any) -> list[Product]:
+    """Every product in the forms, those inside factored sums included."""
+    found: list[Product] = []
+    seen: set[int] = set()
+    stack: list[Any] = list(reversed(atoms.forms.values()))
+    while stack:
+        form = stack.pop()
+        if isinstance(form, Sum):
+            if id(form) in seen:
+                continue
+            seen.add(id(form))
+            stack.extend(reversed(form.terms))
+            continue
+        found.append(form)
+        for atom in form.nums:
+            what = atoms.atoms[atom]
+            if isinstance(what, (Sum, Product)):
+                stack.append(what)
+    return found
+
+
+def _pairs(atoms: Any, p: Product) -> list[Any]:
+    nums = sorted(p.nums)
+    if not p.plain and p.nums:
+        nums.append(atoms.atom((p.num, p.den)))
+    dens = sorted(p.dens)
+    result: list[Any] = []
+    if len(nums) + len(dens) > _LONG:
+        result += [(a, b, _TIMES) for a, b in zip(nums, nums[1:], strict=False)]
+        result += [(a, b, _UNDER) for a, b in zip(dens, dens[1:], strict=False)]
+    else:
+        for i, a in enumerate(nums):
+            result += [(a, b, _TIMES) for b in nums[i + 1 :]]
+            result += [(a, b, _OVER) for b in dens]
+        for i, a in enumerate(dens):
+            result += [(a, b, _UNDER) for b in dens[i + 1 :]]
+    result = list(dict.fromkeys(result)) if len(result) > 1 else result
+    return [pair for pair in result if _cheap(atoms, pair)]
+
+
+def _cheap(atoms: Any, pair: Any) -> bool:
+    """Whether the pair is no larger than the larger of the two: no outer products in advance."""
+    shapes = [_shape(atoms, a) for a in pair[:2]]
+    if not any(shapes):
+        return True
+    return None not in shapes and broadcast_shapes(*shapes) in shapes
+
+
+def _shape(atoms: Any, atom: int) -> Any:
+    what = atoms.atoms[atom]
+    if isinstance(what, Expr):
+        return what.type.shape
+    if isinstance(what, tuple):
+        return ()
+    terms = what.terms if isinstance(what, Sum) else [what]
+    shapes = [_shape(atoms, a) for t in terms for a in (*t.nums, *t.dens)]
+    return broadcast_shapes(*shapes)
+
+
+def _has(atoms: Any, p: Product, pair: Any) -> bool:
+    a, b, kind = pair
+    if kind == _OVER:
+        return _holds(atoms, p, a) and b in p.dens
+    if kind == _UNDER:
+        return a in p.dens and b in p.dens and (a != b or p.dens.count(a) > 1)
+    return _holds(atoms, p, a) and _holds(atoms, p, b) and (a != b or p.nums.count(a) > 1)
+
+
+def _holds(atoms: Any, p: Product, atom: int) -> bool:
+    what = atoms.atoms[atom]
+    if type(what) is tuple:
+        return bool(p.nums) and (p.num, p.den) == what
+    return atom in p.nums
+
+
+def _product(atoms: Any, pair: Any) -> Product:
+    a, b, kind = pair
+    new = Product(1, 1, 1, [], [])
+    for atom in (a, b) if kind != _OVER else (a,):
+        what = atoms.atoms[atom]
+        if type(what) is tuple:
+            new.num, new.den = what
+        else:
+            new.nums.append(atom)
+    if kind == _OVER:
+        new.dens.append(b)
+    return new
+
+
+def _replace(atoms: Any, p: Product, pair: Any, new: int) -> None:
+    a, b, kind = pair
+    for atom, side in ((a, kind == _UNDER), (b, kind != _TIMES)):
+        if type(atoms.atoms[atom]) is tuple:
+            p.num, p.den = 1, 1
+        else:
+            (p.dens if side else p.nums).remove(atom)
+    (p.dens if kind == _UNDER else p.nums).append(new)
