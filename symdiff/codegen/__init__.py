@@ -1,0 +1,1 @@
+"""Code generation: schedule, names, spelling, printing; then one file for each target."""

@@ -36,9 +36,9 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Require:
-    """`holds`, or the primal raises `error(message)`: it does so itself wherever `by` is computed."""
+    """Where `fails` the primal raises `error(message)`; `by`, where it is computed, does so itself."""
 
-    holds: Expr
+    fails: Expr
     by: Expr
     error: str
     message: str
@@ -120,6 +120,6 @@ class Function:
             names=names,
             lines=lines,
             requires=tuple(
-                Require(moved(r.holds), moved(r.by), r.error, r.message) for r in self.requires
+                Require(moved(r.fails), moved(r.by), r.error, r.message) for r in self.requires
             ),
         )

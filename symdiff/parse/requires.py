@@ -19,7 +19,7 @@ Path = tuple[tuple[Expr, bool], ...]
 def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
     """The requirements of every operation that may raise, under the branches that lead to it."""
     order = topological(results)
-    if not any(isinstance(n, Apply) and n.op.requires and n.type.weak for n in order):
+    if not any(isinstance(n, Apply) and n.op.fails and n.type.weak for n in order):
         return ()
     paths: dict[Expr, set[Path]] = {r: {()} for r in results}
     found: list[Require] = []
@@ -27,10 +27,10 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
         here = paths.get(node, {()})
         if () in here or len(here) > 8:
             here = {()} if () in here else here
-        if isinstance(node, Apply) and node.op.requires and node.type.weak:
-            holds = as_expr(node.op.requires(*map(Term, node.operands)))
-            if not isinstance(holds, Const) and len(here) <= 8:
-                found.append(_require(node, holds, here))
+        if isinstance(node, Apply) and node.op.fails and node.type.weak:
+            fails = as_expr(node.op.fails(*map(Term, node.operands)))
+            if not isinstance(fails, Const) and len(here) <= 8:
+                found.append(_require(node, fails, here))
         for i, operand in enumerate(node.operands):
             step = here
             if isinstance(node, If) and i > 0:
@@ -39,8 +39,8 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
     return tuple(reversed(found))
 
 
-def _require(node: Apply, holds: Expr, paths: set[Path]) -> Require:
+def _require(node: Apply, fails: Expr, paths: set[Path]) -> Require:
     for path in sorted(paths, key=len)[:1] if () in paths else paths:
         for pred, side in reversed(path):
-            holds = choose(pred, holds, True).expr if side else choose(pred, True, holds).expr
-    return Require(holds, node, "ValueError", "math domain error")
+            fails = choose(pred, fails, False).expr if side else choose(pred, False, fails).expr
+    return Require(fails, node, "ValueError", "math domain error")

@@ -49,25 +49,25 @@ tanh = _unary("tanh", lambda x, y: 1.0 - y * y)
 asinh = _unary("asinh", lambda x, y: 1.0 / hypot(1.0, x), numpy="np.arcsinh({0})")
 acosh = _unary(
     "acosh", lambda x, y: pole(1.0, sqrt(x - 1.0) * sqrt(x + 1.0)), ABOVE_ONE,
-    numpy="np.arccosh({0})", raises=True, requires=lambda x: x >= 1.0,
+    numpy="np.arccosh({0})", raises=True, fails=lambda x: x < 1.0,
 )
 atanh = _unary(
     "atanh", lambda x, y: 1.0 / ((1.0 - x) * (1.0 + x)), UNIT,
-    numpy="np.arctanh({0})", raises=True, requires=lambda x: abs_(x) < 1.0,
+    numpy="np.arctanh({0})", raises=True, fails=lambda x: abs_(x) >= 1.0,
 )
 exp = _unary("exp", lambda x, y: y, raises=True)
 exp2 = _unary("exp2", lambda x, y: y * LN2, raises=True)
 expm1 = _unary("expm1", lambda x, y: exp(x), raises=True)
-log = _unary("log", lambda x, y: 1.0 / x, POSITIVE, raises=True, requires=lambda x: x > 0.0)
+log = _unary("log", lambda x, y: 1.0 / x, POSITIVE, raises=True, fails=lambda x: x <= 0.0)
 log2 = _unary(
-    "log2", lambda x, y: 1.0 / (x * LN2), POSITIVE, raises=True, requires=lambda x: x > 0.0
+    "log2", lambda x, y: 1.0 / (x * LN2), POSITIVE, raises=True, fails=lambda x: x <= 0.0
 )
 log10 = _unary(
-    "log10", lambda x, y: 1.0 / (x * LN10), POSITIVE, raises=True, requires=lambda x: x > 0.0
+    "log10", lambda x, y: 1.0 / (x * LN10), POSITIVE, raises=True, fails=lambda x: x <= 0.0
 )
 log1p = _unary(
     "log1p", lambda x, y: 1.0 / (1.0 + x), ABOVE_MINUS_ONE, raises=True,
-    requires=lambda x: x > -1.0,
+    fails=lambda x: x <= -1.0,
 )
 
 

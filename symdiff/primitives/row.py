@@ -104,7 +104,7 @@ class Primitive(Operator):
 
     numpy, math: the spelling, a call's name ("np.sin") or a template ("{0} @ {1}"); see
     `codegen/spell.py`. commutes: operands may be swapped. raises: it may raise in the Python
-    flavour, so it may not be computed where the primal does not. cheap: recomputing costs nothing.
+    flavour, so it may not be computed where the primal does not. fails: where it does raise.
     """
 
     differentiable = True
@@ -120,7 +120,7 @@ class Primitive(Operator):
         attrs: tuple[str, ...] = (),
         over: Any = None,
         raises: bool = False,
-        requires: Callable[..., Any] | None = None,
+        fails: Callable[..., Any] | None = None,
         doc: str = "",
     ):
         self.name = name
@@ -130,7 +130,7 @@ class Primitive(Operator):
         self.attr_names = attrs
         self.over = over
         self.raises = raises
-        self.requires = requires
+        self.fails = fails
         self.doc = doc
 
     def build(self, *operands: Any, attrs: Attrs = ()) -> Expr:

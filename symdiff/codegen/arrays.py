@@ -1,0 +1,270 @@
+"""How the structural rows print: filling, shaping, indexing, reducing. Only spelling, no algebra."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from symdiff.codegen.spell import Sizes, call, literal, name, number, template
+from symdiff.ir.expr import Apply, Const, Expr, Var
+from symdiff.ir.types import Type
+from symdiff.primitives import arrays as A
+from symdiff.primitives import elementary as el
+from symdiff.primitives.indexing import RUN, index
+from symdiff.primitives.shape import size
+
+Printer = Callable[["Spelling", list[ast.expr], Apply], ast.expr]
+
+
+class Spelling:
+    """What a printer may ask: how sizes are written, and which variables have a given type."""
+
+    def __init__(self, sizes: Sizes, variables: list[tuple[Var, str]]):
+        self.sizes = sizes
+        self.variables = variables
+
+    def dim(self, dim: Any) -> ast.expr:
+        return self.sizes.dim(dim)
+
+    def shape(self, shape: Any) -> ast.expr:
+        """A shape: of a variable that has it (`x.shape`), or written out."""
+        found = self.alike_shape(shape)
+        if found is not None and any(not isinstance(d, int) for d in shape):
+            return ast.Attribute(name(found), "shape", ast.Load())
+        if len(shape) == 1:
+            return self.dim(shape[0])
+        return self.sizes.shape(shape)
+
+    def shape_tuple(self, shape: Any) -> ast.expr:
+        return self.shape(shape) if len(shape) != 1 else self.sizes.shape(shape)
+
+    def alike(self, type_: Type) -> str | None:
+        """A variable of this very dtype and shape."""
+        for variable, label in self.variables:
+            if variable.type.shape == type_.shape and variable.type.dtype == type_.dtype:
+                return label
+        return None
+
+    def alike_shape(self, shape: Any) -> str | None:
+        for variable, label in self.variables:
+            if variable.type.shape == shape:
+                return label
+        return None
+
+    def dtype(self, dtype: str) -> ast.expr:
+        if dtype in ("bool", "int"):
+            return name(dtype)
+        return ast.parse(f"np.{dtype}", mode="eval").body
+
+    template = staticmethod(template)
+
+
+def _filled(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    value = node.operands[0]
+    alike = to.alike(node.type) if node.type.rank else None
+    plain = value.value if isinstance(value, Const) and not value.type.rank else None
+    kinds = {0.0: "zeros", 1.0: "ones"}
+    if plain in kinds:
+        if alike is not None:
+            return call(f"np.{kinds[plain]}_like", name(alike))
+        made = call(f"np.{kinds[plain]}", to.shape(node.type.shape))
+        return _with_dtype(to, made, node.type.dtype, "float64")
+    if alike is not None:
+        return call("np.full_like", name(alike), operands[0])
+    made = call("np.full", to.shape(node.type.shape), operands[0])
+    natural = node.operands[0].type.dtype
+    return _with_dtype(to, made, node.type.dtype, natural)
+
+
+def _with_dtype(to: Spelling, made: ast.Call, dtype: str, natural: str) -> ast.Call:
+    if dtype != natural:
+        made.keywords.append(ast.keyword("dtype", to.dtype(dtype)))
+    return made
+
+
+def _broadcast(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    if not node.operands[0].type.rank:
+        return _filled(to, operands, node)
+    return call("np.broadcast_to", operands[0], to.shape_tuple(node.type.shape))
+
+
+def _reshape(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    shape = node.attrs[0]
+    if len(shape) == 1:
+        return _method(operands[0], "ravel") if node.operands[0].type.rank else _method(
+            operands[0], "reshape", number(1))
+    found = to.alike_shape(shape)
+    if found is not None and any(not isinstance(d, int) for d in shape):
+        return _method(operands[0], "reshape", ast.Attribute(name(found), "shape", ast.Load()))
+    sizes = [to.dim(d) for d in shape]
+    unknown = [i for i, d in enumerate(shape) if not isinstance(d, int)]
+    if len(unknown) == 1 and 0 not in shape:
+        sizes[unknown[0]] = number(-1)
+    if not shape:
+        return _method(operands[0], "reshape", literal(()))
+    return _method(operands[0], "reshape", *sizes)
+
+
+def _method(owner: ast.expr, attr: str, *args: ast.expr, **keywords: ast.expr) -> ast.Call:
+    return ast.Call(
+        ast.Attribute(owner, attr, ast.Load()), list(args),
+        [ast.keyword(k, v) for k, v in keywords.items()],
+    )
+
+
+def _expand(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    axes, rank = node.attrs[0], node.type.rank
+    if not node.operands[0].type.rank:
+        return call("np.reshape", operands[0], literal((1,) * rank))
+    new = {a + rank for a in axes}
+    full: ast.expr = ast.Slice(None, None, None)
+    items: list[ast.expr] = [ast.Constant(None) if i in new else full for i in range(rank)]
+    while len(items) > 1 and isinstance(items[-1], ast.Slice):
+        items.pop()
+    return _subscript(operands[0], items)
+
+
+def _subscript(value: ast.expr, items: list[ast.expr]) -> ast.expr:
+    key = items[0] if len(items) == 1 else ast.Tuple(items, ast.Load())
+    return ast.Subscript(value, key, ast.Load())
+
+
+def _squeeze(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    axes = node.attrs[0]
+    return _method(operands[0], "squeeze", axis=literal(axes[0] if len(axes) == 1 else axes))
+
+
+def _transpose(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    order = node.attrs[0]
+    rank = len(order)
+    if order == tuple(range(-1, -rank - 1, -1)):
+        return ast.Attribute(operands[0], "T", ast.Load())
+    if order == (*range(-rank, -2), -1, -2):
+        return _method(operands[0], "swapaxes", number(-1), number(-2))
+    if order == (*range(-rank + 1, 0), -rank):
+        return call("np.moveaxis", operands[0], number(0), number(-1))
+    return _method(operands[0], "transpose", *[number(a + rank) for a in order])
+
+
+def _reduction(attr: str) -> Printer:
+    def spell(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+        axes, keepdims = node.attrs[:2]
+        x = node.operands[0]
+        keywords: dict[str, ast.expr] = {}
+        if axes != tuple(range(-x.type.rank, 0)):
+            shown = tuple(a + x.type.rank if a != -1 else -1 for a in axes)
+            keywords["axis"] = literal(shown[0] if len(shown) == 1 else shown)
+        if keepdims:
+            keywords["keepdims"] = ast.Constant(True)
+        if x.type.rank and x.type.dtype != "bool":
+            return _method(operands[0], attr, **keywords)
+        return call(f"np.{attr}", operands[0], **keywords)
+
+    return spell
+
+
+def index_key(to: Spelling, node_template: Any, dynamic: list[ast.expr]) -> ast.expr:
+    """What stands in the brackets."""
+    parts = iter(dynamic)
+
+    def part(value: Any) -> ast.expr | None:
+        if value == RUN:
+            return next(parts)
+        return None if value is None else number(value)
+
+    items: list[ast.expr] = []
+    for entry in node_template:
+        match entry[0]:
+            case "int":
+                items.append(part(entry[1]))  # type: ignore[arg-type]
+            case "slice":
+                items.append(ast.Slice(*(part(p) for p in entry[1:4])))
+            case "new":
+                items.append(ast.Constant(None))
+            case "ellipsis":
+                items.append(ast.Constant(Ellipsis))
+            case _:
+                items.append(next(parts))
+    return items[0] if len(items) == 1 else ast.Tuple(items, ast.Load())
+
+
+def _index(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    key = index_key(to, node.attrs[0], operands[1:])
+    return ast.Subscript(operands[0], key, ast.Load())
+
+
+def is_repeatable(node_template: Any) -> bool:
+    """Whether an index may name a place twice, so that `+=` would lose one of the additions."""
+    return any(entry[0] == "array" for entry in node_template)
+
+
+def _size(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    return to.dim(node.attrs[0])
+
+
+def _eye(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    rows, columns, dtype, offset = node.attrs
+    args = [to.dim(rows)] + ([] if rows == columns else [to.dim(columns)])
+    keywords = {"k": number(offset)} if offset else {}
+    return _with_dtype(to, call("np.eye", *args, **keywords), dtype, "float64")
+
+
+def _arange(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    return call("np.arange", to.dim(node.attrs[0]))
+
+
+def _joined(function: str) -> Printer:
+    def spell(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+        (axis,) = node.attrs
+        items: ast.expr = ast.List(operands, ast.Load())
+        if function == "stack" and not node.operands[0].type.rank:
+            return call("np.array", items)
+        at = axis + node.type.rank if axis != -1 else -1
+        keywords = {} if at == 0 or node.type.rank == 1 else {"axis": number(at)}
+        return call(f"np.{function}", items, **keywords)
+
+    return spell
+
+
+def _cast(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    dtype, _ = node.attrs
+    if node.type.rank:
+        return _method(operands[0], "astype", to.dtype(dtype))
+    if node.type.weak:
+        return call({"float64": "float", "int": "int", "bool": "bool"}[dtype], operands[0])
+    return call(f"np.{'int64' if dtype == 'int' else dtype}", operands[0])
+
+
+# Rows with a printer of their own; all others print by their template.
+PRINTERS: dict[Any, Printer] = {
+    A.full: _filled, A.broadcast_to: _broadcast, A.reshape: _reshape, A.expand_dims: _expand,
+    A.squeeze: _squeeze, A.transpose: _transpose, A.sum_: _reduction("sum"),
+    A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
+    index: _index, size: _size, A.eye: _eye, A.arange: _arange,
+    A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
+}  # fmt: skip
+
+
+def spell_apply(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    """The syntax of an operator applied to operands."""
+    printer = PRINTERS.get(node.op)
+    if printer is not None:
+        return printer(to, operands, node)
+    if callable(node.op.numpy):
+        return node.op.numpy(operands, node, to)
+    return template(row_template(node), operands, dict(zip(node.op.attr_names, node.attrs, strict=False)))
+
+
+def row_template(node: Apply) -> str:
+    """The template that prints `node`: of `math` for Python numbers, of NumPy otherwise."""
+    weak = node.type.weak and all(x.type.weak for x in node.operands)
+    return node.op.math if weak and node.op.math else node.op.numpy
+
+
+def is_flavour_change(node: Expr) -> bool:
+    """A cast only between Python's and NumPy's number of one dtype."""
+    return (
+        isinstance(node, Apply) and node.op is el.cast and not node.type.rank
+        and node.type.dtype == node.operands[0].type.dtype
+    )  # fmt: skip

@@ -1,0 +1,241 @@
+"""Where each value is computed: in which branch or loop, and in which order.
+
+    y = If(c, f(x), g(x));  z = If(c, h(x), 0)   ->   if c:  y = f(x); z = h(x)
+                                                       else:  y = g(x); z = 0
+
+A value goes into the outermost block where it is *certain* to be needed. One that is needed in one
+branch stays there; one that both branches of an `if` need goes before it; one that two unrelated
+branches need is computed in each, since neither may be taken and computing it could raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
+from symdiff.ir.walk import topological, users
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """A sequence of statements: the function's body, one side of an `if`, the body of a loop."""
+
+    parent: Block | None = None
+    group: Group | None = None
+    side: bool = True
+    region: Map | None = None
+    level: int = 0
+    items: list[Expr] = field(default_factory=list)  # what is computed here, in order
+
+    def ancestors(self) -> Iterable[Block]:
+        at = self.parent
+        while at is not None:
+            yield at
+            at = at.parent
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """One `if` statement: all `If` nodes at a place that share a predicate and a nesting depth."""
+
+    pred: Expr
+    home: Block
+    depth: int
+    members: list[If] = field(default_factory=list)
+    then: Block = field(init=False)
+    orelse: Block = field(init=False)
+
+    def __post_init__(self) -> None:
+        level = self.home.level + 1
+        self.then = Block(self.home, self, True, level=level)
+        self.orelse = Block(self.home, self, False, level=level)
+
+
+@dataclass(slots=True)
+class Schedule:
+    """root: the function's body. sites: the blocks that compute a node. uses: operand counts."""
+
+    root: Block
+    sites: dict[Expr, list[Block]]
+    groups: dict[tuple[Expr, Block], Group]  # the `if` that an If node belongs to, by its site
+    loops: dict[tuple[Expr, Block], Block]  # the body of a Map, by its site
+    uses: dict[Expr, int]
+
+
+def is_free(node: Expr) -> bool:
+    """Whether a node needs no statement: constants, variables, sizes."""
+    return isinstance(node, (Const, Var)) or (isinstance(node, Apply) and not node.operands
+                                              and node.op.name == "size")  # fmt: skip
+
+
+def schedule(results: Sequence[Expr], first: Sequence[Expr] = ()) -> Schedule:
+    """Place everything that `results` need. `first` are nodes to compute early, in their order."""
+    live = topological(results)
+    alive = set(live)
+    order = topological([*(x for x in first if x in alive), *results])
+    depth = _if_depths(order)
+    bound = _bound_variables(order)
+    root = Block()
+    sites: dict[Expr, list[Block]] = {}
+    groups: dict[tuple[Expr, Block], Group] = {}
+    loops: dict[tuple[Expr, Block], Block] = {}
+    shared: dict[tuple[Block, Expr, int], Group] = {}
+    needed: dict[Expr, set[Block]] = {}
+    for result in results:
+        needed.setdefault(result, set()).add(root)
+    for node in reversed(order):
+        if node not in needed:
+            continue
+        wanted = {_lift(b, bound.get(node, frozenset())) for b in needed[node]}
+        places = _cover(wanted) if len(wanted) > 1 else list(wanted)
+        sites[node] = places
+        for block in places:
+            if isinstance(node, If):
+                key = (block, node.pred, depth[node])
+                group = shared.get(key)
+                if group is None:
+                    group = shared[key] = Group(node.pred, block, depth[node])
+                group.members.append(node)
+                groups[node, block] = group
+                needed.setdefault(node.pred, set()).add(block)
+                needed.setdefault(node.then, set()).add(group.then)
+                needed.setdefault(node.orelse, set()).add(group.orelse)
+            elif isinstance(node, Map):
+                body = Block(block, region=node, level=block.level + 1)
+                loops[node, block] = body
+                for over in node.over:
+                    needed.setdefault(over, set()).add(block)
+                needed.setdefault(node.body, set()).add(body)
+            else:
+                for operand in node.operands:
+                    needed.setdefault(operand, set()).add(block)
+    for node in order:
+        for block in sites.get(node, ()):
+            block.items.append(node)
+    for group in shared.values():
+        group.members.reverse()
+    count = users(n for n in order if n in sites)
+    for result in results:
+        count[result] = count.get(result, 0) + 1
+    return Schedule(root, sites, groups, loops, count)
+
+
+def _if_depths(order: Iterable[Expr]) -> dict[Expr, int]:
+    """The longest chain of `If`s below each node: equal depths cannot depend on each other."""
+    depth: dict[Expr, int] = {}
+    for node in order:
+        below = max((depth[x] for x in node.operands), default=0)
+        depth[node] = below + 1 if isinstance(node, If) else below
+    return depth
+
+
+def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
+    """The loop variables that each node depends on."""
+    inner = {v for n in order if isinstance(n, Map) for v in n.indices}
+    if not inner:
+        return {}
+    found: dict[Expr, frozenset[Expr]] = {}
+    for node in order:
+        if node in inner:
+            found[node] = frozenset((node,))
+        elif node.operands:
+            found[node] = frozenset().union(*(found[x] for x in node.operands))
+            if isinstance(node, Map):
+                found[node] -= frozenset(node.indices)
+        else:
+            found[node] = frozenset()
+    return found
+
+
+def _lift(block: Block, depends: frozenset[Expr]) -> Block:
+    """Out of every loop whose variables the node does not depend on."""
+    while block.region is not None and depends.isdisjoint(block.region.indices):
+        assert block.parent is not None
+        block = block.parent
+    return block
+
+
+def _cover(wanted: set[Block]) -> list[Block]:
+    """The outermost blocks where a node needed in all of `wanted` is certain to be needed."""
+    wanted = set(wanted)
+    changed = True
+    while changed and len(wanted) > 1:
+        changed = False
+        for block in list(wanted):
+            if any(a in wanted for a in block.ancestors()):
+                wanted.discard(block)
+                changed = True
+        by_if: dict[tuple[Block, Expr], list[Block]] = {}
+        for block in wanted:
+            if block.group is not None:
+                by_if.setdefault((block.group.home, block.group.pred), []).append(block)
+        for (home, _), blocks in by_if.items():
+            if len(blocks) < 2:
+                continue
+            sides = {b.side for b in blocks}
+            if len(sides) == 2:  # either side: certain
+                wanted.difference_update(blocks)
+                wanted.add(home)
+                changed = True
+                continue
+            # The same side of several `if`s on one predicate: the first one serves the later.
+            first = min(blocks, key=lambda b: b.group.depth if b.group else 0)
+            wanted.difference_update(b for b in blocks if b is not first)
+            changed = True
+    return sorted(wanted, key=lambda b: b.level)
+
+
+def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
+    """The nodes and `if` statements of a block, each after what it needs."""
+    items: dict[Expr | Group, None] = {}
+    for node in block.items:
+        items.setdefault(plan.groups.get((node, block), node), None)
+    result: list[Expr | Group] = []
+    state: dict[Expr | Group, int] = {}
+    stack: list[Expr | Group] = list(items)[::-1]
+    while stack:
+        item = stack[-1]
+        if state.get(item) == 2:
+            stack.pop()
+            continue
+        if state.get(item) == 1:
+            state[item] = 2
+            result.append(item)
+            stack.pop()
+            continue
+        state[item] = 1
+        for need in _needs(plan, block, item):
+            if need is not item and state.get(need, 0) == 0:
+                stack.append(need)
+    return result
+
+
+def _needs(plan: Schedule, block: Block, item: Expr | Group) -> list[Expr | Group]:
+    """The items of `block` that `item`, with all that is nested in it, needs."""
+    found: dict[Expr | Group, None] = {}
+    stack: list[tuple[Expr | Group, Block]] = [(item, block)]
+    while stack:
+        at, home = stack.pop()
+        if isinstance(at, Group):
+            operands: list[Expr] = [at.pred]
+            for side in (at.then, at.orelse):
+                stack.extend((plan.groups.get((n, side), n), side) for n in side.items)
+                operands.extend(m.then if side.side else m.orelse for m in at.members)
+        else:
+            operands = list(at.operands)
+            body = plan.loops.get((at, home))
+            if body is not None:
+                stack.extend((plan.groups.get((n, body), n), body) for n in body.items)
+        for operand in operands:
+            for site in plan.sites.get(operand, ()):
+                while site is not block and site.parent is not None:
+                    if site.parent is block:
+                        break
+                    site = site.parent
+                if site is block:
+                    found.setdefault(plan.groups.get((operand, block), operand), None)
+                elif site.parent is block and site.group is not None:
+                    found.setdefault(site.group, None)
+    found.pop(item, None)
+    return list(found)[::-1]

@@ -1,0 +1,155 @@
+"""From rows to Python syntax: templates such as "np.sin({0})", sizes, constants."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from symdiff.ir.types import Dim, Shape, SymDim
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_OPERATORS: dict[str, Any] = {
+    "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod,
+    "**": ast.Pow, "@": ast.MatMult, "&": ast.BitAnd, "|": ast.BitOr, "^": ast.BitXor,
+    "<<": ast.LShift, ">>": ast.RShift,
+}  # fmt: skip
+_BINARY = re.compile(r"^\{0\} (\S+) \{1\}$")
+
+
+def name(text: str) -> ast.expr:
+    return ast.Name(text, ast.Load())
+
+
+def number(value: Any) -> ast.expr:
+    """A constant; negative ones as `UnaryOp`, so that a power of them prints with parentheses."""
+    if isinstance(value, (np.floating, np.integer, np.bool_)):
+        value = value.item()
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ast.parse("math.nan", mode="eval").body
+        if math.isinf(value):
+            body = ast.parse("math.inf", mode="eval").body
+            return body if value > 0 else ast.UnaryOp(ast.USub(), body)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if math.copysign(1.0, value) < 0 and (value or isinstance(value, float)):
+            return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    return ast.Constant(value)
+
+
+def call(function: str, *args: ast.expr, **keywords: ast.expr) -> ast.Call:
+    """`function(args, keyword=value)`."""
+    return ast.Call(
+        ast.parse(function, mode="eval").body,
+        list(args),
+        [ast.keyword(k, v) for k, v in keywords.items()],
+    )
+
+
+@functools.cache
+def _parsed(template: str) -> ast.expr:
+    return ast.parse(_PLACE.sub(r"_place_\1", template), mode="eval").body
+
+
+def template(text: str, operands: Sequence[ast.expr], attrs: Mapping[str, Any] = {}) -> ast.expr:
+    """`text` with {0}, {1} replaced by operands and {name} by attributes.
+
+    A keyword argument whose value is None or False is left out.
+    """
+    found = _BINARY.match(text)
+    if found and found[1] in _OPERATORS:
+        return ast.BinOp(operands[0], _OPERATORS[found[1]](), operands[1])
+    return _fill(_parsed(text), operands, attrs)
+
+
+def _fill(node: Any, operands: Sequence[ast.expr], attrs: Mapping[str, Any]) -> Any:
+    if isinstance(node, ast.Name):
+        if node.id.startswith("_place_"):
+            key = node.id.removeprefix("_place_")
+            return operands[int(key)] if key.isdigit() else literal(attrs[key])
+        return ast.Name(node.id, ast.Load())
+    if isinstance(node, list):
+        return [_fill(x, operands, attrs) for x in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = {f: _fill(v, operands, attrs) for f, v in ast.iter_fields(node)}
+    if isinstance(node, ast.Call):
+        fields["keywords"] = [k for k in fields["keywords"] if not _is_default(k.value)]
+    return type(node)(**fields)
+
+
+def _is_default(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value in (None, False) and value.value != 0 or (
+        isinstance(value, ast.Constant) and (value.value is None or value.value is False)
+    )
+
+
+def literal(value: Any) -> ast.expr:
+    """A static value (axis, flag, tuple of axes) as syntax; one axis is printed as an int."""
+    if isinstance(value, ast.expr):
+        return value
+    if isinstance(value, tuple):
+        return ast.Tuple([literal(v) for v in value], ast.Load())
+    if isinstance(value, list):
+        return ast.List([literal(v) for v in value], ast.Load())
+    return number(value)
+
+
+class Sizes:
+    """How the sizes of a function are written: `len(x)`, `x.shape[1]`, `x.size`."""
+
+    def __init__(self, measures: Mapping[str, ast.expr], totals: Sequence[tuple[Dim, str]]):
+        self._measures = measures
+        self._totals = totals
+
+    def dim(self, dim: Dim) -> ast.expr:
+        """A size as syntax."""
+        if not isinstance(dim, SymDim):
+            return number(dim)
+        for total, variable in self._totals:
+            if total == dim:
+                return ast.Attribute(name(variable), "size", ast.Load())
+        result: ast.expr | None = None
+        for factors, coefficient in dim.terms:
+            term: ast.expr | None = None
+            for factor in factors:
+                f = self._symbol(factor)
+                term = f if term is None else ast.BinOp(term, ast.Mult(), f)
+            magnitude = abs(coefficient)
+            if term is None:
+                term = number(magnitude)
+            elif magnitude != 1:
+                term = ast.BinOp(number(magnitude), ast.Mult(), term)
+            if result is None:
+                result = ast.UnaryOp(ast.USub(), term) if coefficient < 0 else term
+            else:
+                result = ast.BinOp(result, ast.Sub() if coefficient < 0 else ast.Add(), term)
+        return result or number(0)
+
+    def _symbol(self, text: str) -> ast.expr:
+        if text in self._measures:
+            return self._measures[text]
+        return _Substitute(self._measures).visit(ast.parse(text, mode="eval").body)
+
+    def shape(self, shape: Shape) -> ast.expr:
+        """A shape as a tuple."""
+        return ast.Tuple([self.dim(d) for d in shape], ast.Load())
+
+
+class _Substitute(ast.NodeTransformer):
+    """Puts measures for the sizes in a derived size such as `len(range(n)[::2])`."""
+
+    def __init__(self, measures: Mapping[str, ast.expr]):
+        self._measures = measures
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._measures.get(node.id, node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        found = self._measures.get(ast.unparse(node))
+        return found if found is not None else self.generic_visit(node)  # type: ignore[return-value]

@@ -1,0 +1,158 @@
+"""The pipeline: parse, differentiate, optimise, generate. Every stage's result can be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symdiff.codegen.printer import imports_of, print_definition
+from symdiff.codegen.python import generate
+from symdiff.differentiate.operators import Request, differentiate
+from symdiff.ir.function import Function
+from symdiff.ir.text import dump
+from symdiff.ir.tree import Tree
+from symdiff.options import Options
+from symdiff.parse.entry import parse
+from symdiff.parse.nested import nested_derivative
+
+Pass = Callable[[Function, Options], Function]
+BEFORE: tuple[tuple[str, Pass], ...] = ()  # on the primal
+PASSES: tuple[tuple[str, Pass], ...] = ()  # on the derivative
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The result of one compilation.
+
+    function: the optimised IR. name: of the generated function. text: its `def`.
+    imports: the import lines that it needs. bindings: objects that it refers to by name.
+    stages: (name, IR) after each stage, where asked for.
+    """
+
+    function: Function
+    name: str
+    text: str
+    imports: tuple[str, ...]
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def module(self) -> str:
+        """Source that runs by itself."""
+        head = "\n".join(self.imports)
+        return f"{head}\n\n\n{self.text}" if head else self.text
+
+
+def compile_function(
+    target: Callable[..., Any],
+    arguments: Mapping[str, Tree],
+    requests: Sequence[Request],
+    options: Options,
+    *,
+    stages: bool = False,
+) -> Compiled:
+    """Compile `target` under the derivative operators `requests`, innermost first."""
+    shown: list[tuple[str, str]] = []
+
+    def stage(label: str, function: Function) -> Function:
+        if stages:
+            shown.append((label, dump(function)))
+        return function
+
+    opened = {w for r in requests for w in (r.wrt or ()) if isinstance(w, str)}
+    function = parse(
+        target, arguments, opened=opened - set(arguments), nested=nested_derivative(differentiate)
+    )
+    primal = stage("parse", function)
+    if options.optimize:
+        for label, run in BEFORE:
+            function = stage(label, run(function, options))
+    for request in requests:
+        function = stage("differentiate", differentiate(function, request))
+    if options.optimize:
+        for label, run in PASSES:
+            function = stage(label, run(function, options))
+    function = function.replace(
+        name=generated_name(primal, requests), doc=documentation(primal, requests)
+    )
+    definition = generate(function, options)
+    text = print_definition(definition, options)
+    return Compiled(
+        function, definition.name, text, tuple(imports_of([text])), definition.bindings, tuple(shown)
+    )
+
+
+def wrt_names(primal: Function, request: Request) -> list[str]:
+    """The names that `wrt` means."""
+    floats = [
+        p.name for p in primal.params
+        if any(getattr(getattr(x, "type", None), "is_float", False) for x in _leaves(p.tree))
+    ]  # fmt: skip
+    if request.wrt is None:
+        return floats[:1]
+    if request.wrt == ("*",):
+        return floats
+    return [primal.params[w].name if isinstance(w, int) else w for w in request.wrt]
+
+
+def _leaves(tree: Tree) -> list[Any]:
+    from symdiff.ir.tree import leaves
+
+    return list(leaves(tree))
+
+
+def generated_name(primal: Function, requests: Sequence[Request]) -> str:
+    """`df_dx` for the derivative in one scalar, else `f_grad`, `f_value_and_grad`, `f_hessian`."""
+    name = primal.name
+    kinds = [r.kind for r in requests if r.kind != "primal"]
+    if kinds and set(kinds) == {"grad"} and not any(r.many or r.has_aux for r in requests):
+        wanted = {tuple(wrt_names(primal, r)) for r in requests}
+        if len(wanted) == 1 and len(next(iter(wanted))) == 1 and len(primal.params) == 1:
+            (variable,) = next(iter(wanted))
+            order = len(kinds)
+            param = primal.params[0].tree
+            if getattr(getattr(param, "type", None), "rank", 1) == 0:
+                power = "" if order == 1 else str(order)
+                return f"d{power}{name}_d{variable}{power}"
+    return "_".join([name, *kinds])
+
+
+_WHAT = {
+    "grad": "Gradient of {f}", "value_and_grad": "Value of {f} and its gradient",
+    "jvp": "Value of {f} and its directional derivative", "vjp": "Value of {f} and its pullback",
+    "jacobian": "Jacobian of {f}", "hessian": "Hessian of {f}",
+    "hvp": "Product of the Hessian of {f} with a vector",
+}  # fmt: skip
+
+
+def documentation(primal: Function, requests: Sequence[Request]) -> str:
+    """The docstring: what was differentiated, from where, with respect to what."""
+    place = f"{primal.name} ({primal.span.place})" if primal.span else primal.name
+    kinds = [r for r in requests if r.kind != "primal"]
+    if not kinds:
+        return f"{place}, as compiled."
+    last = kinds[0]
+    names = [_shown(primal, n) for n in wrt_names(primal, last)]
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    if all(r.kind == "grad" for r in kinds) and generated_name(primal, requests).startswith("d"):
+        order = {1: "Derivative", 2: "Second derivative", 3: "Third derivative"}.get(
+            len(kinds), f"Derivative of order {len(kinds)}"
+        )
+        scalar = len(kinds) > 1 or not any("(" in n for n in names)
+        if scalar:
+            return f"{order} of {place} with respect to {listed}."
+    text = place
+    for request in kinds:
+        text = _WHAT[request.kind].format(f=text if text == place else text[0].lower() + text[1:])
+    return f"{text} with respect to {listed}."
+
+
+def _shown(primal: Function, name: str) -> str:
+    from symdiff.ir.types import show_shape
+
+    for p in primal.params:
+        type_ = getattr(p.tree, "type", None)
+        if p.name == name and type_ is not None and type_.rank:
+            return f"{name} {show_shape(type_.shape)}"
+    return name
