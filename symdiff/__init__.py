@@ -1,1 +1,45 @@
-"""symdiff: source-to-source symbolic differentiation of Python functions."""
+"""symdiff: source-to-source symbolic differentiation of Python functions.
+
+    >>> import math, symdiff
+    >>> @symdiff.grad
+    ... def f(x):
+    ...     return math.sin(x**2)
+    >>> f(4.0)
+    -7.661275842587077
+"""
+
+from symdiff.api import (
+    Derivative,
+    check_grads,
+    detach,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    no_grad,
+    rule,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+from symdiff.errors import (
+    CheckError,
+    IllTypedError,
+    NotConnectedError,
+    SourceError,
+    StaleError,
+    SymdiffError,
+    UnknownNameError,
+    UnsupportedError,
+)
+from symdiff.options import Options
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckError", "Derivative", "IllTypedError", "NotConnectedError", "Options", "SourceError",
+    "StaleError", "SymdiffError", "UnknownNameError", "UnsupportedError", "check_grads", "detach",
+    "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "rule", "stop_gradient",
+    "value_and_grad", "vjp",
+]  # fmt: skip

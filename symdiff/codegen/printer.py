@@ -8,8 +8,6 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import astor
-
 from symdiff.codegen.python import Definition, Signature, Statement
 from symdiff.options import Options
 
@@ -18,6 +16,8 @@ _INDENT = "    "
 
 def expression_text(node: ast.AST) -> str:
     """One statement or expression on one line."""
+    import astor  # not before it is needed: importing symdiff must stay quick
+
     text = astor.to_source(node, pretty_source="".join, pretty_string=_plain_string)
     return text.strip("\n")
 

@@ -34,6 +34,8 @@ def is_record(value: object) -> bool:
     """Whether `value` is an instance of a dataclass or of a named tuple."""
     if isinstance(value, tuple):
         return hasattr(value, "_fields")
+    if isinstance(value, Record):  # already taken apart
+        return False
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 

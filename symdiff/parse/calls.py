@@ -82,7 +82,7 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
     if getattr(callee, "__symdiff_pass__", False):
         return PassThrough()
     if hasattr(callee, "__symdiff_operator__"):
-        return dataclasses.replace(callee.__symdiff_operator__(*args, **kwargs))
+        return callee(*args, **kwargs)
     if hasattr(callee, "__symdiff_derivative__"):
         return (yield _nested(frame, callee.__symdiff_derivative__, args, kwargs, node))
     if isinstance(callee, BoundMethod):

@@ -1,0 +1,1 @@
+"""Running generated code: loading it, and choosing a compiled version for the arguments of a call."""

@@ -1,0 +1,330 @@
+"""The operators: `grad`, `value_and_grad`, `jvp`, `vjp`, `jacobian`, `hessian`, `hvp`.
+
+Each takes a Python function and returns its derivative as a callable that keeps the function's
+name, signature and docstring and carries its own source. They nest, and serve as decorators with
+and without arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from symdiff.differentiate.operators import Kind, Mode, Request
+from symdiff.errors import IllTypedError, SymdiffError
+from symdiff.ir.types import Type
+from symdiff.options import DEFAULT, Options
+from symdiff.pipeline import Compiled, compile_function
+from symdiff.runtime.declare import parse_type
+from symdiff.runtime.load import load
+from symdiff.runtime.signature import declared_type, default_arguments, describe
+
+Wrt = str | int | Sequence[str | int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the parser sees of a derivative that is called inside another function."""
+
+    target: Any
+    request: Request
+
+
+class Derivative:
+    """A derivative of a function: call it, print it, save it, check it.
+
+    Compiled at the first call for each signature of arguments (dtype, rank, which sizes are one).
+    """
+
+    def __init__(
+        self,
+        target: Callable[..., Any],
+        request: Request,
+        options: Options = DEFAULT,
+        static: Sequence[str] = (),
+        declared: Mapping[str, Type] | None = None,
+    ):
+        inner = target if isinstance(target, Derivative) else None
+        self.primal: Callable[..., Any] = inner.primal if inner else target
+        self.requests: tuple[Request, ...] = (*(inner.requests if inner else ()), request)
+        self.options = options
+        self.static = frozenset(static) | (inner.static if inner else frozenset())
+        self.declared = {**(inner.declared if inner else {}), **(declared or {})}
+        self.__symdiff_derivative__ = Spec(target, request)
+        self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._compiled: dict[Any, tuple[Compiled, Callable[..., Any]]] = {}
+        self._last: Compiled | None = None
+        functools.update_wrapper(self, self.primal, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            run = self._fast.get(tuple(map(type, args)))
+            if run is not None:  # floats alone: nothing else to look at
+                return run(*args)
+        return self._dispatch(args, kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    # Compiling.
+
+    @functools.cached_property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self.primal)
+
+    @functools.cached_property
+    def _types(self) -> dict[str, Type | None]:
+        found = {
+            p.name: declared_type(p, self.primal) for p in self._signature.parameters.values()
+        }
+        return {**found, **self.declared}
+
+    @property
+    def _seeded(self) -> list[Request]:
+        return [r for r in self.requests if r.kind in ("jvp", "vjp", "hvp")]
+
+    def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        count = len(self._seeded)
+        if count and len(args) <= count - 1:
+            raise IllTypedError(
+                f"{self.__name__}: the last argument must be the tangent or cotangent",
+                hint=f"call it as {self.__name__}(*arguments, vector)",
+            )
+        plain, seeds = (args[:-count], args[-count:]) if count else (args, ())
+        bound = self._signature.bind(*plain, **kwargs)
+        bound.apply_defaults()
+        keys: list[Any] = []
+        trees: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            key, tree, passed = describe(name, value, self._types[name], name in self.static)
+            keys.append(key)
+            trees[name] = tree
+            bound.arguments[name] = passed
+        key = tuple(keys)
+        found = self._compiled.get(key)
+        if found is None:
+            found = self._compile(trees)
+            self._compiled[key] = found
+            if not kwargs and args and all(type(a) is float for a in args):
+                if not (count and any(r.many for r in self._seeded)):
+                    self._fast[(float,) * len(args)] = found[1]
+        self._last, run = found
+        extra = self._spread(found[0], seeds)
+        return run(*bound.args, *extra, **bound.kwargs)
+
+    def _spread(self, compiled: Compiled, seeds: Sequence[Any]) -> list[Any]:
+        """Tangents and cotangents as the generated function takes them, checked for shape."""
+        if not seeds:
+            return []
+        from symdiff.runtime.seeds import spread
+
+        params = compiled.function.params[len(self._signature.parameters) :]
+        many = [r.many and r.kind != "vjp" for r in self._seeded]
+        return spread(self.__name__, params, list(zip(seeds, many, strict=True)))
+
+    def _compile(self, trees: Mapping[str, Any]) -> tuple[Compiled, Callable[..., Any]]:
+        compiled = compile_function(self.primal, trees, self.requests, self.options)
+        return compiled, load(compiled.module, compiled.name, compiled.bindings)
+
+    def compiled(self) -> Compiled:
+        """The version that was called last; before any call, the one that annotations declare."""
+        if self._last is None:
+            trees = default_arguments(self.primal, self.declared)
+            self._last, _ = self._compile(trees)
+        return self._last
+
+    # What there is to see.
+
+    @property
+    def source(self) -> str:
+        """The generated source, ready to run by itself."""
+        return self.compiled().module
+
+    @property
+    def operations(self) -> int:
+        """Arithmetic operations and function calls in the generated function."""
+        from symdiff.codegen.count import operations
+
+        return operations(self.compiled().text)
+
+    def latex(self) -> str:
+        """The derivative as a formula, through SymPy. Scalar functions only."""
+        from symdiff.codegen.latex import latex
+
+        return latex(self.compiled().function)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the derivative as a module that runs without symdiff. Atomic."""
+        from symdiff.aot import write_module
+
+        return write_module([self], Path(path))
+
+    def check(self, *args: Any, **kwargs: Any) -> Any:
+        """Compare with finite differences at `args`; the report prints as a table.
+
+        Raises CheckError where they disagree.
+        """
+        from symdiff.verify.check import check_derivative
+
+        return check_derivative(self, args, kwargs)
+
+    def __repr__(self) -> str:
+        try:
+            source = self.source
+        except SymdiffError as error:
+            return f"<symdiff {self.requests[-1].kind} of {self.primal!r}: {error.message}>"
+        import sys
+
+        if getattr(sys.stdout, "isatty", lambda: False)():
+            from symdiff.codegen.highlight import highlighted
+
+            return highlighted(source)
+        return source
+
+    def _repr_html_(self) -> str:
+        from symdiff.codegen.highlight import html
+
+        return html(self.source)
+
+
+def _normal_wrt(wrt: Wrt) -> tuple[tuple[str | int, ...] | None, bool]:
+    if wrt is None:
+        return None, False
+    if isinstance(wrt, str):
+        return (wrt,), wrt == "*"
+    if isinstance(wrt, int):
+        return (wrt,), False
+    return tuple(wrt), True
+
+
+def _operator(kind: Kind, doc: str, **fixed: Any) -> Callable[..., Any]:
+    def operate(
+        function: Callable[..., Any] | None = None,
+        *,
+        wrt: Wrt = None,
+        mode: Mode = "auto",
+        has_aux: bool = False,
+        static: str | Sequence[str] = (),
+        types: Mapping[str, str] | None = None,
+        options: Options = DEFAULT,
+    ) -> Any:
+        names, many = _normal_wrt(wrt)
+        if mode not in ("auto", "forward", "reverse"):
+            raise IllTypedError(f"mode {mode!r} is not one of auto, forward, reverse")
+        request = Request(kind, names, many, mode, has_aux)
+        fixed_names = (static,) if isinstance(static, str) else tuple(static)
+        declared = {k: parse_type(v) for k, v in (types or {}).items()}
+
+        def decorate(target: Callable[..., Any]) -> Derivative:
+            return Derivative(target, request, options, fixed_names, declared)
+
+        if function is None:
+            return decorate
+        if not callable(function) and not hasattr(function, "node"):
+            raise IllTypedError(f"{kind} takes a function, not {type(function).__name__}")
+        return decorate(function)
+
+    operate.__name__ = operate.__qualname__ = kind
+    operate.__doc__ = doc
+    operate.__symdiff_operator__ = kind  # type: ignore[attr-defined]
+    return operate
+
+
+_COMMON = """
+
+    wrt: a parameter's name or position, a local variable's name, a tuple of them (then the answer
+    is a tuple), or "*" for every floating-point parameter; by default the first of those.
+    has_aux: the function returns (value, aux). static: parameters known when compiling.
+    Raises SymdiffError, with the place in your source, for what cannot be differentiated.
+"""
+
+grad = _operator("grad", """The gradient of a scalar function.
+
+    >>> import math, symdiff
+    >>> def f(x):
+    ...     return math.sin(x**2)
+    >>> symdiff.grad(f)(4.0)
+    -7.661275842587077""" + _COMMON)
+value_and_grad = _operator(
+    "value_and_grad", "The value of a scalar function and its gradient: (value, gradient)." + _COMMON
+)
+jvp = _operator(
+    "jvp", "`jvp(f)(*args, tangent)` is (value, directional derivative); forward mode." + _COMMON
+)
+vjp = _operator(
+    "vjp", "`vjp(f)(*args, cotangent)` is (value, pullback of the cotangent); reverse mode." + _COMMON
+)
+jacobian = _operator(
+    "jacobian", "The Jacobian, of shape result.shape + argument.shape. mode: forward, reverse, or "
+    "auto, which counts inputs and outputs." + _COMMON
+)
+hessian = _operator("hessian", "The Hessian of a scalar function." + _COMMON)
+hvp = _operator("hvp", "`hvp(f)(*args, v)` is the product of the Hessian with v." + _COMMON)
+
+
+def check_grads(
+    function: Callable[..., Any], args: Sequence[Any], *, order: int = 2, wrt: Wrt = "*"
+) -> None:
+    """Check the derivatives of `function` up to `order` against finite differences, in both modes.
+
+    Raises CheckError at the first that disagrees.
+    """
+    from symdiff.verify.check import check_orders
+
+    check_orders(function, args, order, wrt)
+
+
+def detach(value: Any) -> Any:
+    """`value`, through which no derivative flows (PyTorch's detach)."""
+    return value
+
+
+def stop_gradient(value: Any) -> Any:
+    """`value`, through which no derivative flows (JAX's stop_gradient)."""
+    return value
+
+
+detach.__symdiff_detach__ = True  # type: ignore[attr-defined]
+stop_gradient.__symdiff_detach__ = True  # type: ignore[attr-defined]
+
+
+class no_grad:
+    """`with symdiff.no_grad():` - what is assigned inside carries no derivative."""
+
+    __symdiff_cuts__ = True
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def rule(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give `function` a derivative of its own: partials in each argument, from result and arguments.
+
+    >>> import math, symdiff
+    >>> def softplus(x):
+    ...     return math.log1p(math.exp(x))
+    >>> @symdiff.rule(softplus)
+    ... def _(y, x):
+    ...     return 1.0 / (1.0 + math.exp(-x))
+    >>> symdiff.grad(lambda x: softplus(x))(0.0)
+    0.5
+    """
+
+    def decorate(partials: Callable[..., Any]) -> Callable[..., Any]:
+        function.__symdiff_rule__ = partials  # type: ignore[attr-defined]
+        return partials
+
+    return decorate
+
+
+__all__ = [
+    "Derivative", "check_grads", "detach", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad",
+    "replace", "rule", "stop_gradient", "value_and_grad", "vjp",
+]  # fmt: skip

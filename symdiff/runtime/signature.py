@@ -1,0 +1,119 @@
+"""Signatures: what of the arguments a compilation depends on - dtype, rank, which sizes are one.
+
+Sizes themselves are symbols, so a function is not compiled again for another number of rows.
+Strings, booleans, None and other objects are static: their value is part of the signature.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import IllTypedError
+from symdiff.ir.expr import var
+from symdiff.ir.tree import Record, Tree, is_record, record_fields
+from symdiff.ir.types import BOOL, DTYPES, FLOAT, INT, DType, Type, symbol
+from symdiff.runtime.declare import annotated_type
+
+Described = tuple[Hashable, Tree, Any]  # (key, tree of variables, value to pass)
+
+
+def describe(name: str, value: Any, declared: Type | None = None, static: bool = False) -> Described:
+    """An argument as (its part of the signature, variables for the parser, value to call with)."""
+    if static:
+        return ("static", _key(value)), value, value
+    if isinstance(value, bool):
+        return ("static", value), value, value
+    if type(value) is float or (declared == FLOAT and isinstance(value, (int, float))):
+        return "f", var(name, FLOAT), float(value)
+    if isinstance(value, int):
+        return "i", var(name, INT), value
+    if isinstance(value, complex):
+        return "c", var(name, Type("complex128", (), True)), value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _array(name, value)
+    if is_record(value):
+        fields = record_fields(value)
+        parts = {k: describe(f"{name}_{k}", v, None) for k, v in fields.items()}
+        tree = Record(type(value), {k: p[1] for k, p in parts.items()})
+        return ("record", type(value), *(p[0] for p in parts.values())), tree, value
+    if isinstance(value, (tuple, list)):
+        items = [describe(f"{name}_{i}", v, None) for i, v in enumerate(value)]
+        kind = type(value)
+        return (kind.__name__, *(i[0] for i in items)), kind(i[1] for i in items), value
+    if isinstance(value, dict):
+        named = {k: describe(f"{name}_{k}", v, None) for k, v in value.items()}
+        keys = tuple((k, p[0]) for k, p in named.items())
+        return ("dict", *keys), {k: p[1] for k, p in named.items()}, value
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        raise IllTypedError(
+            f"{name} is a {type(value).__module__}.{type(value).__name__}",
+            hint="convert it with np.asarray(...)",
+        )
+    return ("static", _key(value)), value, value
+
+
+def _key(value: Any) -> Hashable:
+    try:
+        hash(value)
+    except TypeError:
+        return ("id", id(value))
+    return (type(value), value)
+
+
+def _array(name: str, value: np.ndarray | np.generic) -> Described:
+    dtype = dtype_name(value.dtype, name)
+    ones = tuple(n == 1 for n in value.shape)
+    shape = tuple(
+        1 if one else symbol(f"{name}.shape[{axis}]") for axis, one in enumerate(ones)
+    )
+    return (dtype, *ones), var(name, Type(dtype, shape)), value
+
+
+def dtype_name(dtype: np.dtype[Any], name: str) -> DType:
+    """The IR's name of a NumPy dtype. Raises IllTypedError for dtypes that it does not have."""
+    text = dtype.name
+    if text.startswith(("int", "uint")):
+        return "int"
+    if text in DTYPES:
+        return text  # type: ignore[return-value]
+    hint = "the array is ragged or holds objects" if dtype == object else "use float64 or float32"
+    raise IllTypedError(f"{name} has dtype {text}, which is not supported", hint=hint)
+
+
+def default_arguments(function: Callable[..., Any], declared: Mapping[str, Type]) -> dict[str, Tree]:
+    """Arguments for compiling before any call: annotations, defaults, and floats elsewhere."""
+    arguments: dict[str, Tree] = {}
+    for p in inspect.signature(function).parameters.values():
+        type_ = declared.get(p.name) or declared_type(p, function)
+        if p.kind is p.VAR_POSITIONAL:
+            arguments[p.name] = ()
+        elif p.kind is p.VAR_KEYWORD:
+            arguments[p.name] = {}
+        elif type_ is not None:
+            arguments[p.name] = var(p.name, type_)
+        elif p.default is p.empty or isinstance(p.default, float):
+            arguments[p.name] = var(p.name, FLOAT)
+        else:
+            arguments[p.name] = describe(p.name, p.default)[1]
+    return arguments
+
+
+def declared_type(p: inspect.Parameter, function: Any) -> Type | None:
+    """The type that a parameter's annotation declares, if it does."""
+    annotation = p.annotation
+    if annotation is p.empty:
+        return None
+    if isinstance(annotation, str):  # from __future__ import annotations
+        try:
+            scope = getattr(inspect.unwrap(function), "__globals__", {})
+            annotation = eval(annotation, dict(scope))
+        except Exception:
+            pass
+    return annotated_type(annotation)
+
+
+__all__ = ["BOOL", "default_arguments", "declared_type", "describe"]
