@@ -55,6 +55,7 @@ class _Factoring:
         self.squares: dict[Expr, Expr] = {}
         self.absorbed: dict[Expr, int] = {}
         self.size: dict[Expr, int] = {}
+        self.signed: set[Expr] = set()  # roots with a negation in them that others use too
 
     def atom(self, what: Any) -> int:
         found = self.atom_of.get(what)
@@ -110,6 +111,7 @@ class _Factoring:
         self.absorbed = role
 
     def _form(self, root: Expr) -> Product | Sum:
+        self._root = root
         if root.op in _PRODUCTS:  # type: ignore[attr-defined]
             return self._product(root, 1)
         terms: list[Product] = []
@@ -129,7 +131,10 @@ class _Factoring:
                 count += 1
             elif op is negative and _in_ring(node):
                 stack.append((-sign, node.operands[0]))
-                count += node in self.absorbed or node is root
+                if node in self.absorbed or node is root:
+                    count += 1
+                else:
+                    self.signed.add(root)
             else:
                 before = self._count
                 self._count = 0
@@ -168,6 +173,8 @@ class _Factoring:
                 if mine or op is negative or _is_multiple(node):
                     count += mine
                     if op is negative:
+                        if not mine:
+                            self.signed.add(self._root)
                         sign = -sign
                         stack.append((node.operands[0], under))
                     else:
@@ -224,7 +231,7 @@ class _Factoring:
             cost = form.cost()
             if form.sign < 0:
                 return False
-        if cost < self.size[node]:
+        if cost < self.size[node] or node in self.signed:
             return False
         if node.type.shape:
             return False

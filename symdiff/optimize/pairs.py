@@ -21,33 +21,36 @@ _ROUNDS = 8
 
 def share_pairs(atoms: Any) -> set[int]:
     """Rewrite the products of `atoms.forms` to share pairs; the ids of those that changed."""
-    products = _products(atoms)
     touched: set[int] = set()
     known: dict[Any, int] = {}
-    active = products
+    active = [p for p in _products(atoms) if len(p.nums) + len(p.dens) + (not p.plain) > 1]
+    arrays = any(isinstance(x, Expr) and x.type.shape for x in atoms.atoms)
     for _ in range(_ROUNDS):
         holders: dict[Any, list[Product]] = {}
-        for p in products:
-            if len(p.nums) + len(p.dens) + (not p.plain) > 1:
-                for pair in _pairs(atoms, p):
-                    holders.setdefault(pair, []).append(p)
-        active = [(pair, found) for pair, found in holders.items() if len(found) > 1]
-        if not active:
-            break
-        active.sort(key=lambda item: -len(item[1]))
-        for pair, found in active:
-            found = [p for p in found if _has(atoms, p, pair)]
-            if len(found) < 2 and pair not in known:
-                continue
-            if len({id(p) for p in found}) < 2 and pair not in known:
+        for p in active:
+            for pair in _pairs(atoms, p):
+                holders.setdefault(pair, []).append(p)
+        shared = [
+            (pair, found) for pair, found in holders.items()
+            if len(found) > 1 and (not arrays or _cheap(atoms, pair))
+        ]  # fmt: skip
+        shared.sort(key=lambda item: -len(item[1]))
+        changed: dict[int, Product] = {}
+        for pair, found in shared:
+            found = [p for p in found if id(p) not in changed or _has(atoms, p, pair)]
+            if len(found) < 2:
                 continue
             new = known.get(pair)
             if new is None:
                 new = known[pair] = atoms.atom(_product(atoms, pair))
             for p in found:
-                if _has(atoms, p, pair):
-                    _replace(atoms, p, pair, new)
-                    touched.add(id(p))
+                _replace(atoms, p, pair, new)
+                changed[id(p)] = p
+        touched.update(changed)
+        # A pair that is new has a factor that is new.
+        active = [p for p in changed.values() if len(p.nums) + len(p.dens) + (not p.plain) > 1]
+        if not active:
+            break
     return touched
 
 
@@ -72,23 +75,33 @@ def _products(atoms: Any) -> list[Product]:
     return found
 
 
-def _pairs(atoms: Any, p: Product) -> list[Any]:
-    nums = sorted(p.nums)
-    if not p.plain and p.nums:
-        nums.append(atoms.atom((p.num, p.den)))
-    dens = sorted(p.dens)
+def _pairs(atoms: Any, p: Product) -> Any:
+    nums, dens = p.nums, p.dens
+    count = len(nums)
+    if count > 1:
+        nums = sorted(nums)
+    if nums and not p.plain:
+        nums = [*nums, atoms.atom((p.num, p.den))]
+        count += 1
+    if not dens and count == 2:
+        return ((nums[0], nums[1], _TIMES),)
     result: list[Any] = []
-    if len(nums) + len(dens) > _LONG:
+    if count + len(dens) > _LONG:
+        dens = sorted(dens)
         result += [(a, b, _TIMES) for a, b in zip(nums, nums[1:], strict=False)]
         result += [(a, b, _UNDER) for a, b in zip(dens, dens[1:], strict=False)]
     else:
         for i, a in enumerate(nums):
-            result += [(a, b, _TIMES) for b in nums[i + 1 :]]
-            result += [(a, b, _OVER) for b in dens]
-        for i, a in enumerate(dens):
-            result += [(a, b, _UNDER) for b in dens[i + 1 :]]
-    result = list(dict.fromkeys(result)) if len(result) > 1 else result
-    return [pair for pair in result if _cheap(atoms, pair)]
+            for b in nums[i + 1 :]:
+                result.append((a, b, _TIMES))
+            for b in dens:
+                result.append((a, b, _OVER))
+        if len(dens) > 1:
+            dens = sorted(dens)
+            for i, a in enumerate(dens):
+                for b in dens[i + 1 :]:
+                    result.append((a, b, _UNDER))
+    return dict.fromkeys(result)
 
 
 def _cheap(atoms: Any, pair: Any) -> bool:

@@ -23,6 +23,7 @@ def factored(atoms: Any, terms: list[Product], level: int = 0) -> Sum:
         return Sum(terms, merged)
     where: dict[Any, list[int]] = {}
     live: list[Product | None] = list(terms)
+    place = list(range(len(terms)))  # where each stands in the sum
     for i, term in enumerate(terms):
         for f in _factors(term):
             where.setdefault(f, []).append(i)
@@ -45,14 +46,20 @@ def factored(atoms: Any, terms: list[Product], level: int = 0) -> Sum:
             heappush(heap, (-savings, late, serial, f))
             continue
         inner = factored(atoms, [_without(t, f) for t in found], level + 1)
-        for i in holders[1:]:
+        for i in holders:
             live[i] = None
-        live[holders[0]] = _product_of(atoms, f, inner)
-        for g in _factors(live[holders[0]]):
+        new = _product_of(atoms, f, inner)
+        for g in _factors(new):
             if g != f and g in where:
-                where[g].append(holders[0])
+                where[g].append(len(live))
+        live.append(new)
+        place.append(place[holders[0]])
         changed = True
-    return Sum([t for t in live if t is not None], changed)
+    if changed:
+        kept = [i for i, t in enumerate(live) if t is not None]
+        kept.sort(key=place.__getitem__)
+        return Sum([live[i] for i in kept], True)  # type: ignore[misc]
+    return Sum(terms, merged)
 
 
 def _like_terms(terms: list[Product]) -> tuple[list[Product], bool]:
