@@ -11,17 +11,17 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from symdiff.differentiate.operators import Kind, Mode, Request
 from symdiff.errors import IllTypedError, SymdiffError
-from symdiff.ir.types import Type
-from symdiff.options import DEFAULT, Options
-from symdiff.pipeline import Compiled, compile_function
-from symdiff.runtime.declare import parse_type
-from symdiff.runtime.load import load
-from symdiff.runtime.signature import declared_type, default_arguments, describe
+from symdiff.options import DEFAULT, Kind, Mode, Options, Request
+
+# The compiler is imported at the first compilation, which keeps `import symdiff` quick.
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symdiff.ir.types import Type
+    from symdiff.pipeline import Compiled
 
 Wrt = str | int | Sequence[str | int] | None
 
@@ -78,6 +78,8 @@ class Derivative:
 
     @functools.cached_property
     def _types(self) -> dict[str, Type | None]:
+        from symdiff.runtime.signature import declared_type
+
         found = {
             p.name: declared_type(p, self.primal) for p in self._signature.parameters.values()
         }
@@ -88,6 +90,8 @@ class Derivative:
         return [r for r in self.requests if r.kind in ("jvp", "vjp", "hvp")]
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from symdiff.runtime.signature import describe
+
         count = len(self._seeded)
         if count and len(args) <= count - 1:
             raise IllTypedError(
@@ -127,12 +131,17 @@ class Derivative:
         return spread(self.__name__, params, list(zip(seeds, many, strict=True)))
 
     def _compile(self, trees: Mapping[str, Any]) -> tuple[Compiled, Callable[..., Any]]:
+        from symdiff.pipeline import compile_function
+        from symdiff.runtime.load import load
+
         compiled = compile_function(self.primal, trees, self.requests, self.options)
         return compiled, load(compiled.module, compiled.name, compiled.bindings)
 
     def compiled(self) -> Compiled:
         """The version that was called last; before any call, the one that annotations declare."""
         if self._last is None:
+            from symdiff.runtime.signature import default_arguments
+
             trees = default_arguments(self.primal, self.declared)
             self._last, _ = self._compile(trees)
         return self._last
@@ -159,6 +168,8 @@ class Derivative:
 
     def save(self, path: str | Path) -> Path:
         """Write the derivative as a module that runs without symdiff. Atomic."""
+        from pathlib import Path
+
         from symdiff.aot import write_module
 
         return write_module([self], Path(path))
@@ -217,7 +228,11 @@ def _operator(kind: Kind, doc: str, **fixed: Any) -> Callable[..., Any]:
             raise IllTypedError(f"mode {mode!r} is not one of auto, forward, reverse")
         request = Request(kind, names, many, mode, has_aux)
         fixed_names = (static,) if isinstance(static, str) else tuple(static)
-        declared = {k: parse_type(v) for k, v in (types or {}).items()}
+        declared: dict[str, Type] = {}
+        if types:
+            from symdiff.runtime.declare import parse_type
+
+            declared = {k: parse_type(v) for k, v in types.items()}
 
         def decorate(target: Callable[..., Any]) -> Derivative:
             return Derivative(target, request, options, fixed_names, declared)

@@ -1,8 +1,9 @@
-"""How to compile: one frozen value, passed explicitly; no environment variables, no globals."""
+"""What to derive and how to compile: frozen values, passed explicitly; no globals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,24 @@ class Options:
 
 
 DEFAULT = Options()
+
+
+Kind = Literal["primal", "grad", "value_and_grad", "jvp", "vjp", "jacobian", "hessian", "hvp"]
+Mode = Literal["auto", "forward", "reverse"]
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One derivative operator, with what it was asked.
+
+    wrt: names of parameters or of a local variable, or positions; "*" is every float parameter;
+    None is the first one. many: whether the answer is a tuple, one item for each of `wrt`.
+    """
+
+    kind: Kind
+    wrt: tuple[str | int, ...] | None = None
+    many: bool = False
+    mode: Mode = "auto"
+    has_aux: bool = False
+    value: bool = False  # jacobian, hessian: also return the value

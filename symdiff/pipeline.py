@@ -8,11 +8,11 @@ from typing import Any
 
 from symdiff.codegen.printer import imports_of, print_definition
 from symdiff.codegen.python import generate
-from symdiff.differentiate.operators import Request, differentiate
+from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
 from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
-from symdiff.options import Options
+from symdiff.options import Options, Request
 from symdiff.parse.entry import parse
 from symdiff.parse.nested import nested_derivative
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
 from symdiff.differentiate.forward import pushforward
 from symdiff.differentiate.matrix import hessian_entries, jacobian_entries
@@ -22,28 +22,8 @@ from symdiff.ir.function import Function, Param
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.types import Type, show_shape
 from symdiff.ir.walk import depends_on, substitute
+from symdiff.options import ALL, Request
 from symdiff.primitives.row import fit, zero_of
-
-Kind = Literal["primal", "grad", "value_and_grad", "jvp", "vjp", "jacobian", "hessian", "hvp"]
-Mode = Literal["auto", "forward", "reverse"]
-ALL = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One derivative operator, with what it was asked.
-
-    wrt: names of parameters or of a local variable, or positions; "*" is every float parameter;
-    None is the first one. many: whether the answer is a tuple, one item for each of `wrt`.
-    """
-
-    kind: Kind
-    wrt: tuple[str | int, ...] | None = None
-    many: bool = False
-    mode: Mode = "auto"
-    has_aux: bool = False
-    value: bool = False  # jacobian, hessian: also return the value
-
 
 def differentiate(function: Function, request: Request) -> Function:
     """`function` under one derivative operator."""

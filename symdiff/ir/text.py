@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-import hashlib
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,6 +105,8 @@ class _Raw:
 
 def digest(node: Expr) -> str:
     """A short name for the structure of an expression; equal structure, equal name."""
+    import hashlib  # costs milliseconds to import, and few programs come here
+
     labels: dict[Expr, str] = {}
     text: list[str] = []
     for i, n in enumerate(topological([node])):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+
 import linecache
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +13,8 @@ def load(source: str, name: str, bindings: Mapping[str, Any]) -> Callable[..., A
 
     Tracebacks and debuggers show its lines under a file name made of what it holds.
     """
+    import hashlib  # costs milliseconds to import
+
     digest = hashlib.sha256(source.encode()).hexdigest()[:8]
     filename = f"<symdiff {name} {digest}>"
     lines = source.splitlines(keepends=True)
