@@ -1,0 +1,1 @@
+"""Rewrites of expressions: `Function -> Function`, each pass listed once in the pipeline."""

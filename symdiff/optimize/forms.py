@@ -15,9 +15,13 @@ Number = Any  # int or float
 
 
 class Product:
-    """sign * num / den * product(nums) / product(dens); num and den are positive numbers."""
+    """sign * num / den * product(nums) / product(dens); num and den are positive numbers.
 
-    __slots__ = ("den", "dens", "num", "nums", "sign")
+    own, through: the constant written here, and the shared multiples (of other roots) that
+    were seen through: (side, what stands for it, itself as an atom, its constant).
+    """
+
+    __slots__ = ("den", "dens", "num", "nums", "own", "sign", "through")
 
     def __init__(self, sign: int, num: Number, den: Number, nums: list[int], dens: list[int]):
         self.sign = sign
@@ -25,6 +29,8 @@ class Product:
         self.den = den
         self.nums = nums
         self.dens = dens
+        self.own: tuple[Number, Number] = (num, den)
+        self.through: list[tuple[bool, int, int, Number, Number]] = []
 
     @property
     def plain(self) -> bool:

@@ -1,0 +1,29 @@
+"""Marks that mean something only to differentiation disappear.
+
+    detach(x) * y     ->  x * y
+    custom(value, x, partial)   ->  value
+
+Always on: it runs once, when all derivatives have been taken.
+"""
+
+from __future__ import annotations
+
+from symdiff.ir.expr import Apply, Expr
+from symdiff.ir.function import Function
+from symdiff.ir.walk import transform
+from symdiff.options import Options
+from symdiff.primitives.custom import custom
+from symdiff.primitives.elementary import detach
+
+
+def erase(function: Function, options: Options) -> Function:
+    """`function` without `detach` and `custom`."""
+    if not any(_erased(node) is not node for node in function.nodes()):
+        return function
+    return function.rewritten(transform(function.results, _erased))
+
+
+def _erased(node: Expr) -> Expr:
+    if type(node) is Apply and (node.op is detach or node.op is custom):
+        return node.operands[0]
+    return node
