@@ -100,11 +100,13 @@ transpose = Linear(
 # Reductions: attrs are (axes, keepdims, ...).
 
 
-def _reduced(rule: Any) -> Any:
+def reduced(rule: Any, bool_to: Any = "int") -> Any:
+    """The type rule of a reduction: NumPy sums and multiplies booleans as integers."""
+
     def infer(attrs: Attrs, types: Types) -> Type:
         base = rule(attrs, types).strong
         if base.dtype == "bool":
-            base = base.with_dtype("int")
+            base = base.with_dtype(bool_to)
         return base.with_shape(drop_axes(types[0].shape, attrs[0], attrs[1]))
 
     return infer
@@ -117,11 +119,11 @@ def count(node: Apply) -> Any:
 
 
 sum_ = Reduction(
-    "sum", _reduced(arithmetic_result), lambda x, y, node: 1.0,
+    "sum", reduced(arithmetic_result), lambda x, y, node: 1.0,
     numpy="sum", attrs=("axes", "keepdims"),
 )  # fmt: skip
 mean = Reduction(
-    "mean", _reduced(float_result), lambda x, y, node: 1.0 / Term(_number(count(node))),
+    "mean", reduced(float_result), lambda x, y, node: 1.0 / Term(_number(count(node))),
     numpy="mean", attrs=("axes", "keepdims"),
 )  # fmt: skip
 
@@ -138,10 +140,14 @@ def _extreme(x: Term, y: Term, node: Apply) -> Term:
     return hit / Term(sum_.build(hit, attrs=(node.attrs[0], True)))
 
 
-max_ = Reduction("max", _reduced(arithmetic_result), _extreme, numpy="max", attrs=("axes", "keepdims"))
-min_ = Reduction("min", _reduced(arithmetic_result), _extreme, numpy="min", attrs=("axes", "keepdims"))
+max_ = Reduction(
+    "max", reduced(arithmetic_result, "bool"), _extreme, numpy="max", attrs=("axes", "keepdims")
+)
+min_ = Reduction(
+    "min", reduced(arithmetic_result, "bool"), _extreme, numpy="min", attrs=("axes", "keepdims")
+)
 logsumexp = Reduction(
-    "logsumexp", _reduced(float_result), lambda x, y, node: exp(x - y),
+    "logsumexp", reduced(float_result), lambda x, y, node: exp(x - y),
     numpy="special.logsumexp", attrs=("axes", "keepdims"),
 )  # fmt: skip
 
@@ -234,7 +240,22 @@ def _joined(attrs: Attrs, types: Types) -> Type:
             raise IllTypedError("all the arrays to concatenate must have the same dimensions")
     total: Dim = dim_add(*(t.shape[axis] for t in types))
     at = axis + len(first)
-    return Type(promote_dtype(*types), (*first[:at], total, *first[at + 1 :]))
+    merged = _merged([(*t.shape[:at], 1, *t.shape[at + 1 :]) for t in types], "concatenate")
+    return Type(promote_dtype(*(t.strong for t in types)), (*merged[:at], total, *merged[at + 1 :]))
+
+
+def _merged(shapes: Sequence[Shape], what: str) -> Shape:
+    """The one shape that all of `shapes` are; a known size wins over a symbol."""
+    merged = list(shapes[0])
+    for shape in shapes[1:]:
+        for i, dim in enumerate(shape):
+            if isinstance(dim, int) and isinstance(merged[i], int) and dim != merged[i]:
+                raise IllTypedError(
+                    f"shapes {show_shape(shapes[0])} and {show_shape(shape)} do not fit: {what} "
+                    "needs equal sizes"
+                )
+            merged[i] = dim if isinstance(dim, int) else merged[i]
+    return tuple(merged)
 
 
 def _joined_transpose(node: Apply, ct: Expr, i: int) -> Expr:
@@ -258,7 +279,9 @@ def _stacked(attrs: Attrs, types: Types) -> Type:
         if t.rank != len(shape):
             raise IllTypedError("all the arrays to stack must have the same shape (this is ragged)")
     at = axis + len(shape) + 1
-    return Type(promote_dtype(*types), (*shape[:at], len(types), *shape[at:]))
+    shape = _merged([t.shape for t in types], "stack")
+    # A Python number is an array of its own here, so float32 beside it becomes float64.
+    return Type(promote_dtype(*(t.strong for t in types)), (*shape[:at], len(types), *shape[at:]))
 
 
 def _stacked_transpose(node: Apply, ct: Expr, i: int) -> Expr:

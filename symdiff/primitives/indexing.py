@@ -37,7 +37,8 @@ def full_template(template: Template, rank: int, masks: Sequence[int]) -> list[t
     missing = [("slice", None, None, None)] * (rank - used)
     entries: list[tuple[Any, ...]] = []
     for entry in template:
-        entries.extend(missing if entry[0] == "ellipsis" else [entry])
+        # An ellipsis of no axes stays: it separates index arrays all the same.
+        entries.extend((missing or [entry]) if entry[0] == "ellipsis" else [entry])
     if not any(e[0] == "ellipsis" for e in template):
         entries.extend(missing)
     return entries
@@ -48,21 +49,26 @@ def _index_type(attrs: Attrs, types: Sequence[Type]) -> Type:
     # A slice bound known only at run time carries its own name for the size (see `slice_entry`).
     (template,) = attrs
     parts = iter(dynamic)
-    advanced: list[tuple[Dim, ...]] = []
-    places: list[int] = []
+    advanced: list[tuple[Dim, ...]] = []  # shapes of the index arrays; an integer is one of ()
+    places: list[int] = []  # where they stand among the entries
     shape: list[Dim] = []
+    before: list[int] = []  # how many axes of the result stand before each of them
     masks = [t.rank for t in dynamic if t.dtype == "bool"]
+    arrays = any(e[0] in ("array", "mask") for e in template)
     axis = 0
     for position, entry in enumerate(full_template(template, source.rank, masks)):
         kind = entry[0]
+        if kind == "ellipsis":
+            continue
         if kind == "new":
             shape.append(1)
             continue
         if kind == "mask":
             mask = next(parts)
+            _check_mask(mask, source, axis)
             advanced.append((symbol(entry[1]),))
             places.append(position)
-            _mark(shape, advanced)
+            before.append(len(shape))
             axis += mask.rank
             continue
         dim = source.shape[axis]
@@ -75,7 +81,10 @@ def _index_type(attrs: Attrs, types: Sequence[Type]) -> Type:
                     f"index {entry[1]} is out of bounds for an axis of size {dim} "
                     f"in shape {show_shape(source.shape)}"
                 )
-            places.append(position) if advanced else None
+            if arrays:
+                advanced.append(())
+                places.append(position)
+                before.append(len(shape))
         elif kind == "slice":
             for part in entry[1:4]:
                 if part == RUN:
@@ -84,24 +93,23 @@ def _index_type(attrs: Attrs, types: Sequence[Type]) -> Type:
         else:
             advanced.append(next(parts).shape)
             places.append(position)
-            _mark(shape, advanced)
-    if advanced:
-        joint = broadcast_shapes(*advanced)
-        at = shape.index(_HERE)  # type: ignore[arg-type]
-        rest = [d for d in shape if d is not _HERE]
-        ordered = sorted(set(places))
-        adjacent = ordered[-1] - ordered[0] == len(ordered) - 1
-        at = at if adjacent else 0
-        shape = [*rest[:at], *joint, *rest[at:]]
+            before.append(len(shape))
+    if arrays:
+        # Side by side, index arrays leave their axes where they stand; apart, in front.
+        adjacent = places[-1] - places[0] == len(places) - 1
+        at = before[0] if adjacent else 0
+        shape[at:at] = broadcast_shapes(*advanced)
     return source.strong.with_shape(tuple(shape))
 
 
-_HERE: Any = object()  # where the broadcast shape of integer-array indices goes
-
-
-def _mark(shape: list[Dim], advanced: list[Any]) -> None:
-    if len(advanced) == 1:
-        shape.append(_HERE)
+def _check_mask(mask: Type, source: Type, axis: int) -> None:
+    for i, dim in enumerate(mask.shape):
+        have = source.shape[axis + i]
+        if isinstance(dim, int) and isinstance(have, int) and dim != have:
+            raise IllTypedError(
+                f"a mask of shape {show_shape(mask.shape)} does not fit "
+                f"an array of shape {show_shape(source.shape)}"
+            )
 
 
 def _index_transpose(node: Apply, ct: Expr, i: int) -> Expr:

@@ -2,64 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
-from symdiff.ir.types import Type, dim_mul, dim_quotient, show_shape
+from symdiff.ir.types import Shape, dim_mul, dim_quotient, show_shape, symbol
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
-from symdiff.primitives.row import fit
+from symdiff.primitives import (  # noqa: F401  (each registers its spellings)
+    api_creation,
+    api_linalg,
+    api_reductions,
+    api_shaping,
+)
+from symdiff.primitives.api_common import cast_to, folds, mask_of, refuse, several
 from symdiff.primitives.shape import as_dim, as_shape, normal_axes, normal_axis, shape_size
-from symdiff.primitives.spell import dtype_of, spells, strong, to_expr
-
-
-def refuse(**options: Any) -> None:
-    """An error for an option that is given and not supported."""
-    for name, value in options.items():
-        if value is not None:
-            raise UnsupportedError(f"the option {name}= is not supported here")
-
-
-def _reduction(row: Any, *objects: Any, method: str) -> None:
-    @spells(*objects, method=method)
-    def call(
-        a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False,
-        *, initial: Any = None, where: Any = None,
-    ) -> Expr:
-        refuse(dtype=dtype, out=out, initial=initial, where=where)
-        x = strong(to_expr(a))
-        return row.build(x, attrs=(normal_axes(axis, x.type.rank), bool(keepdims)))
-
-
-_reduction(A.sum_, np.sum, method="sum")
-_reduction(A.mean, np.mean, method="mean")
-
-
-def _extreme(row: Any, *objects: Any, method: str) -> None:
-    @spells(*objects, method=method)
-    def call(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Expr:
-        refuse(out=out)
-        x = strong(to_expr(a))
-        return row.build(x, attrs=(normal_axes(axis, x.type.rank), bool(keepdims)))
-
-
-_extreme(A.max_, np.max, np.amax, method="max")
-_extreme(A.min_, np.min, np.amin, method="min")
+from symdiff.primitives.spell import dtype_of, spells, strong, subscript, to_expr, weak
 
 
 @spells(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Expr:
     if x is None or y is None:
         raise UnsupportedError("np.where with one argument is not supported", hint="give both values")
-    mask = to_expr(condition)
-    if mask.type.dtype != "bool":
-        from symdiff.primitives.arithmetic import not_equal
-
-        mask = not_equal.build(mask, 0)
-    return el.where.build(mask, to_expr(x), to_expr(y))
+    mask = mask_of(condition)
+    return el.where.build(strong(mask), to_expr(x), to_expr(y))
 
 
 @spells(np.clip, method="clip")
@@ -70,10 +39,11 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, **options: Any) -> Expr:
     x = strong(to_expr(a))
     if low is None and high is None:
         return x
-    if low is None:
-        return el.minimum.build(x, to_expr(high))
-    if high is None:
-        return el.maximum.build(x, to_expr(low))
+    if not x.type.differentiable and (low is None or high is None):
+        row, bound = (el.minimum, high) if low is None else (el.maximum, low)
+        return row.build(x, to_expr(bound))
+    # A side that is left open stays a clip: its derivative at the bound is 1, not a tie's 1/2.
+    low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
     return el.clip.build(x, to_expr(low), to_expr(high))
 
 
@@ -91,29 +61,7 @@ def reciprocal(x: Any) -> Expr:
     return divide.build(1.0, strong(to_expr(x)))
 
 
-@spells(np.matmul)
-def matmul(a: Any, b: Any) -> Expr:
-    return A.matmul.build(to_expr(a), to_expr(b))
-
-
-@spells(np.dot, method="dot")
-def dot(a: Any, b: Any) -> Expr:
-    x, y = to_expr(a), to_expr(b)
-    if not x.type.rank or not y.type.rank:
-        from symdiff.primitives.arithmetic import multiply
-
-        return multiply.build(x, y)
-    if y.type.rank > 2:
-        raise UnsupportedError("np.dot with an array of three or more dimensions", hint="use @ or np.einsum")
-    return A.matmul.build(x, y)
-
-
-@spells(np.outer)
-def outer(a: Any, b: Any) -> Expr:
-    return A.outer.build(ravel(a), ravel(b))
-
-
-@spells(np.ravel, method="ravel")
+@folds(np.ravel, method="ravel")
 def ravel(a: Any, order: Any = "C") -> Expr:
     x = strong(to_expr(a))
     _row_major(order)
@@ -128,7 +76,7 @@ def _row_major(order: Any) -> None:
 spells(method="flatten")(ravel)
 
 
-@spells(np.reshape)
+@folds(np.reshape)
 def reshape(a: Any, shape: Any = None, order: Any = "C", **options: Any) -> Expr:
     _row_major(order)
     x = strong(to_expr(a))
@@ -141,10 +89,12 @@ def reshape(a: Any, shape: Any = None, order: Any = "C", **options: Any) -> Expr
         rest = dim_mul(*(d for d in wanted if d != -1))
         missing = dim_quotient(total, rest)
         if missing is None:
-            raise IllTypedError(
-                f"cannot tell the size of -1: {total} elements into {show_shape(tuple(wanted))}",
-                hint="write the size out, or declare the sizes of the argument",
-            )
+            if rest == 0 or (isinstance(total, int) and isinstance(rest, int)):
+                raise IllTypedError(
+                    f"cannot reshape an array of shape {show_shape(x.type.shape)} "
+                    f"into {show_shape(tuple(wanted))}"
+                )
+            missing = symbol(f"({total}) // ({rest})")  # whether it divides shows at run time
         wanted[wanted.index(-1)] = missing
     elif isinstance(total, int) and all(isinstance(d, int) for d in wanted):
         if shape_size(tuple(wanted)) != total:
@@ -161,7 +111,7 @@ def reshape_method(a: Any, *shape: Any, order: Any = "C") -> Expr:
     return reshape(a, shape[0] if len(shape) == 1 else shape, order)
 
 
-@spells(np.transpose)
+@folds(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Expr:
     x = strong(to_expr(a))
     rank = x.type.rank
@@ -179,15 +129,17 @@ def transpose_method(a: Any, *axes: Any) -> Expr:
     return transpose(a, axes[0] if isinstance(axes[0], (tuple, list)) else axes)
 
 
-@spells(np.expand_dims)
+@folds(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Expr:
     x = strong(to_expr(a))
     many = axis if isinstance(axis, (tuple, list)) else (axis,)
     rank = x.type.rank + len(many)
+    if len({normal_axis(i, rank) for i in many}) != len(many):
+        raise IllTypedError("repeated axis")
     return A.expand_dims.build(x, attrs=(tuple(sorted(normal_axis(i, rank) for i in many)),))
 
 
-@spells(np.squeeze, method="squeeze")
+@folds(np.squeeze, method="squeeze")
 def squeeze(a: Any, axis: Any = None) -> Expr:
     x = strong(to_expr(a))
     rank = x.type.rank
@@ -199,30 +151,38 @@ def squeeze(a: Any, axis: Any = None) -> Expr:
     return A.squeeze.build(x, attrs=(axes,)) if axes else x
 
 
-@spells(np.broadcast_to)
+@folds(np.broadcast_to)
 def broadcast_to(a: Any, shape: Any, subok: Any = False) -> Expr:
     x = strong(to_expr(a))
     wanted = as_shape(shape)
+    _check_broadcast(x.type.shape, wanted)
     return x if wanted == x.type.shape else A.broadcast_to.build(x, attrs=(wanted,))
 
 
-@spells(np.concatenate)
+def _check_broadcast(shape: Shape, wanted: Shape) -> None:
+    fits = len(shape) <= len(wanted)
+    for have, want in zip(shape[::-1], wanted[::-1], strict=False):
+        known = isinstance(have, int) and isinstance(want, int)
+        fits = fits and not (known and have not in (1, want))
+    if not fits:
+        raise IllTypedError(
+            f"an array of shape {show_shape(shape)} cannot be broadcast to {show_shape(wanted)}"
+        )
+
+
+@folds(np.concatenate)
 def concatenate(arrays: Any, axis: Any = 0, **options: Any) -> Expr:
     refuse(**options)
-    if isinstance(arrays, Expr):
-        raise UnsupportedError("np.concatenate of a single array is not supported")
-    parts = [to_expr(a) for a in arrays]
+    parts = [strong(to_expr(a)) for a in several(arrays, "np.concatenate")]
     if axis is None:
         parts, axis = [ravel(p) for p in parts], 0
     return A.concatenate.build(*parts, attrs=(normal_axis(axis, parts[0].type.rank),))
 
 
-@spells(np.stack)
+@folds(np.stack)
 def stack(arrays: Any, axis: Any = 0, **options: Any) -> Expr:
     refuse(**options)
-    if isinstance(arrays, Expr):
-        raise UnsupportedError("np.stack of a single array is not supported")
-    parts = [to_expr(a) for a in arrays]
+    parts = [strong(to_expr(a)) for a in several(arrays, "np.stack")]
     return A.stack.build(*parts, attrs=(normal_axis(axis, parts[0].type.rank + 1),))
 
 
@@ -243,9 +203,7 @@ spells(np.copy)(copy)
 
 @spells(method="astype")
 def astype(a: Any, dtype: Any, **options: Any) -> Expr:
-    x = strong(to_expr(a))
-    target = dtype_of(dtype)
-    return x if x.type.dtype == target else el.cast.build(x, attrs=(target, False))
+    return cast_to(strong(to_expr(a)), dtype)
 
 
 @spells(np.float64)
@@ -259,10 +217,15 @@ def float32(x: Any = 0.0) -> Expr:
 
 
 @spells(method="item")
-def item(a: Any) -> Expr:
-    from symdiff.primitives.spell import weak
-
-    return weak(to_expr(a))
+def item(a: Any, *place: Any) -> Expr:
+    x = to_expr(a)
+    if place:
+        if len(place) == 1 and x.type.rank != 1 and not isinstance(place[0], (tuple, list)):
+            x = ravel(x)
+        x = subscript(x, place[0] if len(place) == 1 else tuple(place))
+    if any(d != 1 for d in x.type.shape):
+        raise IllTypedError("can only convert an array of size 1 to a Python scalar")
+    return weak(A.reshape.build(x, attrs=((),)) if x.type.rank else x)
 
 
 # Filling.
@@ -271,7 +234,9 @@ def item(a: Any) -> Expr:
 def _filled(shape: Any, value: Any, dtype: Any) -> Expr:
     e = to_expr(value)
     target = dtype_of(dtype) if dtype is not None else e.type.dtype
-    return A.full.build(e, attrs=(as_shape(shape), target))
+    wanted = as_shape(shape)
+    _check_broadcast(e.type.shape, wanted)
+    return A.full.build(e, attrs=(wanted, target))
 
 
 @spells(np.zeros)
@@ -296,11 +261,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Expr
 
 def _like(value: float) -> Any:
     def call(a: Any, dtype: Any = None, **options: Any) -> Expr:
-        refuse(**{k: v for k, v in options.items() if k == "shape"})
         x = to_expr(a)
-        return A.full.build(
-            to_expr(value), attrs=(x.type.shape, dtype_of(dtype) if dtype is not None else x.type.dtype)
-        )
+        shape = x.type.shape if options.get("shape") is None else as_shape(options["shape"])
+        target = dtype_of(dtype) if dtype is not None else x.type.dtype
+        return A.full.build(to_expr(value), attrs=(shape, target))
 
     return call
 
@@ -313,8 +277,7 @@ spells(np.ones_like)(_like(1.0))
 @spells(np.full_like)
 def full_like(a: Any, fill_value: Any, dtype: Any = None, **options: Any) -> Expr:
     x = to_expr(a)
-    target = dtype_of(dtype) if dtype is not None else x.type.dtype
-    return A.full.build(to_expr(fill_value), attrs=(x.type.shape, target))
+    return _filled(x.type.shape, fill_value, dtype if dtype is not None else x.type.dtype)
 
 
 @spells(np.eye)
@@ -327,5 +290,3 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **options: Any) -
 def identity(n: Any, dtype: Any = float, **options: Any) -> Expr:
     return eye(n, dtype=dtype)
 
-
-__all__ = ["Type", "fit"]

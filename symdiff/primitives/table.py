@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from symdiff.primitives import arithmetic, arrays, custom, elementary, indexing, shape
+from symdiff.primitives import (
+    arithmetic,
+    arrays,
+    contraction,
+    custom,
+    elementary,
+    indexing,
+    linalg,
+    pointwise,
+    reductions,
+    shape,
+    shaping,
+)
 from symdiff.primitives.row import Primitive
 
-_MODULES = (arithmetic, elementary, shape, arrays, indexing, custom)
+_MODULES = (
+    arithmetic, elementary, shape, arrays, indexing, custom,
+    shaping, reductions, linalg, contraction, pointwise,
+)  # fmt: skip
 
 
 def _collect() -> Mapping[str, Primitive]:
