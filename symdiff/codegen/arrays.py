@@ -246,6 +246,11 @@ PRINTERS: dict[Any, Printer] = {
 }  # fmt: skip
 
 
+# Rows whose result may share memory with their first operand, and rows that make a new array.
+VIEWS = frozenset((A.reshape, A.expand_dims, A.squeeze, A.transpose, A.broadcast_to, index))
+FILLS = frozenset((A.full,))
+
+
 def spell_apply(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     """The syntax of an operator applied to operands."""
     printer = PRINTERS.get(node.op)

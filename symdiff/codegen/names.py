@@ -21,7 +21,7 @@ class Names:
 
     def fresh(self, wish: str) -> str:
         """`wish`, or `wish_2`, `wish_3`, ..."""
-        wish = re.sub(r"\W", "_", wish)
+        wish = re.sub(r"\W+", "_", wish).strip("_") if not wish.isidentifier() else wish
         if not wish or wish[0].isdigit():
             wish = f"v{wish}"
         if wish not in self.taken:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from symdiff.codegen.arrays import (
+    FILLS,
+    VIEWS,
     Spelling,
     index_key,
     is_flavour_change,
@@ -23,9 +25,18 @@ from symdiff.codegen.spell import Sizes, call, name, number
 from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
 from symdiff.ir.function import Function, Param
 from symdiff.ir.tree import Record, Tree, expressions, is_container, children, paths
-from symdiff.ir.types import Dim, SymDim, Type
+from symdiff.ir.types import Dim, SymDim, Type, dim_symbols
+from symdiff.ir.walk import topological
 from symdiff.options import Options
-from symdiff.primitives.arrays import full
+from symdiff.primitives.arithmetic import (
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    negative,
+    not_equal,
+)
 from symdiff.primitives.indexing import accumulate
 from symdiff.primitives.row import Elementwise, is_zero
 from symdiff.primitives.shape import shape_size
@@ -89,10 +100,13 @@ class _Emitter:
         self.text: dict[Expr, _Text] = {}
         self.forced: dict[Expr, str] = {}
         self.bindings: dict[str, Any] = {}
+        self.returned: set[Expr] = set()
+        self._ends = set(function.results) if len(function.results) == 1 else set[Expr]()
         self.requires = [r for r in function.requires if not self._enforced(r)]
         self.roots = [*function.results, *(r.fails for r in self.requires)]
+        self.masks = self._counted_masks()
         user = [n for n in function.names if not is_free(n)]
-        self.plan = schedule(self.roots, user)
+        self.plan = schedule([*self.roots, *self.masks], [*self.masks, *user])
         self.opening = self._name_variables()
         self.spelling = self._spelling()
 
@@ -104,11 +118,18 @@ class _Emitter:
 
     # Variables and sizes.
 
+    def _counted_masks(self) -> list[Expr]:
+        """Boolean masks whose count is the size of something: they need a name."""
+        live = topological(self.roots)
+        used = {s for n in live if isinstance(n, Apply) for s in _symbols(n.attrs)}
+        counted = [m.of for s, m in self.function.sizes.items() if s in used and m.axis is None]
+        return [m for m in dict.fromkeys(counted) if m.type.dtype == "bool" and not is_free(m)]
+
     def _name_variables(self) -> list[Statement]:
         """Names of the parameters' variables; those inside containers are read first."""
         opening: list[Statement] = []
         live = set(self.plan.sites)
-        used = {s for n in live for s in _symbols(n)}
+        used = {s for n in live if isinstance(n, Apply) for s in _symbols(n.attrs)}
         for measure_name, measure in self.function.sizes.items():
             if measure_name in used:
                 live.add(measure.of)
@@ -131,6 +152,9 @@ class _Emitter:
         ]
         measures: dict[str, ast.expr] = {}
         for symbol, measure in self.function.sizes.items():
+            if measure.of in self.masks:
+                measures[symbol] = call("np.count_nonzero", name(self._label(measure.of)))
+                continue
             label = self.label.get(measure.of)
             if label is None:
                 continue
@@ -194,9 +218,13 @@ class _Emitter:
         return ast.Constant(tree)
 
     def _result(self, node: Expr) -> ast.expr:
-        """A result; one that is an argument itself, or a read-only view, is copied."""
+        """A result; one that shares memory with an argument or another result is copied."""
         text = self._operand(node).node
-        if node.type.rank and isinstance(node, Var):
+        if not node.type.rank:
+            return text
+        shared = isinstance(_base(node), Var) or node in self.returned
+        self.returned.add(node)
+        if shared:
             return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], [])
         return text
 
@@ -246,18 +274,13 @@ class _Emitter:
         self._assign(node, text.node, out)
 
     def _inlined(self, node: Expr) -> bool:
-        if node in self.forced or len(self.plan.sites[node]) > 1:
+        if node in self.forced or node in self.masks or len(self.plan.sites[node]) > 1:
             return False
-        if is_flavour_change(node) or _is_negated_name(node):
+        if is_flavour_change(node) or _is_trivial(node):
             return True
         named = self.function.names.get(node)
+        # `return expression` reads better than a name for a single result.
         return self.plan.uses.get(node, 0) <= 1 and (named is None or node in self._ends)
-
-    @property
-    def _ends(self) -> set[Expr]:
-        """Single results: `return expression` reads better than a name for it."""
-        results = self.function.results
-        return set(results) if len(results) == 1 else set()
 
     def _assign(self, node: Expr, value: ast.expr, out: list[Statement], force: str | None = None) -> None:
         label = force or self._label(node)
@@ -347,7 +370,7 @@ class _Emitter:
     def _group(self, group: Group, out: list[Statement]) -> None:
         for member in group.members:
             for side in (member.then, member.orelse):
-                if isinstance(side, If) and self.plan.uses.get(side) == 1:
+                if self.plan.uses.get(side) == 1 and not is_free(side):
                     self._force(side, member)
         then, orelse = self._block(group.then), self._block(group.orelse)
         test = self._operand(group.pred)
@@ -356,7 +379,7 @@ class _Emitter:
             a, b = self._operand(member.then), self._operand(member.orelse)
             width = test.width + a.width + b.width + 16
             if width <= self.options.line_width - 18 and not self._is_forced(member):
-                made = ast.IfExp(test.node, a.node, b.node)
+                made = _choice(member, test.node, a.node, b.node)
                 self._place(member, _Text(made, width, 2 + max(a.depth, b.depth)), out)
                 return
         for member in group.members:
@@ -366,8 +389,9 @@ class _Emitter:
         out.append(_if(test.node, then, orelse, self._comment(group.members[0])))
 
     def _force(self, node: Expr, like: If) -> None:
-        """An `elif`: the inner choice gets the name of the outer one."""
-        if not self._short(node):
+        """A value that is only one side of a choice gets the name of the choice at once."""
+        named = node in self.function.names and len(self.plan.sites[node]) == 1
+        if named or (isinstance(node, If) and not self._short(node)):
             self.forced[node] = self._label(like)
 
     def _short(self, node: Expr) -> bool:
@@ -452,25 +476,31 @@ class _Emitter:
         text = self._operand(base).node if not self._is_fill(base) else self._fill(base)
         inlined = base in self.text
         fresh = inlined and isinstance(base, Apply) and (
-            isinstance(base.op, Elementwise) or base.op is full
+            isinstance(base.op, Elementwise) or self._is_fill(base)
         )
         if fresh or self._is_fill(base):
             return text
         return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], [])
 
     def _is_fill(self, base: Expr) -> bool:
-        return isinstance(base, Apply) and base.op is full and base not in self.label
+        return isinstance(base, Apply) and base.op in FILLS and base not in self.label
 
     def _fill(self, base: Expr) -> ast.expr:
         assert isinstance(base, Apply)
         return spell_apply(self.spelling, [self._operand(x).node for x in base.operands], base)
 
 
-def _symbols(node: Expr) -> set[str]:
-    from symdiff.ir.types import dim_symbols
+def _base(node: Expr) -> Expr:
+    """What `node` may be a view of."""
+    while isinstance(node, Apply) and node.op in VIEWS:
+        node = node.operands[0]
+    return node
 
+
+def _symbols(attrs: tuple[Any, ...]) -> set[str]:
+    """The names of the sizes in the attributes of a node."""
     found: set[str] = set()
-    stack: list[Any] = [*node.type.shape, *(node.attrs if isinstance(node, Apply) else ())]
+    stack: list[Any] = [attrs]
     while stack:
         at = stack.pop()
         if isinstance(at, tuple):
@@ -490,16 +520,33 @@ def _records(tree: Tree, prefix: str = "") -> list[tuple[str, Record]]:
     return found
 
 
-def _is_negated_name(node: Expr) -> bool:
-    from symdiff.primitives.arithmetic import negative
+def _choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.expr:
+    """`then if test else orelse`; as `and`, `or` where one side is True or False."""
+    if member.type.dtype == "bool":
+        for value, (a, b) in ((False, (test, then)), (True, (ast.UnaryOp(ast.Not(), test), then))):
+            if isinstance(member.orelse, Const) and bool(member.orelse.value) is value:
+                return ast.BoolOp(ast.Or() if value else ast.And(), [a, b])
+        for value, a in ((True, test), (False, ast.UnaryOp(ast.Not(), test))):
+            if isinstance(member.then, Const) and bool(member.then.value) is value:
+                return ast.BoolOp(ast.Or() if value else ast.And(), [a, orelse])
+    return ast.IfExp(test, then, orelse)
 
-    return isinstance(node, Apply) and node.op is negative and isinstance(node.operands[0], Var)
+
+_TRIVIAL = frozenset((negative, less, less_equal, greater, greater_equal, equal, not_equal))
+
+
+def _is_trivial(node: Expr) -> bool:
+    """-x, or a comparison of plain scalars: written again at each use, not named."""
+    return (
+        isinstance(node, Apply) and node.op in _TRIVIAL and not node.type.rank
+        and all(isinstance(x, (Var, Const)) for x in node.operands)
+    )  # fmt: skip
 
 
 def _extra_width(node: Apply) -> int:
     """Characters that an operator adds around its operands, parentheses included."""
-    text = node.op.numpy if isinstance(node.op.numpy, str) else "np.function(, )"
-    return len(text) + 4 + 8 * len(node.attrs)
+    text = row_template(node)
+    return (len(text) if isinstance(text, str) else 15) + 8 * len(node.attrs)
 
 
 def _assign(label: str, value: ast.expr) -> ast.stmt:

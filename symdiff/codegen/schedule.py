@@ -25,14 +25,11 @@ class Block:
     group: Group | None = None
     side: bool = True
     region: Map | None = None
-    level: int = 0
     items: list[Expr] = field(default_factory=list)  # what is computed here, in order
-
-    def ancestors(self) -> Iterable[Block]:
-        at = self.parent
-        while at is not None:
-            yield at
-            at = at.parent
+    # Which branches lead here, and the depths of their `if`s. Of two blocks with the same path
+    # (the same side of two `if`s on one predicate) the earlier one's values are there in the later.
+    path: tuple[object, ...] = ()
+    when: tuple[int, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -47,9 +44,13 @@ class Group:
     orelse: Block = field(init=False)
 
     def __post_init__(self) -> None:
-        level = self.home.level + 1
-        self.then = Block(self.home, self, True, level=level)
-        self.orelse = Block(self.home, self, False, level=level)
+        self.then, self.orelse = (
+            Block(
+                self.home, self, side,
+                path=(*self.home.path, (self.pred, side)), when=(*self.home.when, self.depth),
+            )
+            for side in (True, False)
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -102,7 +103,7 @@ def schedule(results: Sequence[Expr], first: Sequence[Expr] = ()) -> Schedule:
                 needed.setdefault(node.then, set()).add(group.then)
                 needed.setdefault(node.orelse, set()).add(group.orelse)
             elif isinstance(node, Map):
-                body = Block(block, region=node, level=block.level + 1)
+                body = Block(block, region=node, path=(*block.path, node), when=(*block.when, 0))
                 loops[node, block] = body
                 for over in node.over:
                     needed.setdefault(over, set()).add(block)
@@ -157,33 +158,29 @@ def _lift(block: Block, depends: frozenset[Expr]) -> Block:
 
 
 def _cover(wanted: set[Block]) -> list[Block]:
-    """The outermost blocks where a node needed in all of `wanted` is certain to be needed."""
-    wanted = set(wanted)
-    changed = True
-    while changed and len(wanted) > 1:
-        changed = False
-        for block in list(wanted):
-            if any(a in wanted for a in block.ancestors()):
-                wanted.discard(block)
-                changed = True
-        by_if: dict[tuple[Block, Expr], list[Block]] = {}
-        for block in wanted:
-            if block.group is not None:
-                by_if.setdefault((block.group.home, block.group.pred), []).append(block)
-        for (home, _), blocks in by_if.items():
-            if len(blocks) < 2:
+    """The outermost, earliest blocks where a node needed in all of `wanted` is sure to be needed."""
+    while True:
+        kept: dict[tuple[object, ...], Block] = {}
+        for block in sorted(wanted, key=lambda b: (len(b.path), b.when)):
+            if not any(_serves(kept.get(block.path[:n]), block) for n in range(len(block.path) + 1)):
+                kept[block.path] = block
+        wanted = set(kept.values())
+        certain = False
+        for path, block in kept.items():
+            if block.group is None or not block.side or block not in wanted:
                 continue
-            sides = {b.side for b in blocks}
-            if len(sides) == 2:  # either side: certain
-                wanted.difference_update(blocks)
-                wanted.add(home)
-                changed = True
-                continue
-            # The same side of several `if`s on one predicate: the first one serves the later.
-            first = min(blocks, key=lambda b: b.group.depth if b.group else 0)
-            wanted.difference_update(b for b in blocks if b is not first)
-            changed = True
-    return sorted(wanted, key=lambda b: b.level)
+            other = kept.get((*path[:-1], (block.group.pred, False)))
+            if other is not None:  # either side needs it: certain
+                wanted -= {block, other}
+                wanted.add(min(block, other, key=lambda b: b.when).group.home)  # type: ignore[union-attr]
+                certain = True
+        if not certain:
+            return list(kept.values())
+
+
+def _serves(first: Block | None, block: Block) -> bool:
+    """Whether values computed in `first`, an outer or equal path, are there in `block`."""
+    return first is not None and first.when <= block.when[: len(first.when)]
 
 
 def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:

@@ -1,6 +1,7 @@
 """What the primal demands of its arguments: `math.log(x)` raises unless x > 0.
 
-The derivative of log is 1 / x, which would not raise at x = -1. So each such operation leaves a
+The derivative of log is 1 / x, which would not raise at x = -1; that of sum(x + y) does not even
+look at y, whose length may not fit. So each such operation leaves a
 `Require`; code generation prints it as a check where the operation itself is no longer computed.
 """
 
@@ -10,8 +11,11 @@ from collections.abc import Sequence
 
 from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.ir.function import Require
+from symdiff.ir.types import Dim, SymDim
 from symdiff.ir.walk import topological
-from symdiff.primitives.row import Term, as_expr, choose
+from symdiff.primitives.arrays import matmul
+from symdiff.primitives.row import Elementwise, Term, as_expr, choose
+from symdiff.primitives.shape import size
 
 Path = tuple[tuple[Expr, bool], ...]
 
@@ -19,7 +23,7 @@ Path = tuple[tuple[Expr, bool], ...]
 def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
     """The requirements of every operation that may raise, under the branches that lead to it."""
     order = topological(results)
-    if not any(isinstance(n, Apply) and n.op.fails and n.type.weak for n in order):
+    if not any(_may_fail(n) for n in order):
         return ()
     paths: dict[Expr, set[Path]] = {r: {()} for r in results}
     found: list[Require] = []
@@ -27,10 +31,14 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
         here = paths.get(node, {()})
         if () in here or len(here) > 8:
             here = {()} if () in here else here
-        if isinstance(node, Apply) and node.op.fails and node.type.weak:
-            fails = as_expr(node.op.fails(*map(Term, node.operands)))
-            if not isinstance(fails, Const) and len(here) <= 8:
-                found.append(_require(node, fails, here))
+        if isinstance(node, Apply) and len(here) <= 8:
+            if node.op.fails and node.type.weak:
+                fails = as_expr(node.op.fails(*map(Term, node.operands)))
+                if not isinstance(fails, Const):
+                    found.append(_require(node, fails, here, node.op.error))
+            for a, b in unequal_sizes(node):
+                fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
+                found.append(_require(node, fails, here, ("ValueError", "the shapes do not match")))
         for i, operand in enumerate(node.operands):
             step = here
             if isinstance(node, If) and i > 0:
@@ -39,8 +47,40 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
     return tuple(reversed(found))
 
 
-def _require(node: Apply, fails: Expr, paths: set[Path]) -> Require:
+def _may_fail(node: Expr) -> bool:
+    if not isinstance(node, Apply):
+        return False
+    return bool(node.op.fails and node.type.weak) or bool(node.type.rank and unequal_sizes(node))
+
+
+def _size(dim: Dim) -> Expr:
+    return as_expr(dim) if isinstance(dim, int) else size.build(attrs=(dim,))
+
+
+def unequal_sizes(node: Apply) -> list[tuple[Dim, Dim]]:
+    """Sizes that differ in their symbols and that NumPy wants equal when it computes `node`."""
+    shapes = [x.type.shape for x in node.operands if x.type.rank]
+    if len(shapes) < 2:
+        return []
+    if node.op is matmul:
+        a, b = shapes
+        pairs = [(a[-1], b[-2 if len(b) > 1 else -1])]
+    elif isinstance(node.op, Elementwise):
+        pairs = [
+            (first, other)
+            for axis in range(1, max(map(len, shapes)) + 1)
+            for first, *others in [[s[-axis] for s in shapes if len(s) >= axis and s[-axis] != 1]
+                                   or [1]]
+            for other in others
+        ]  # fmt: skip
+    else:
+        return []
+    unequal = [(a, b) if isinstance(a, SymDim) else (b, a) for a, b in pairs if a != b]
+    return [(a, b) for a, b in unequal if isinstance(a, SymDim)]
+
+
+def _require(node: Apply, fails: Expr, paths: set[Path], error: tuple[str, str]) -> Require:
     for path in sorted(paths, key=len)[:1] if () in paths else paths:
         for pred, side in reversed(path):
             fails = choose(pred, fails, False).expr if side else choose(pred, False, fails).expr
-    return Require(fails, node, "ValueError", "math domain error")
+    return Require(fails, node, *error)

@@ -95,6 +95,9 @@ class Term:
     def __le__(self, other: Any) -> Term:
         return self._apply("less_equal", self, other)
 
+    def differs(self, other: Any) -> Term:
+        return self._apply("not_equal", self, other)
+
     def equals(self, other: Any) -> Term:
         return self._apply("equal", self, other)
 
@@ -104,7 +107,9 @@ class Primitive(Operator):
 
     numpy, math: the spelling, a call's name ("np.sin") or a template ("{0} @ {1}"); see
     `codegen/spell.py`. commutes: operands may be swapped. raises: it may raise in the Python
-    flavour, so it may not be computed where the primal does not. fails: where it does raise.
+    flavour, so it may not be computed where the primal does not. fails: where it does raise;
+    error: what it raises there, a class's name and a message. support: functions that its
+    spelling calls, whose source a generated module includes.
     """
 
     differentiable = True
@@ -121,6 +126,8 @@ class Primitive(Operator):
         over: Any = None,
         raises: bool = False,
         fails: Callable[..., Any] | None = None,
+        error: tuple[str, str] = ("ValueError", "math domain error"),
+        support: tuple[Callable[..., Any], ...] = (),
         doc: str = "",
     ):
         self.name = name
@@ -131,6 +138,8 @@ class Primitive(Operator):
         self.over = over
         self.raises = raises
         self.fails = fails
+        self.error = error
+        self.support = support
         self.doc = doc
 
     def build(self, *operands: Any, attrs: Attrs = ()) -> Expr:

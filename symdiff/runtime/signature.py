@@ -22,7 +22,10 @@ Described = tuple[Hashable, Tree, Any]  # (key, tree of variables, value to pass
 
 
 def describe(name: str, value: Any, declared: Type | None = None, static: bool = False) -> Described:
-    """An argument as (its part of the signature, variables for the parser, value to call with)."""
+    """An argument as (its part of the signature, variables for the parser, value to call with).
+
+    What is inside a container is called by its path, `p[0].w`: no parameter can be called so.
+    """
     if static:
         return ("static", _key(value)), value, value
     if isinstance(value, bool):
@@ -37,15 +40,15 @@ def describe(name: str, value: Any, declared: Type | None = None, static: bool =
         return _array(name, value)
     if is_record(value):
         fields = record_fields(value)
-        parts = {k: describe(f"{name}_{k}", v, None) for k, v in fields.items()}
+        parts = {k: describe(f"{name}.{k}", v) for k, v in fields.items()}
         tree = Record(type(value), {k: p[1] for k, p in parts.items()})
         return ("record", type(value), *(p[0] for p in parts.values())), tree, value
     if isinstance(value, (tuple, list)):
-        items = [describe(f"{name}_{i}", v, None) for i, v in enumerate(value)]
+        items = [describe(f"{name}[{i}]", v) for i, v in enumerate(value)]
         kind = type(value)
         return (kind.__name__, *(i[0] for i in items)), kind(i[1] for i in items), value
     if isinstance(value, dict):
-        named = {k: describe(f"{name}_{k}", v, None) for k, v in value.items()}
+        named = {k: describe(f"{name}[{k!r}]", v) for k, v in value.items()}
         keys = tuple((k, p[0]) for k, p in named.items())
         return ("dict", *keys), {k: p[1] for k, p in named.items()}, value
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
