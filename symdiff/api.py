@@ -111,7 +111,10 @@ class Derivative:
         key = tuple(keys)
         found = self._compiled.get(key)
         if found is None:
-            found = self._compile(trees)
+            try:
+                found = self._compile(trees)
+            except SymdiffError as error:  # the compiler's own frames tell the user nothing
+                raise error.with_traceback(None) from None
             self._compiled[key] = found
             if not kwargs and args and all(type(a) is float for a in args):
                 if not (count and any(r.many for r in self._seeded)):

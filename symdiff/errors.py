@@ -13,6 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+_WIDEST = 100  # columns of a source line that an error shows
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A range in the user's source; lines count from 1, columns from 0 (as in `ast`)."""
@@ -30,13 +33,20 @@ class Span:
         return f"{self.file.rsplit('/', 1)[-1]}:{self.line}"
 
     def excerpt(self) -> str:
-        """The source line with a caret range below it."""
-        stop = self.end_column if self.end_line == self.line else len(self.text)
-        width = max(1, min(stop, len(self.text)) - self.column)
+        """The source line with a caret range below it; of a very long line, the part around it."""
+        start, text = self.column, self.text
+        stop = self.end_column if self.end_line == self.line else len(text)
+        if len(text) > _WIDEST:
+            left = max(0, min(start - _WIDEST // 4, len(text) - _WIDEST))
+            clipped = text[left : left + _WIDEST]
+            before, after = "..." if left else "", "..." if left + _WIDEST < len(text) else ""
+            text = before + clipped + after
+            start, stop = start - left + len(before), stop - left + len(before)
+        width = max(1, min(stop, len(text)) - start)
         gutter = f"  {self.line} | "
         blank = " " * (len(gutter) - 2) + "| "
-        indent = "".join("\t" if c == "\t" else " " for c in self.text[: self.column])
-        return f"{gutter}{self.text}\n{blank}{indent}{'^' * width}"
+        indent = "".join("\t" if c == "\t" else " " for c in text[:start])
+        return f"{gutter}{text}\n{blank}{indent}{'^' * width}"
 
 
 class SymdiffError(Exception):

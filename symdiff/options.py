@@ -14,6 +14,8 @@ class Options:
     simplify: also try SymPy on the scalar results, kept only where it costs fewer operations.
     simplify_seconds: the time limit of that, in seconds.
     line_width: the widest line that generated code may have.
+    check_shapes: check the declared sizes of arguments when called (for generated modules, whose
+    callers are unknown; a decorated function looks at its arguments anyway).
     nesting: how deep an expression may nest before a part of it gets a name.
     """
 
@@ -22,6 +24,7 @@ class Options:
     simplify_seconds: float = 5.0
     line_width: int = 88
     nesting: int = 6
+    check_shapes: bool = False
 
 
 DEFAULT = Options()

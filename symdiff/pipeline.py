@@ -17,6 +17,7 @@ from symdiff.ir.tree import Tree
 from symdiff.options import Options, Request
 from symdiff.parse.entry import parse
 from symdiff.parse.nested import nested_derivative
+from symdiff.parse.requires import with_declared_sizes
 
 Pass = Callable[[Function, Options], Function]
 BEFORE: tuple[tuple[str, Pass], ...] = ()  # on the primal
@@ -79,6 +80,8 @@ def compile_function(
     function = parse(
         target, arguments, opened=opened - set(arguments), nested=nested_derivative(differentiate)
     )
+    if options.check_shapes:
+        function = with_declared_sizes(function)
     primal = stage("parse", function)
     if options.optimize:
         for label, run in BEFORE:

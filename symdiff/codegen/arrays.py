@@ -12,7 +12,7 @@ from symdiff.ir.types import Type
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
 from symdiff.primitives.indexing import RUN, index
-from symdiff.primitives.shape import size
+from symdiff.primitives.shape import axis_size, size
 
 Printer = Callable[["Spelling", list[ast.expr], Apply], ast.expr]
 
@@ -203,6 +203,14 @@ def _size(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     return to.dim(node.attrs[0])
 
 
+def _axis_size(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    axis = node.attrs[0]
+    if axis == 0:
+        return call("len", operands[0])
+    shape = ast.Attribute(operands[0], "shape", ast.Load())
+    return ast.Subscript(shape, number(axis), ast.Load())
+
+
 def _eye(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     rows, columns, dtype, offset = node.attrs
     args = [to.dim(rows)] + ([] if rows == columns else [to.dim(columns)])
@@ -241,7 +249,7 @@ PRINTERS: dict[Any, Printer] = {
     A.full: _filled, A.broadcast_to: _broadcast, A.reshape: _reshape, A.expand_dims: _expand,
     A.squeeze: _squeeze, A.transpose: _transpose, A.sum_: _reduction("sum"),
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
-    index: _index, size: _size, A.eye: _eye, A.arange: _arange,
+    index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
     A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
 }  # fmt: skip
 

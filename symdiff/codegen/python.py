@@ -29,13 +29,16 @@ from symdiff.ir.types import Dim, SymDim, Type, dim_symbols
 from symdiff.ir.walk import topological
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import (
+    add,
     equal,
     greater,
     greater_equal,
     less,
     less_equal,
+    multiply,
     negative,
     not_equal,
+    subtract,
 )
 from symdiff.primitives.indexing import accumulate
 from symdiff.primitives.row import Elementwise, is_zero
@@ -178,15 +181,21 @@ class _Emitter:
         f = self.function
         body = list(self.opening)
         body += self._block(self.plan.root)
-        checks: list[Statement] = []
+        first: list[Statement] = []
         for require in self.requires:
             test = self._operand(require.fails).node
             error = ast.Raise(call(require.error, ast.Constant(require.message)), None)
-            checks.append(Statement(ast.If(test, [], []), body=[Statement(error)]))
-        body += checks
+            check = Statement(ast.If(test, [], []), body=[Statement(error)])
+            (first if self._of_arguments(test) else body).append(check)
+        body = first + body
         body.append(Statement(ast.Return(self._tree(f.result))))
         params = [Signature(p.name, self._annotation(p.tree), p.default, p.kind) for p in f.params]
         return Definition(f.name, params, self._annotation(f.result), f.doc, body, self.bindings)
+
+    def _of_arguments(self, test: ast.expr) -> bool:
+        """Whether a check needs nothing but arguments, and so can come first."""
+        params = {p.name for p in self.function.params} | {"len", "np", "math", "abs"}
+        return all(n.id in params for n in ast.walk(test) if isinstance(n, ast.Name))
 
     def _annotation(self, tree: Tree) -> str:
         if isinstance(tree, Expr):
@@ -350,6 +359,8 @@ class _Emitter:
         while True:
             width = sum(t.width for t in operands) + extra
             depth = 1 + max((t.depth for t in operands), default=0)
+            if len(operands) == 2 and _continues(node, operands[0].node):
+                depth = max(operands[0].depth, 1 + operands[1].depth)  # a + b + c is flat
             wide = width > limit or depth > self.options.nesting
             at = [i for i, x in enumerate(node.operands) if x in self.text]
             if repeats and at:
@@ -518,6 +529,15 @@ def _records(tree: Tree, prefix: str = "") -> list[tuple[str, Record]]:
         for step, _, child in children(tree):
             found += _records(child, prefix + step)
     return found
+
+
+def _continues(node: Apply, left: ast.expr) -> bool:
+    """Whether `left` is a sum or product that `node` only makes longer."""
+    if not isinstance(left, ast.BinOp):
+        return False
+    if node.op in (add, subtract):
+        return isinstance(left.op, (ast.Add, ast.Sub))
+    return node.op is multiply and isinstance(left.op, ast.Mult)
 
 
 def _choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.expr:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.ir.expr import Apply, Const, Expr, If
-from symdiff.ir.function import Require
-from symdiff.ir.types import Dim, SymDim
+from symdiff.ir.function import Function, Require
+from symdiff.ir.types import Dim, SymDim, show_shape
 from symdiff.ir.walk import topological
 from symdiff.primitives.arrays import matmul
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
-from symdiff.primitives.shape import size
+from symdiff.primitives.shape import axis_size, size
 
 Path = tuple[tuple[Expr, bool], ...]
 
@@ -38,7 +38,7 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
                     found.append(_require(node, fails, here, node.op.error))
             for a, b in unequal_sizes(node):
                 fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
-                found.append(_require(node, fails, here, ("ValueError", "the shapes do not match")))
+                found.append(_require(node, fails, here, _SHAPES))
         for i, operand in enumerate(node.operands):
             step = here
             if isinstance(node, If) and i > 0:
@@ -79,8 +79,43 @@ def unequal_sizes(node: Apply) -> list[tuple[Dim, Dim]]:
     return [(a, b) for a, b in unequal if isinstance(a, SymDim)]
 
 
+def _settled(fails: Expr) -> bool:
+    """Whether it is known when compiling: division by a constant."""
+    parts = fails.operands if isinstance(fails, Apply) else (fails,)
+    return all(isinstance(x, Const) for x in parts)
+
+
 def _require(node: Apply, fails: Expr, paths: set[Path], error: tuple[str, str]) -> Require:
     for path in sorted(paths, key=len)[:1] if () in paths else paths:
         for pred, side in reversed(path):
             fails = choose(pred, fails, False).expr if side else choose(pred, False, fails).expr
     return Require(fails, node, *error)
+
+
+_SHAPES = ("ValueError", "the shapes do not match")
+
+
+def with_declared_sizes(function: Function) -> Function:
+    """Check the sizes that a function was declared with: what a module is called with is unknown.
+
+        f(X: float64[n,d], y: float64[n])  ->  if len(y) != len(X): raise ValueError(...)
+    """
+    requires = [
+        Require(r.fails, r.fails, r.error, r.message) if (r.error, r.message) == _SHAPES else r
+        for r in function.requires
+    ]
+    for variable in function.variables:
+        for axis, dim in enumerate(variable.type.shape):
+            actual = axis_size.build(variable, attrs=(axis,))
+            measure = function.sizes.get(str(dim))
+            if isinstance(dim, int):
+                wanted: Expr = as_expr(dim)
+            elif measure is not None and measure.axis is not None:
+                wanted = axis_size.build(measure.of, attrs=(measure.axis,))
+            else:
+                continue
+            if wanted is not actual:
+                fails = as_expr(Term(actual).differs(Term(wanted)))
+                label = f"{variable.name} must have the shape {show_shape(variable.type.shape)}"
+                requires.append(Require(fails, fails, "ValueError", label))
+    return function.replace(requires=tuple(requires))

@@ -14,6 +14,9 @@ from symdiff.primitives.row import Discrete, as_expr
 # A size as an integer value: `len(x)`. Its one attribute is the Dim.
 size = Discrete("size", lambda attrs, types: INT, numpy="size", attrs=("dim",))
 
+# The size that an array really has along an axis, whatever its type says; attrs are (axis,).
+axis_size = Discrete("axis_size", lambda attrs, types: INT, numpy="axis_size", attrs=("axis",))
+
 
 def size_of(dim: Dim) -> Any:
     """The size `dim` as a value: a Python int where it is known, else an expression."""
