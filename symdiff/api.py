@@ -293,7 +293,7 @@ def check_grads(
     """
     from symdiff.verify.check import check_orders
 
-    check_orders(function, args, order, wrt)
+    check_orders(function, args, order, wrt, jvp=jvp, vjp=vjp)
 
 
 def detach(value: Any) -> Any:
