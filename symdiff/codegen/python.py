@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +21,7 @@ from symdiff.codegen.arrays import (
     row_template,
     spell_apply,
 )
+from symdiff.codegen.checks import pending, placed
 from symdiff.codegen.names import Names, telling_name
 from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
 from symdiff.codegen.spell import Sizes, call, name, number
@@ -104,20 +107,15 @@ class _Emitter:
         self.forced: dict[Expr, str] = {}
         self.bindings: dict[str, Any] = {}
         self.returned: set[Expr] = set()
+        self.depth = 0  # how far statements are indented
         self._ends = set(function.results) if len(function.results) == 1 else set[Expr]()
-        self.requires = [r for r in function.requires if not self._enforced(r)]
+        self.requires = pending(function)
         self.roots = [*function.results, *(r.fails for r in self.requires)]
         self.masks = self._counted_masks()
         user = [n for n in function.names if not is_free(n)]
         self.plan = schedule([*self.roots, *self.masks], [*self.masks, *user])
         self.opening = self._name_variables()
         self.spelling = self._spelling()
-
-    def _enforced(self, require: Any) -> bool:
-        """Whether the operation that raises is still computed."""
-        if not hasattr(self, "_live"):
-            self._live = set(self.function.nodes())
-        return require.by in self._live or isinstance(require.fails, Const)
 
     # Variables and sizes.
 
@@ -181,21 +179,15 @@ class _Emitter:
         f = self.function
         body = list(self.opening)
         body += self._block(self.plan.root)
-        first: list[Statement] = []
+        checks: list[Statement] = []
         for require in self.requires:
             test = self._operand(require.fails).node
             error = ast.Raise(call(require.error, ast.Constant(require.message)), None)
-            check = Statement(ast.If(test, [], []), body=[Statement(error)])
-            (first if self._of_arguments(test) else body).append(check)
-        body = first + body
+            checks.append(Statement(ast.If(test, [], []), body=[Statement(error)]))
+        body = placed(body, checks)
         body.append(Statement(ast.Return(self._tree(f.result))))
         params = [Signature(p.name, self._annotation(p.tree), p.default, p.kind) for p in f.params]
         return Definition(f.name, params, self._annotation(f.result), f.doc, body, self.bindings)
-
-    def _of_arguments(self, test: ast.expr) -> bool:
-        """Whether a check needs nothing but arguments, and so can come first."""
-        params = {p.name for p in self.function.params} | {"len", "np", "math", "abs"}
-        return all(n.id in params for n in ast.walk(test) if isinstance(n, ast.Name))
 
     def _annotation(self, tree: Tree) -> str:
         if isinstance(tree, Expr):
@@ -258,6 +250,7 @@ class _Emitter:
 
     def _block(self, block: Block) -> list[Statement]:
         out: list[Statement] = []
+        self.depth += 1
         for item in emission_order(self.plan, block):
             if isinstance(item, Group):
                 self._group(item, out)
@@ -265,6 +258,7 @@ class _Emitter:
                 self._map(item, block, out)
             elif not is_free(item):
                 self._node(item, out)
+        self.depth -= 1
         return out
 
     def _node(self, node: Expr, out: list[Statement]) -> None:
@@ -352,7 +346,7 @@ class _Emitter:
         return number(value)
 
     def _apply(self, node: Apply, out: list[Statement]) -> _Text:
-        limit = self.options.line_width - 4 - 14
+        limit = self.options.line_width - 4 * self.depth - 8
         operands = [self._operand(x, node) for x in node.operands]
         extra = _extra_width(node)
         repeats = getattr(node.op, "repeats", False)
@@ -563,10 +557,17 @@ def _is_trivial(node: Expr) -> bool:
     )  # fmt: skip
 
 
+@functools.cache
+def _template_width(text: str) -> int:
+    """Characters of a template besides its operands; operators may get parentheses."""
+    bare = re.sub(r"\{\w+\}", "", text)
+    return len(bare) + (0 if text[0].isalpha() else 2)
+
+
 def _extra_width(node: Apply) -> int:
-    """Characters that an operator adds around its operands, parentheses included."""
+    """About how many characters an operator adds around its operands."""
     text = row_template(node)
-    return (len(text) if isinstance(text, str) else 15) + 8 * len(node.attrs)
+    return (_template_width(text) if isinstance(text, str) else 15) + 8 * len(node.attrs)
 
 
 def _assign(label: str, value: ast.expr) -> ast.stmt:

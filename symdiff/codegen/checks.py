@@ -1,0 +1,113 @@
+"""Checks for what the primal demands of its arguments: which are needed, and where they stand.
+
+    log(x)  ->  1.0 / x            needs   if x <= 0.0: raise ValueError("math domain error")
+    a / x   ->  -a / x**2          needs nothing: it divides by x itself
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+from symdiff.ir.expr import Apply, Const, Expr, If
+from symdiff.ir.function import Function, Require
+from symdiff.primitives.arithmetic import divide, floor_divide, multiply, negative, power, remainder
+
+_DIVISIONS = (divide, floor_divide, remainder)
+
+
+def pending(function: Function) -> list[Require]:
+    """The requirements of `function` that nothing it computes anyway enforces."""
+    if not function.requires:
+        return []
+    live = set(function.nodes())
+    certain = _certain(function.results)
+    divisors = {True: _divisors(certain), False: _divisors(live)}
+    needed: list[Require] = []
+    for require in function.requires:
+        always = not isinstance(require.fails, If)  # else it stands under a branch
+        by = require.by
+        enforced = by in (certain if always else live) or isinstance(require.fails, Const)
+        if isinstance(by, Apply) and by.op in _DIVISIONS:
+            enforced = enforced or by.operands[1] in divisors[always]
+        if not enforced:
+            needed.append(require)
+    return needed
+
+
+def _certain(results: Sequence[Expr]) -> set[Expr]:
+    """What is computed whichever branches are taken."""
+    seen: set[Expr] = set()
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend([node.pred] if isinstance(node, If) else node.operands)
+    return seen
+
+
+def _divisors(nodes: set[Expr]) -> set[Expr]:
+    """What is divided by among `nodes`, with the factors of products and bases of powers."""
+    found: set[Expr] = set()
+    stack = [
+        node.operands[1] if node.op in _DIVISIONS else node.operands[0] for node in nodes
+        if isinstance(node, Apply) and (node.op in _DIVISIONS or _is_power(node, negative_one=True))
+    ]  # fmt: skip
+    while stack:
+        node = stack.pop()
+        found.add(node)
+        if isinstance(node, Apply):
+            if node.op in (multiply, negative):
+                stack.extend(node.operands)
+            elif _is_power(node, negative_one=False):
+                stack.append(node.operands[0])
+    return found
+
+
+def _is_power(node: Apply, *, negative_one: bool) -> bool:
+    if node.op is not power or not isinstance(node.operands[1], Const):
+        return False
+    exponent = node.operands[1].value
+    return not getattr(exponent, "shape", ()) and (exponent < 0) == negative_one
+
+
+def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:
+    """`body` with each check as early as the names that it reads allow.
+
+    So that a wrong argument is reported as the primal reports it, not by the division after it.
+    """
+    at: dict[int, list[Any]] = {}
+    for check in checks:
+        read = {n.id for n in ast.walk(check.node.test) if isinstance(n, ast.Name)}
+        last = max((i for i, s in enumerate(body) if read & _bound(s)), default=-1)
+        at.setdefault(last, []).append(check)
+    result = list(at.get(-1, ()))
+    for i, statement in enumerate(body):
+        result.append(statement)
+        result.extend(at.get(i, ()))
+    return result
+
+
+def _bound(statement: Any) -> set[str]:
+    """The names that a statement, or one inside it, binds."""
+    names = {
+        n.id for n in ast.walk(statement.node)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }  # fmt: skip
+    for inner in (*statement.body, *statement.orelse):
+        names |= _bound(inner)
+    return names
+
+
+def support_of(function: Function, text: str) -> list[Any]:
+    """The helper functions that the generated `text` calls."""
+    found = {
+        helper.__name__: helper
+        for node in function.nodes()
+        if isinstance(node, Apply)
+        for helper in node.op.support
+        if f"{helper.__name__}(" in text
+    }
+    return [found[name] for name in sorted(found)]
