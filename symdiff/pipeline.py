@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from symdiff.codegen.checks import support_of
 from symdiff.codegen.printer import imports_of, print_definition
 from symdiff.codegen.python import generate
 from symdiff.differentiate.operators import differentiate
@@ -30,7 +32,8 @@ class Compiled:
 
     function: the optimised IR. name: of the generated function. text: its `def`.
     imports: the import lines that it needs. bindings: objects that it refers to by name.
-    stages: (name, IR) after each stage, where asked for.
+    stages: (name, IR) after each stage, where asked for. support: source of the helper functions
+    that it calls.
     """
 
     function: Function
@@ -39,12 +42,13 @@ class Compiled:
     imports: tuple[str, ...]
     bindings: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[tuple[str, str], ...] = ()
+    support: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
         """Source that runs by itself."""
         head = "\n".join(self.imports)
-        return f"{head}\n\n\n{self.text}" if head else self.text
+        return "\n\n\n".join(filter(None, (head, *self.support, self.text)))
 
 
 @contextlib.contextmanager
@@ -96,8 +100,10 @@ def compile_function(
     )
     definition = generate(function, options)
     text = print_definition(definition, options)
+    support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
+    imports = tuple(imports_of([*support, text]))
     return Compiled(
-        function, definition.name, text, tuple(imports_of([text])), definition.bindings, tuple(shown)
+        function, definition.name, text, imports, definition.bindings, tuple(shown), support
     )
 
 

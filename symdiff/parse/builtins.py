@@ -237,7 +237,6 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     zip: lambda *xs, strict=False: list(zip(*map(items_of, xs), strict=strict)),
     enumerate: lambda xs, start=0: list(enumerate(items_of(xs), start)),
     reversed: lambda xs: items_of(xs)[::-1],
-    math.fsum: _sum,
     math.prod: lambda xs, *, start=1: functools.reduce(
         lambda a, b: apply_operator(operator.mul, a, b), items_of(xs), start
     ),

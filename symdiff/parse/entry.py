@@ -19,7 +19,7 @@ from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.frame import Context, Frame, run
 from symdiff.parse.source import definition_of
 from symdiff.parse.values import from_python
-from symdiff.primitives import numpy_api  # noqa: F401  (registers its spellings)
+from symdiff.primitives import math_api, numpy_api  # noqa: F401  (register their spellings)
 from symdiff.primitives.spell import to_expr
 
 

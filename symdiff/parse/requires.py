@@ -34,7 +34,7 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
         if isinstance(node, Apply) and len(here) <= 8:
             if node.op.fails and node.type.weak:
                 fails = as_expr(node.op.fails(*map(Term, node.operands)))
-                if not isinstance(fails, Const):
+                if not _settled(fails):
                     found.append(_require(node, fails, here, node.op.error))
             for a, b in unequal_sizes(node):
                 fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
@@ -86,10 +86,16 @@ def _settled(fails: Expr) -> bool:
 
 
 def _require(node: Apply, fails: Expr, paths: set[Path], error: tuple[str, str]) -> Require:
-    for path in sorted(paths, key=len)[:1] if () in paths else paths:
+    if () in paths:
+        return Require(fails, node, *error)
+    total: Expr | None = None
+    for path in sorted(paths, key=len):  # on any of the ways that lead there
+        there = fails
         for pred, side in reversed(path):
-            fails = choose(pred, fails, False).expr if side else choose(pred, False, fails).expr
-    return Require(fails, node, *error)
+            there = choose(pred, there, False).expr if side else choose(pred, False, there).expr
+        total = there if total is None else choose(there, True, total).expr
+    assert total is not None
+    return Require(total, node, *error)
 
 
 _SHAPES = ("ValueError", "the shapes do not match")

@@ -31,17 +31,24 @@ def _binary(name: str, symbol: str, partials: Any, **row: Any) -> Elementwise:
     return Elementwise(name, partials, numpy=f"{{0}} {symbol} {{1}}", **row)
 
 
+# Python numbers raise where the divisor is 0.
+_BY_ZERO: dict[str, Any] = {
+    "raises": True,
+    "fails": lambda x, y: y.equals(0),
+    "error": ("ZeroDivisionError", "division by zero"),
+}
+
 add = _binary("add", "+", (_one, _one), commutes=True)
 subtract = _binary("subtract", "-", (_one, lambda x, y, r: -1.0))
 multiply = _binary("multiply", "*", (lambda x, y, r: y, lambda x, y, r: x), commutes=True)
 divide = _binary(
     "divide", "/", (lambda x, y, r: 1.0 / y, lambda x, y, r: -r / y),
-    infer=float_result, raises=True, over=(REALS, REALS.without(0.0)),
+    infer=float_result, over=(REALS, REALS.without(0.0)), **_BY_ZERO,
 )
-floor_divide = Discrete("floor_divide", arithmetic_result, numpy="{0} // {1}", raises=True)
+floor_divide = Discrete("floor_divide", arithmetic_result, numpy="{0} // {1}", **_BY_ZERO)
 remainder = _binary(
-    "remainder", "%", (_one, lambda x, y, r: -floor_divide(x, y)), raises=True,
-    over=(REALS, REALS.without(0.0)),
+    "remainder", "%", (_one, lambda x, y, r: -floor_divide(x, y)),
+    over=(REALS, REALS.without(0.0)), **_BY_ZERO,
 )
 negative = Elementwise(
     "negative", (lambda x, y: -1.0,), numpy="-{0}", infer=arithmetic_result, over=(REALS,)
@@ -80,7 +87,8 @@ def _power_base(x: Term, y: Term, r: Term) -> Any:
 def _power_exponent(x: Term, y: Term, r: Term) -> Term:
     from symdiff.primitives.elementary import log
 
-    at_zero = choose(x.equals(0.0), choose(y > 0.0, 0.0, -math.inf), math.nan)
+    # -inf * r: where 0 ** y raises, so does the derivative.
+    at_zero = choose(x.equals(0.0), choose(y > 0.0, 0.0, -math.inf * r), math.nan)
     inside = x > 0.0
     if x.expr.type.rank or y.expr.type.rank:  # np.where evaluates both sides: no log of x <= 0
         return choose(inside, r * log(choose(inside, x, 1.0)), at_zero)

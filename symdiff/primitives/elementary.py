@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from symdiff.ir.types import INT
 from symdiff.primitives.arithmetic import nonzero, pole
 from symdiff.primitives.domain import ABOVE_MINUS_ONE, ABOVE_ONE, POSITIVE, REALS, UNIT, Domain
 from symdiff.primitives.row import (
@@ -21,8 +22,9 @@ from symdiff.primitives.row import (
     conform,
     float_result,
 )
+from symdiff.primitives.support import LOGADDEXP
 
-LN2, LN10 = math.log(2.0), math.log(10.0)
+LN2, LN10, SQRT_PI = math.log(2.0), math.log(10.0), math.sqrt(math.pi)
 
 
 def _unary(name: str, partial: Any, over: Domain = REALS, **row: Any) -> Elementwise:
@@ -36,11 +38,11 @@ cos = _unary("cos", lambda x, y: -sin(x))
 tan = _unary("tan", lambda x, y: 1.0 + y * y)
 asin = _unary(
     "asin", lambda x, y: pole(1.0, sqrt((1.0 - x) * (1.0 + x))), UNIT,
-    numpy="np.arcsin({0})", raises=True,
+    numpy="np.arcsin({0})", raises=True, fails=lambda x: abs_(x) > 1.0,
 )
 acos = _unary(
     "acos", lambda x, y: pole(-1.0, sqrt((1.0 - x) * (1.0 + x))), UNIT,
-    numpy="np.arccos({0})", raises=True,
+    numpy="np.arccos({0})", raises=True, fails=lambda x: abs_(x) > 1.0,
 )
 atan = _unary("atan", lambda x, y: 1.0 / (1.0 + x * x), numpy="np.arctan({0})")
 sinh = _unary("sinh", lambda x, y: cosh(x), raises=True)
@@ -76,6 +78,10 @@ def _sqrt_partial(x: Term, y: Term) -> Term:
     return 0.5 / nonzero(y) if is_sum_of_squares(x) else pole(0.5, y)
 
 
+def _below_zero(x: Term) -> Any:
+    return False if is_sum_of_squares(x) else x < 0.0
+
+
 def is_sum_of_squares(x: Term) -> bool:
     """Whether x is written as a sum of squares, so that it is zero only where each term is."""
     from symdiff.primitives.arithmetic import add, multiply, power
@@ -93,7 +99,7 @@ def is_sum_of_squares(x: Term) -> bool:
     return True
 
 
-sqrt = _unary("sqrt", _sqrt_partial, POSITIVE, raises=True)
+sqrt = _unary("sqrt", _sqrt_partial, POSITIVE, raises=True, fails=_below_zero)
 cbrt = _unary("cbrt", lambda x, y: pole(1.0, 3.0 * y * y), REALS.without(0.0))
 
 
@@ -110,10 +116,8 @@ abs_ = _unary(
     numpy="abs({0})", math="abs({0})",
 )
 fabs = _unary("fabs", lambda x, y: sign_of(x), REALS.without(0.0))
-erf = _unary("erf", lambda x, y: 2.0 / math.sqrt(math.pi) * exp(-(x * x)), numpy="special.erf({0})")
-erfc = _unary(
-    "erfc", lambda x, y: -2.0 / math.sqrt(math.pi) * exp(-(x * x)), numpy="special.erfc({0})"
-)
+erf = _unary("erf", lambda x, y: 2.0 / SQRT_PI * exp(-(x * x)), numpy="special.erf({0})")
+erfc = _unary("erfc", lambda x, y: -2.0 / SQRT_PI * exp(-(x * x)), numpy="special.erfc({0})")
 degrees = _unary("degrees", lambda x, y: 180.0 / math.pi)
 radians = _unary("radians", lambda x, y: math.pi / 180.0)
 
@@ -134,21 +138,35 @@ atan2 = _binary(
     "atan2", (lambda y, x, r: x / _shifted(x, y), lambda y, x, r: -y / _shifted(x, y)),
     numpy="np.arctan2({0}, {1})",
 )
-fmod = _binary("fmod", (lambda x, y, r: 1.0, lambda x, y, r: -trunc(x / y)), raises=True)
-ieee_remainder = _binary(
-    "ieee_remainder", (lambda x, y, r: 1.0, lambda x, y, r: (r - x) / y),
-    math="math.remainder({0}, {1})", numpy="np.frompyfunc(math.remainder, 2, 1)({0}, {1})",
-    raises=True,
+
+
+def _multiples(x: Term, y: Term, r: Term) -> Term:
+    """-n, where r = x - n * y: from the remainder itself, since x / y may round to n + 1."""
+    return -rint((x - r) / y)
+
+
+fmod = _binary(
+    "fmod", (lambda x, y, r: 1.0, _multiples), raises=True, over=(REALS, REALS.without(0.0)),
+    fails=lambda x, y: y.equals(0.0),
 )
-copysign = _binary("copysign", (lambda x, y, r: sign_of(x) * copysign(1.0, y), None))
+ieee_remainder = _binary(
+    "ieee_remainder", (lambda x, y, r: 1.0, _multiples), math="math.remainder({0}, {1})",
+    numpy="np.frompyfunc(math.remainder, 2, 1)({0}, {1})", raises=True,
+    over=(REALS, REALS.without(0.0)), fails=lambda x, y: y.equals(0.0),
+)
+copysign = _binary(
+    "copysign", (lambda x, y, r: sign_of(x) * copysign(1.0, y), None),
+    over=(REALS.without(0.0), REALS.without(0.0)),
+)
 logaddexp = _binary(
-    "logaddexp", (lambda x, y, r: exp(x - r), lambda x, y, r: exp(y - r)), commutes=True
+    "logaddexp", (lambda x, y, r: exp(x - r), lambda x, y, r: exp(y - r)), commutes=True,
+    math="_logaddexp({0}, {1})", support=(LOGADDEXP,),
 )
 logaddexp2 = _binary(
     "logaddexp2", (lambda x, y, r: exp2(x - r), lambda x, y, r: exp2(y - r)), commutes=True
 )
 nextafter = _binary("nextafter", (lambda x, y, r: 1.0, None))
-ldexp = _binary("ldexp", (lambda x, n, r: exp2(1.0 * n), None))
+ldexp = _binary("ldexp", (lambda x, n, r: ldexp(1.0, n), None))
 
 
 def _tie(x: Term, y: Term) -> Term:
@@ -184,10 +202,20 @@ clip = Elementwise(
     over=(REALS, REALS, REALS),
 )
 
-floor = Discrete("floor", float_result, numpy="np.floor({0})", math="math.floor({0})")
-ceil = Discrete("ceil", float_result, numpy="np.ceil({0})", math="math.ceil({0})")
-trunc = Discrete("trunc", float_result, numpy="np.trunc({0})", math="math.trunc({0})")
-rint = Discrete("rint", float_result, numpy="np.rint({0})", math="round({0})")
+
+def _rounded(name: str, numpy: str, python: str) -> Discrete:
+    return Discrete(name, _whole_result, numpy=numpy, math=python, raises=True)
+
+
+def _whole_result(attrs: Any, types: Any) -> Any:
+    """Python's rounding gives integers, NumPy's floats."""
+    return INT if types[0].weak else float_result(attrs, types)
+
+
+floor = _rounded("floor", "np.floor({0})", "math.floor({0})")
+ceil = _rounded("ceil", "np.ceil({0})", "math.ceil({0})")
+trunc = _rounded("trunc", "np.trunc({0})", "math.trunc({0})")
+rint = _rounded("rint", "np.rint({0})", "round({0})")
 heaviside = Discrete("heaviside", float_result, numpy="np.heaviside({0}, {1})")
 isnan = Discrete("isnan", bool_result, numpy="np.isnan({0})", math="math.isnan({0})")
 isinf = Discrete("isinf", bool_result, numpy="np.isinf({0})", math="math.isinf({0})")

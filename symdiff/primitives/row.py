@@ -437,7 +437,8 @@ def fit(value: Expr, like: Type) -> Expr:
     ):
         value = Term.rows["broadcast_to"].build(value, attrs=(wanted,))
     if value.type.dtype != like.dtype and like.differentiable:
-        value = Term.rows["cast"].build(value, attrs=(like.dtype, value.type.weak))
+        weak = value.type.weak and like.weak  # a Python number has no float32
+        value = Term.rows["cast"].build(value, attrs=(like.dtype, weak))
     return value
 
 

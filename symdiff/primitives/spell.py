@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -46,9 +47,14 @@ def spells(*objects: Any, method: str | None = None) -> Callable[[Spelling], Spe
 def spelled(callee: Any) -> Spelling | None:
     """What calling `callee` means, or None for what the table does not know."""
     try:
-        return SPELLINGS.get(callee)
+        found = SPELLINGS.get(callee)
     except TypeError:  # unhashable
         return None
+    if found is None and "scipy.special" in sys.modules:  # else nobody can hold one of its functions
+        from symdiff.primitives.scipy_api import scipy_spellings
+
+        found = scipy_spellings().get(callee)
+    return found
 
 
 def is_pure(callee: Any) -> bool:
@@ -160,7 +166,7 @@ def binary(op: Any, left: Any, right: Any) -> Expr:
 
 _NUMPY: dict[Any, Primitive] = {
     np.add: ar.add, np.subtract: ar.subtract, np.multiply: ar.multiply, np.divide: ar.divide,
-    np.power: ar.power, np.float_power: ar.power, np.negative: ar.negative,
+    np.power: ar.power, np.negative: ar.negative,
     np.floor_divide: ar.floor_divide, np.remainder: ar.remainder, np.fmod: el.fmod,
     np.less: ar.less, np.less_equal: ar.less_equal, np.greater: ar.greater,
     np.greater_equal: ar.greater_equal, np.equal: ar.equal, np.not_equal: ar.not_equal,
@@ -179,22 +185,21 @@ _NUMPY: dict[Any, Primitive] = {
     np.heaviside: el.heaviside, np.isnan: el.isnan, np.isinf: el.isinf, np.isfinite: el.isfinite,
     np.signbit: el.signbit, np.ldexp: el.ldexp, np.nextafter: el.nextafter,
 }  # fmt: skip
-_MATH: dict[Any, Primitive] = {
-    getattr(math, row.name): row
-    for row in (
-        el.sin, el.cos, el.tan, el.asin, el.acos, el.atan, el.sinh, el.cosh, el.tanh, el.asinh,
-        el.acosh, el.atanh, el.exp, el.exp2, el.expm1, el.log2, el.log10, el.log1p, el.sqrt,
-        el.cbrt, el.fabs, el.erf, el.erfc, el.degrees, el.radians, el.atan2, el.fmod, el.copysign,
-        el.floor, el.ceil, el.trunc, el.isnan, el.isinf, el.isfinite, el.ldexp, el.nextafter,
-    )
-}  # fmt: skip
-_MATH[math.remainder] = el.ieee_remainder
 
 
-def _numpy_spelling(row: Primitive) -> Spelling:
-    def call(*operands: Any, **options: Any) -> Expr:
+def _numpy_spelling(function: Any, row: Primitive) -> Spelling:
+    def call(*operands: Any, **options: Any) -> Any:
         _refuse(row.name, options)
+        if all(isinstance(x, (int, np.integer)) for x in operands):
+            value = function(*operands)  # a size such as np.minimum(n, 3)
+            if value.dtype.kind in "iub":
+                return value
         exprs = [to_expr(x) for x in operands]
+        if any(e.type.is_complex for e in exprs):
+            raise UnsupportedError(
+                "complex numbers are not differentiated",
+                hint="write the function with real and imaginary parts as separate arguments",
+            )
         if all(e.type.weak for e in exprs):  # what NumPy returns is a NumPy number
             exprs = [strong(e) if i == 0 or isinstance(row, Elementwise) else e for i, e in enumerate(exprs)]
         return row.build(*exprs)
@@ -209,30 +214,8 @@ def _refuse(name: str, options: dict[str, Any]) -> None:
         raise UnsupportedError(f"{name} with {', '.join(sorted(given))}= is not supported", hint=hint)
 
 
-def _math_spelling(row: Primitive) -> Spelling:
-    def call(*operands: Any) -> Expr:
-        return row.build(*[weak(to_expr(x)) for x in operands])
-
-    return call
-
-
 for _object, _row in _NUMPY.items():
-    SPELLINGS[_object] = _numpy_spelling(_row)
-for _object, _row in _MATH.items():
-    SPELLINGS[_object] = _math_spelling(_row)
-
-
-@spells(math.log)
-def _log(x: Any, base: Any = None) -> Any:
-    value = el.log.build(weak(to_expr(x)))
-    if base is None:
-        return value
-    return ar.divide.build(value, el.log.build(weak(to_expr(base))))
-
-
-@spells(math.pow)
-def _math_pow(x: Any, y: Any) -> Any:
-    return ar.power.build(as_float(x), as_float(y))
+    SPELLINGS[_object] = _numpy_spelling(_object, _row)
 
 
 def as_float(x: Any) -> Expr:
@@ -241,32 +224,6 @@ def as_float(x: Any) -> Expr:
     if isinstance(e, Const):
         return as_expr(float(e.value))
     return e if e.type.is_float else el.cast.build(e, attrs=("float64", True))
-
-
-@spells(math.hypot)
-def _hypot(*xs: Any) -> Any:
-    parts = [weak(to_expr(x)) for x in xs]
-    if not parts:
-        return 0.0
-    if len(parts) == 1:
-        return el.fabs.build(parts[0])
-    total = parts[0]
-    for x in parts[1:]:
-        total = el.hypot.build(total, x)
-    return total
-
-
-@spells(math.dist)
-def _dist(p: Any, q: Any) -> Any:
-    if len(p) != len(q):
-        raise ValueError("both points must have the same number of dimensions")
-    return _hypot(*(binary(operator.sub, a, b) for a, b in zip(p, q, strict=True)))
-
-
-@spells(math.modf)
-def _modf(x: Any) -> Any:
-    whole = el.cast.build(el.trunc.build(weak(to_expr(x))), attrs=("float64", True))
-    return ar.subtract.build(to_expr(x), whole), whole
 
 
 # Attributes and subscripts.

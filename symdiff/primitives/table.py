@@ -15,14 +15,18 @@ from symdiff.primitives import (
     linalg,
     pointwise,
     reductions,
+    scalars,
     shape,
     shaping,
+    special,
+    stable,
 )
 from symdiff.primitives.row import Primitive
 
 _MODULES = (
     arithmetic, elementary, shape, arrays, indexing, custom,
-    shaping, reductions, linalg, contraction, pointwise,
+    shaping, reductions, linalg, contraction, pointwise, scalars, special,
+    stable,
 )  # fmt: skip
 
 
