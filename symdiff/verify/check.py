@@ -248,6 +248,7 @@ def check_orders(
     rows: list[Row] = []
     notes: tuple[str, ...] = ()
     target, arguments = function, list(args)
+    wrt = _resolved(vjp(function, wrt=wrt), arguments, rng)
     for k in range(1, order + 1):
         forward, reverse = jvp(target, wrt=wrt), vjp(target, wrt=wrt)
         cotangent = trees.map_leaves(lambda x: _random(rng, x), target(*map(_fresh, arguments)))
@@ -264,6 +265,14 @@ def check_orders(
     if not report.ok:
         raise CheckError(f"the derivatives of {report.title} disagree\n{report}")
     return report
+
+
+def _resolved(reverse: Any, args: Sequence[Any], rng: np.random.Generator) -> Any:
+    """`wrt` as names: "*" must mean the same at every order, where cotangents are arguments too."""
+    seed = trees.map_leaves(lambda x: _random(rng, x), reverse.primal(*map(_fresh, args)))
+    reverse(*map(_fresh, args), seed)
+    names = _wrt_names(reverse.requests[-1], reverse.compiled().function.params[:-1])
+    return tuple(names) if len(names) > 1 else names[0]
 
 
 def _random(rng: np.random.Generator, leaf: Any) -> Any:
