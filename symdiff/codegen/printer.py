@@ -41,8 +41,8 @@ def _header(definition: Definition, width: int) -> list[str]:
     line = f"def {definition.name}({', '.join(params)}){returns}:"
     if len(line) <= width:
         return [line]
-    inner = textwrap.wrap(", ".join(params), width - 8, break_long_words=False)
-    return [f"def {definition.name}(", *(_INDENT + part for part in inner), f"){returns}:"]
+    inner = _filled_lines(f"({', '.join(params)})", _INDENT, width)
+    return [f"def {definition.name}(", *inner, f"){returns}:"]
 
 
 def _parameters(params: Sequence[Signature]) -> list[str]:
@@ -95,7 +95,11 @@ def _statements(body: Sequence[Statement], depth: int, width: int) -> list[str]:
             lines += _compound(statement, depth, width, comment)
             shown = ""
             continue
-        lines += _simple(expression_text(node), indent, width, comment)
+        text = expression_text(node)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            if len(node.value.elts) == 1:  # `return (x,)`: a trailing comma alone is easy to miss
+                text = f"return ({expression_text(node.value.elts[0])},)"
+        lines += _simple(text, indent, width, comment)
     return lines
 
 
@@ -109,28 +113,36 @@ def _simple(text: str, indent: str, width: int, comment: str) -> list[str]:
 
 
 def _wrapped_tuple(line: str, indent: str, width: int) -> list[str]:
-    """A long tuple, list or dict: one line for as many items as fit."""
+    """A long tuple, list or dict: as many items on a line as fit; nested ones likewise."""
     found = re.match(r"^(\s*(?:return |[\w\[\], ]+ = ))(.*)$", line)
     if not found:
         return [line]
     head, rest = found[1], found[2]
-    closing = ")"
-    if rest[0] in "([{" and _matching(rest) == len(rest) - 1:
-        closing = rest[-1]
-        head, rest = head + rest[0], rest[1:-1]
-    else:
-        head += "("
-    parts = _split_items(rest)
-    lines = [head.rstrip()]
+    if not _is_display(rest):
+        if len(_split_items(rest)) == 1:
+            return [line]
+        rest = f"({rest})"
+    return [head + rest[0], *_filled_lines(rest, indent + _INDENT, width), indent + rest[-1]]
+
+
+def _is_display(text: str) -> bool:
+    return text[0] in "([{" and _matching(text) == len(text) - 1
+
+
+def _filled_lines(display: str, indent: str, width: int) -> list[str]:
+    """The items of a tuple, list or dict on lines of their own."""
+    lines: list[str] = []
     current = ""
-    for part in parts:
-        piece = f"{part}, "
-        if current and len(indent) + 4 + len(current) + len(piece.rstrip()) > width:
-            lines.append(indent + _INDENT + current.rstrip())
+    for item in _split_items(display[1:-1]):
+        if current and len(indent) + len(current) + len(item) + 2 > width:
+            lines.append(indent + current.rstrip())
             current = ""
-        current += piece
-    lines.append(indent + _INDENT + current.rstrip())
-    return [*lines, indent + closing]
+        if len(indent) + len(item) + 1 > width and _is_display(item):
+            lines += [indent + item[0], *_filled_lines(item, indent + _INDENT, width)]
+            lines.append(f"{indent}{item[-1]},")
+            continue
+        current += f"{item}, "
+    return [*lines, indent + current.rstrip()] if current else lines
 
 
 def _matching(text: str) -> int:

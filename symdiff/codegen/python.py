@@ -355,6 +355,7 @@ class _Emitter:
             depth = 1 + max((t.depth for t in operands), default=0)
             if len(operands) == 2 and _continues(node, operands[0].node):
                 depth = max(operands[0].depth, 1 + operands[1].depth)  # a + b + c is flat
+                width -= 2
             wide = width > limit or depth > self.options.nesting
             at = [i for i, x in enumerate(node.operands) if x in self.text]
             if repeats and at:

@@ -7,6 +7,7 @@ notebooks, the interactive interpreter and `exec` with `linecache`.
 from __future__ import annotations
 
 import ast
+import functools
 import linecache
 import types
 from dataclasses import dataclass
@@ -58,11 +59,11 @@ def definition_of(function: types.FunctionType) -> Definition:
         )
     text = "".join(lines)
     try:
-        tree = ast.parse(text, code.co_filename)
+        functions = _functions_in(text)
     except SyntaxError as error:
         raise SourceError(f"the source of {name} does not parse: {error}") from None
     source = Source(code.co_filename, tuple(text.splitlines()))
-    candidates = [n for n in ast.walk(tree) if _matches(n, code)]
+    candidates: list[FunctionNode] = [n for n in functions if _matches(n, code)]
     if not candidates:
         raise SourceError(
             f"cannot find {name} at line {code.co_firstlineno} of {code.co_filename}",
@@ -72,25 +73,29 @@ def definition_of(function: types.FunctionType) -> Definition:
     return Definition(node, source, function)
 
 
-def _matches(node: ast.AST, code: types.CodeType) -> bool:
+@functools.lru_cache(maxsize=8)
+def _functions_in(text: str) -> tuple[FunctionNode, ...]:
+    """Every function in a file; remembered, since the helpers of one function share its file."""
+    return tuple(n for n in ast.walk(ast.parse(text)) if isinstance(n, FunctionNode))
+
+
+def _matches(node: FunctionNode, code: types.CodeType) -> bool:
     if isinstance(node, ast.Lambda):
         if code.co_name != "<lambda>":
             return False
         first, last = node.lineno, node.end_lineno or node.lineno
         if not first <= code.co_firstlineno <= last:
             return False
-    elif isinstance(node, ast.FunctionDef):
+    else:
         first = min([d.lineno for d in node.decorator_list] + [node.lineno])
         if node.name != code.co_name or first != code.co_firstlineno:
             return False
-    else:
-        return False
     a = node.args
     names = [x.arg for x in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
     return tuple(names) == code.co_varnames[: len(names)]
 
 
-def _closest(candidates: list[ast.AST], code: types.CodeType) -> FunctionNode:
+def _closest(candidates: list[FunctionNode], code: types.CodeType) -> FunctionNode:
     """Of several lambdas on a line, the one that the instructions' positions lie in."""
     spots = {
         (line, column) for line, _, column, _ in code.co_positions()
@@ -105,4 +110,4 @@ def _closest(candidates: list[ast.AST], code: types.CodeType) -> FunctionNode:
         width = (stop[0] - start[0]) * 10_000 + stop[1] - start[1]  # type: ignore[operator]
         return (-hits, width)
 
-    return min(candidates, key=inside)  # type: ignore[return-value]
+    return min(candidates, key=inside)
