@@ -34,10 +34,8 @@ def operations(source: str) -> int:
 
 def _cost(node: ast.AST) -> int:
     match node:
-        case ast.BinOp() | ast.AugAssign() | ast.Call():
+        case ast.BinOp() | ast.AugAssign() | ast.Call() | ast.Compare():
             return 1
-        case ast.Compare():
-            return len(node.ops)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return 0 if isinstance(operand, ast.Constant) else 1
         case _:
