@@ -55,16 +55,19 @@ class Derivative:
         self.static = frozenset(static) | (inner.static if inner else frozenset())
         self.declared = {**(inner.declared if inner else {}), **(declared or {})}
         self.__symdiff_derivative__ = Spec(target, request)
-        self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._arity = -1  # how many floats `_on_floats` takes; -1 before it is compiled
+        self._on_floats: Callable[..., Any] = self.__call__
         self._compiled: dict[Any, tuple[Compiled, Callable[..., Any]]] = {}
         self._last: Compiled | None = None
         functools.update_wrapper(self, self.primal, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            run = self._fast.get(tuple(map(type, args)))
-            if run is not None:  # floats alone: nothing else to look at
-                return run(*args)
+        if len(args) == self._arity and not kwargs:
+            for arg in args:
+                if type(arg) is not float:
+                    break
+            else:  # floats alone: nothing else to look at
+                return self._on_floats(*args)
         return self._dispatch(args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -118,7 +121,7 @@ class Derivative:
             self._compiled[key] = found
             if not kwargs and args and all(type(a) is float for a in args):
                 if not (count and any(r.many for r in self._seeded)):
-                    self._fast[(float,) * len(args)] = found[1]
+                    self._arity, self._on_floats = len(args), found[1]
         self._last, run = found
         extra = self._spread(found[0], seeds)
         return run(*bound.args, *extra, **bound.kwargs)
