@@ -14,16 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.ir.expr import Expr, const, with_operands
+from symdiff.ir.expr import Apply, Expr, const, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.types import FLOAT, INT
 from symdiff.optimize.count import cost
-from symdiff.optimize.flat import Flat
+from symdiff.optimize.flat import Flat, number
 from symdiff.optimize.forms import Number, Product, Sum
 from symdiff.optimize.pairs import share_pairs
+from symdiff.optimize.rules import PARITY
 from symdiff.optimize.sums import factored
 from symdiff.options import Options
-from symdiff.primitives.arithmetic import add, divide, multiply, negative, subtract
+from symdiff.primitives.arithmetic import add, divide, multiply, negative, power, subtract
 
 
 def factor(function: Function, options: Options) -> Function:
@@ -35,6 +36,14 @@ def factor(function: Function, options: Options) -> Function:
     if cost([mapping[r] for r in results]) > cost(results):
         return function  # greedy choices may lose
     return function.rewritten(mapping)
+
+
+# f(-x) = sign * f(x)
+_PARITY = {r.left.op: 1 if r.right.op is r.left.op else -1 for r in PARITY}  # type: ignore[attr-defined]
+
+
+def _is_square(node: Apply) -> bool:
+    return number(node.operands[1]) == 2
 
 
 class _Factoring:
@@ -63,6 +72,12 @@ class _Factoring:
     def _make(self, node: Expr, touched: set[int]) -> tuple[int, Expr]:
         form = self.flat.forms.get(node)
         if form is None:
+            if type(node) is Apply and node.op in _PARITY:
+                sign, x = self.made[node.operands[0]]
+                if sign < 0:
+                    rest = tuple([self._plain(y) for y in node.operands[1:]])
+                    if node.op is not power or _is_square(node):
+                        return _PARITY[node.op], with_operands(node, (x, *rest))
             return 1, with_operands(node, tuple([self._plain(x) for x in node.operands]))
         if self._kept(node, form, touched):
             return 1, self._rebuilt(node)
@@ -72,7 +87,7 @@ class _Factoring:
         return sign, new
 
     def _plain(self, node: Expr) -> Expr:
-        sign, new = self.made[node]
+        sign, new = self.made[node] if node.operands else (1, node)
         return new if sign > 0 else negative.build(new)
 
     def _kept(self, node: Expr, form: Product | Sum, touched: set[int]) -> bool:
@@ -119,7 +134,7 @@ class _Factoring:
         what = self.flat.atoms[atom]
         if isinstance(what, Expr):
             found = self.made.get(what)
-            if found is None:  # taken apart by its own user, but here it is seen from another
+            if found is None:  # part of another value, or a square that comes later
                 found = self.made[what] = (1, self._rebuilt(what))
             return found
         found = self.values.get(atom)

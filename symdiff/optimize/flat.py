@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from symdiff.ir.expr import Apply, Const, Expr
+from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.ir.walk import topological
 from symdiff.optimize.forms import Number, Product, Sum, scale
 from symdiff.primitives.arithmetic import add, divide, multiply, negative, power, subtract
@@ -57,17 +57,20 @@ class Flat:
         return found
 
     def _find_roots(self, results: Sequence[Expr]) -> None:
+        wanted = set(results)
         uses: dict[Expr, int] = dict.fromkeys(results, 2)
         for node in self.order:
             for operand in node.operands:
                 uses[operand] = uses.get(operand, 0) + 1
         role: dict[Expr, int] = {}
+        branches = any(type(node) is If for node in self.order)
         self.roots: set[Expr] = set()
         for node in reversed(self.order):
             if type(node) is not Apply:
                 continue
             op = node.op
-            if op is power and number(node.operands[1]) == 2:
+            # Python's x**2 raises where x * x is inf: outside of branches it does so anyway.
+            if op is power and number(node.operands[1]) == 2 and not branches:
                 self._squares[node.operands[0]] = node
             if not in_ring(node):
                 continue
@@ -75,7 +78,7 @@ class Flat:
             if here == _ALONE:
                 self.roots.add(node)
                 here = _IN_PRODUCT if op in _PRODUCTS else _IN_SUM
-                if uses[node] > 1 and op is negative:
+                if op is negative and uses[node] - (2 if node in wanted else 1) > 0:
                     here = _IN_PRODUCT  # others look through it: a sum below stays one value
             for operand in node.operands:
                 if uses[operand] != 1 or type(operand) is not Apply or not in_ring(operand):
@@ -173,15 +176,17 @@ class Flat:
         product = Product(sign, num, den, nums, dens)
         if through:
             product.through = through
+            failed = False
             for entry in through:
                 scaled = scale(product.num, product.den, *entry[3:])
                 if scaled is None:
-                    return self._opaque(root, sign), 0
+                    failed = True
+                    break
                 product.num, product.den = scaled
+            if failed:
+                self._restore(product, {entry[2] for entry in through})
+                product.through = []
         return product, count
-
-    def _opaque(self, root: Expr, sign: int) -> Product:
-        return Product(1, 1, 1, [self.atom(root)], [])
 
     def _settle(self) -> None:
         """Decide which shared multiples are still needed as such, and square what is squared."""
@@ -209,8 +214,10 @@ class Flat:
         for inverted, base, atom, by, over in p.through:
             if atom in needed:
                 (p.dens if inverted else p.nums).remove(base)
-                under = inverted is not bool(self._form_of(atom).dens)
+                form = self._form_of(atom)
+                under = inverted is not bool(form.dens)
                 (p.dens if under else p.nums).append(atom)
+                p.sign *= form.sign  # it comes with the atom again
             else:
                 scaled = scale(num, den, by, over)
                 assert scaled is not None

@@ -33,8 +33,13 @@ def simplify(function: Function, options: Options) -> Function:
 
 def simplified(results: Sequence[Expr]) -> dict[Expr, Expr]:
     """The map from each node below `results` to its simpler form."""
+    return rewrite(results, _TABLE)
+
+
+def rewrite(results: Sequence[Expr], table: Table) -> dict[Expr, Expr]:
+    """The map from each node below `results` to what the rules of `table` make of it."""
     done: dict[Expr, Expr] = {}
-    run = _Simplifier()
+    run = _Rewriting(table)
     for node in topological(results):
         new = node
         for x in node.operands:
@@ -45,23 +50,37 @@ def simplified(results: Sequence[Expr]) -> dict[Expr, Expr]:
     return done
 
 
-@cache
-def _applicable(key: tuple[Any, ...]) -> tuple[tuple[Rule, ...], tuple[Structural, ...], bool] | None:
-    """The rules for nodes of one kind with operands of given kinds; None: there are none."""
-    top, *kinds = key
-    constant = bool(kinds) and (all(k is Const for k in kinds) or (top is If and kinds[0] is Const))
-    rules = tuple([
-        r for r in RULES
-        if r.condition != "finite" and kind(r.left) is top and may_match(r.left, kinds)
-    ])  # fmt: skip
-    structure = tuple([entry for entry in STRUCTURE if entry.concerns(top, kinds)])
-    return (rules, structure, constant) if rules or structure or constant else None
+class Table:
+    """Rules, indexed by the kind of node and operands that they apply to."""
+
+    def __init__(self, rules: Sequence[Rule], structure: Sequence[Structural]):
+        self.rules = tuple(r for r in rules if r.condition != "finite")
+        self.structure = tuple(structure)
+        self.applicable = cache(self._applicable)
+
+    def _applicable(
+        self, key: tuple[Any, ...]
+    ) -> tuple[tuple[Rule, ...], tuple[Structural, ...], bool] | None:
+        """The rules for nodes of one kind with operands of given kinds; None: there are none."""
+        top, *kinds = key
+        constant = bool(kinds) and (
+            all(k is Const for k in kinds) or (top is If and kinds[0] is Const)
+        )
+        rules = tuple(
+            [r for r in self.rules if kind(r.left) is top and may_match(r.left, kinds)]
+        )
+        structure = tuple([entry for entry in self.structure if entry.concerns(top, kinds)])
+        return (rules, structure, constant) if rules or structure or constant else None
 
 
-class _Simplifier:
+_TABLE = Table(RULES, STRUCTURE)
+
+
+class _Rewriting:
     """One run; `depth` is how far rewrites have set off others."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Table) -> None:
+        self.applicable = table.applicable
         self.depth = 0
 
     def node(self, node: Expr) -> Expr:
@@ -82,7 +101,7 @@ class _Simplifier:
             return None
         if len(key) > 5:  # concatenate and the like: one entry for all lengths
             key = key[:1]
-        found = _applicable(key)
+        found = self.applicable(key)
         if found is None:
             return None
         rules, structure, constant = found
