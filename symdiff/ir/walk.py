@@ -17,10 +17,12 @@ def topological(roots: Iterable[Expr]) -> list[Expr]:
         if node in seen:
             stack.pop()
             continue
-        pending = [x for x in node.operands if x not in seen]
-        if pending:
-            stack.extend(reversed(pending))
-        else:
+        ready = True
+        for x in node.operands[::-1]:
+            if x not in seen:
+                stack.append(x)
+                ready = False
+        if ready:
             seen.add(node)
             order.append(node)
             stack.pop()

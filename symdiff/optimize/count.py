@@ -22,4 +22,12 @@ def operations(function: Function) -> int:
 
 def cost(results: Iterable[Expr]) -> int:
     """`operations` of bare expressions."""
-    return sum(not isinstance(node, (Const, Var, Project, Map)) for node in topological(results))
+    return count(topological(results))
+
+
+def count(nodes: Iterable[Expr]) -> int:
+    """How many of `nodes` are operations."""
+    return sum([type(node) not in _FREE for node in nodes])
+
+
+_FREE = (Const, Var, Project, Map)

@@ -15,15 +15,17 @@ from symdiff.options import Options
 from symdiff.primitives.custom import custom
 from symdiff.primitives.elementary import detach
 
+_MARKS = frozenset((detach, custom))
+
 
 def erase(function: Function, options: Options) -> Function:
     """`function` without `detach` and `custom`."""
-    if not any(_erased(node) is not node for node in function.nodes()):
+    if not any(type(n) is Apply and n.op in _MARKS for n in function.nodes()):
         return function
     return function.rewritten(transform(function.results, _erased))
 
 
 def _erased(node: Expr) -> Expr:
-    if type(node) is Apply and (node.op is detach or node.op is custom):
+    if type(node) is Apply and node.op in _MARKS:
         return node.operands[0]
     return node

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from symdiff.ir.expr import Apply, Expr, const, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.types import FLOAT, INT
-from symdiff.optimize.count import cost
+from symdiff.optimize.count import cost, count
 from symdiff.optimize.flat import Flat, number
 from symdiff.optimize.forms import Number, Product, Sum
 from symdiff.optimize.pairs import share_pairs
@@ -32,8 +32,9 @@ def factor(function: Function, options: Options) -> Function:
     if not options.optimize:
         return function
     results = function.results
-    mapping = _Factoring(results).run()
-    if cost([mapping[r] for r in results]) > cost(results):
+    run = _Factoring(results)
+    mapping = run.run()
+    if cost([mapping[r] for r in results]) > count(run.flat.order):
         return function  # greedy choices may lose
     return function.rewritten(mapping)
 

@@ -16,7 +16,7 @@ from symdiff.optimize.forms import Number, Product, Sum, scale
 from symdiff.primitives.arithmetic import add, divide, multiply, negative, power, subtract
 
 _PRODUCTS = (multiply, divide)
-_LINEAR = (multiply, divide, negative)
+_LINEAR = frozenset((multiply, divide, negative))
 _RING = frozenset((add, subtract, multiply, divide, negative))
 _ALONE, _IN_SUM, _IN_PRODUCT = 0, 1, 2
 
@@ -127,6 +127,8 @@ class Flat:
 
     def _product(self, root: Expr, sign: int) -> tuple[Product, int]:
         """A flat product, and how many operations it is made of."""
+        if type(root) is not Const and (type(root) is not Apply or root.op not in _LINEAR):
+            return Product(sign, 1, 1, [self.atom(root)], []), 0
         num: Number = 1
         den: Number = 1
         nums: list[int] = []

@@ -21,6 +21,8 @@ def drop_guards(function: Function, options: Options) -> Function:
     """`function` without the guards that cannot be reached."""
     if not options.optimize:
         return function
+    if not any(type(node) is If for node in function.nodes()):
+        return function
     divisors = certain_divisors(function.results)
     if not divisors:
         return function
