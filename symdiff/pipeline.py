@@ -16,14 +16,27 @@ from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
 from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
+from symdiff.optimize.erase import erase
+from symdiff.optimize.factor import factor
+from symdiff.optimize.guards import drop_guards
+from symdiff.optimize.simplify import simplify
+from symdiff.optimize.stabilise import stabilise
 from symdiff.options import Options, Request
 from symdiff.parse.entry import parse
 from symdiff.parse.nested import nested_derivative
 from symdiff.parse.requires import with_declared_sizes
 
 Pass = Callable[[Function, Options], Function]
-BEFORE: tuple[tuple[str, Pass], ...] = ()  # on the primal
-PASSES: tuple[tuple[str, Pass], ...] = ()  # on the derivative
+
+# On the primal, before it is differentiated.
+BEFORE: tuple[tuple[str, Pass], ...] = (("stabilise", stabilise),)
+# On the derivative. `erase` removes what only differentiation looks at, and always runs.
+ERASE: tuple[tuple[str, Pass], ...] = (("erase", erase),)
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("simplify", simplify),
+    ("guards", drop_guards),
+    ("factor", factor),
+)
 
 
 @dataclass(frozen=True)
@@ -92,18 +105,28 @@ def compile_function(
             function = stage(label, run(function, options))
     for request in requests:
         function = stage("differentiate", differentiate(function, request))
-    if options.optimize:
-        for label, run in PASSES:
-            function = stage(label, run(function, options))
+    for label, run in (*ERASE, *(PASSES if options.optimize else ())):
+        function = stage(label, run(function, options))
+    if options.simplify:
+        from symdiff.optimize.sympy_simplify import sympy_simplify
+
+        function = stage("sympy", sympy_simplify(function, options))
     function = function.replace(
         name=generated_name(primal, requests), doc=documentation(primal, requests)
     )
+    return emitted(function, options, tuple(shown))
+
+
+def emitted(
+    function: Function, options: Options, stages: tuple[tuple[str, str], ...] = ()
+) -> Compiled:
+    """The source of `function`, which has been through the passes."""
     definition = generate(function, options)
     text = print_definition(definition, options)
     support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
     imports = tuple(imports_of([*support, text]))
     return Compiled(
-        function, definition.name, text, imports, definition.bindings, tuple(shown), support
+        function, definition.name, text, imports, definition.bindings, stages, support
     )
 
 
