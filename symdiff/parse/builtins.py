@@ -165,6 +165,7 @@ def _fold(conjunction: bool) -> Callable[[Any], Any]:
 
 
 def _sorted(values: Any, *, key: Any = None, reverse: bool = False) -> Any:
+    values = items_of(values)
     if not is_static(values) or key is not None:
         raise UnsupportedError("sorted of run-time values is not supported", hint="use np.sort")
     return sorted(values, reverse=reverse)

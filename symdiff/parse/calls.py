@@ -33,6 +33,10 @@ class Closure:
         self.kw_defaults = kw_defaults
         self.__name__ = getattr(node, "name", "<lambda>")
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`functools.partial` asks for a callable; the evaluator inlines the body instead."""
+        raise UnsupportedError(f"{self.__name__} is called where only the evaluator can call it")
+
 
 def close_over(frame: Frame, node: FunctionNode) -> Evaluation:
     """A `Closure` of a nested function, its defaults evaluated now."""
@@ -75,6 +79,8 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
         if isinstance(result, list) and callee is list:
             context.born(result)
         return result
+    if callee is functools.partial:
+        return functools.partial(*args, **kwargs)
     if getattr(callee, "__symdiff_detach__", False):
         return context.cut(args[0], callee.__name__, frame.span(node))
     if getattr(callee, "__symdiff_cuts__", False):
