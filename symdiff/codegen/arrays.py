@@ -91,9 +91,10 @@ def _broadcast(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
 
 def _reshape(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     shape = node.attrs[0]
+    if not node.operands[0].type.rank:  # it may be a Python number, which has no methods
+        return call("np.reshape", operands[0], to.shape_tuple(shape))
     if len(shape) == 1:
-        return _method(operands[0], "ravel") if node.operands[0].type.rank else _method(
-            operands[0], "reshape", number(1))
+        return _method(operands[0], "ravel")
     found = to.alike_shape(shape)
     if found is not None and any(not isinstance(d, int) for d in shape):
         return _method(operands[0], "reshape", ast.Attribute(name(found), "shape", ast.Load()))
@@ -187,6 +188,14 @@ def index_key(to: Spelling, node_template: Any, dynamic: list[ast.expr]) -> ast.
             case _:
                 items.append(next(parts))
     return items[0] if len(items) == 1 else ast.Tuple(items, ast.Load())
+
+
+def key_argument(key: ast.expr) -> ast.expr:
+    """A key as an argument of a call, where slices have no syntax of their own: `np.s_[:, i]`."""
+    parts = key.elts if isinstance(key, ast.Tuple) else [key]
+    if not any(isinstance(part, ast.Slice) for part in parts):
+        return key
+    return ast.Subscript(ast.parse("np.s_", mode="eval").body, key, ast.Load())
 
 
 def _index(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:

@@ -16,6 +16,7 @@ from symdiff.codegen.arrays import (
     VIEWS,
     Spelling,
     index_key,
+    key_argument,
     is_flavour_change,
     is_repeatable,
     row_template,
@@ -448,7 +449,7 @@ class _Emitter:
         )
         amount = self._operand(value).node
         if is_repeatable(node.attrs[0]):
-            made: ast.stmt = ast.Expr(call("np.add.at", name(label), key, amount))
+            made: ast.stmt = ast.Expr(call("np.add.at", name(label), key_argument(key), amount))
         elif not owned and is_zero(base) and self._covers_once(node):
             made = ast.Assign([ast.Subscript(name(label), key, ast.Store())], amount)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from symdiff.ir.expr import Const
 from symdiff.ir.types import INT
 from symdiff.primitives.arithmetic import nonzero, pole
 from symdiff.primitives.domain import ABOVE_MINUS_ONE, ABOVE_ONE, POSITIVE, REALS, UNIT, Domain
@@ -151,7 +152,7 @@ fmod = _binary(
 )
 ieee_remainder = _binary(
     "ieee_remainder", (lambda x, y, r: 1.0, _multiples), math="math.remainder({0}, {1})",
-    numpy="np.frompyfunc(math.remainder, 2, 1)({0}, {1})", raises=True,
+    numpy="math.remainder({0}, {1})", raises=True,
     over=(REALS, REALS.without(0.0)), fails=lambda x, y: y.equals(0.0),
 )
 copysign = _binary(
@@ -163,7 +164,8 @@ logaddexp = _binary(
     math="_logaddexp({0}, {1})", support=(LOGADDEXP,),
 )
 logaddexp2 = _binary(
-    "logaddexp2", (lambda x, y, r: exp2(x - r), lambda x, y, r: exp2(y - r)), commutes=True
+    "logaddexp2", (lambda x, y, r: exp2(x - r), lambda x, y, r: exp2(y - r)), commutes=True,
+    math=None,
 )
 nextafter = _binary("nextafter", (lambda x, y, r: 1.0, None))
 ldexp = _binary("ldexp", (lambda x, n, r: ldexp(1.0, n), None))
@@ -190,12 +192,33 @@ minimum = _extremum(
 fmax = _extremum("fmax", "max", "fmax", lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x))
 fmin = _extremum("fmin", "min", "fmin", lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y))
 
+def _in_order(low: Term, high: Term) -> Any:
+    """Whether low <= high: True where that is known. Elsewhere `np.clip` gives high."""
+    a, b = low.expr, high.expr
+    if isinstance(a, Const) and isinstance(b, Const) and not a.type.rank and not b.type.rank:
+        return bool(a.value <= b.value)
+    for bound, infinite in ((a, -math.inf), (b, math.inf)):
+        if isinstance(bound, Const) and not bound.type.rank and bound.value == infinite:
+            return True
+    return low <= high
+
+
+def _clip_low(x: Term, low: Term, high: Term, r: Term) -> Term:
+    inside = _in_order(low, high)
+    return choose(x < low, 1.0 if inside is True else choose(inside, 1.0, 0.0), 0.0)
+
+
+def _clip_high(x: Term, low: Term, high: Term, r: Term) -> Term:
+    inside = _in_order(low, high)
+    return choose(x > high, 1.0, 0.0 if inside is True else choose(inside, 0.0, 1.0))
+
+
 clip = Elementwise(
     "clip",
     (
         lambda x, low, high, r: choose(x >= low, choose(x <= high, 1.0, 0.0), 0.0),
-        lambda x, low, high, r: choose(x < low, 1.0, 0.0),
-        lambda x, low, high, r: choose(x > high, 1.0, 0.0),
+        _clip_low,
+        _clip_high,
     ),
     infer=arithmetic_result,
     numpy="np.clip({0}, {1}, {2})",

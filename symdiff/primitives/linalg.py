@@ -40,6 +40,7 @@ from symdiff.primitives.row import (
     float_result,
 )
 from symdiff.primitives.shaping import diagonal, flip, reshaped, roll, tril
+from symdiff.primitives.support import COFACTORS
 
 Types = Sequence[Type]
 
@@ -276,6 +277,23 @@ cholesky = Factorisation(
 LAST_TWO = ((-2, -1), False)
 
 
+def _cofactors_type(attrs: Attrs, types: Types) -> Type:
+    _square(types[0], "a determinant")
+    return float_result(attrs, types).strong
+
+
+# What the determinant's derivative is made of. Its own derivative assumes a regular matrix, and
+# raises LinAlgError for a singular one.
+cofactors = Composite(
+    "cofactors", _cofactors_type,
+    lambda x, attrs: multiply.build(
+        expand_dims.build(det.build(x, attrs=LAST_TWO), attrs=((-2, -1),)),
+        swap_last(inv.build(x)),
+    ),
+    numpy="_cofactors({0})", support=(COFACTORS,),
+)  # fmt: skip
+
+
 def _det_partial(x: Term, y: Term, node: Apply) -> Any:
     """The cofactors. Up to three rows they are written out, and are right for singular matrices."""
     n = x.expr.type.shape[-1]
@@ -288,7 +306,7 @@ def _det_partial(x: Term, y: Term, node: Apply) -> Any:
     if n == 3:
         below, above = (roll.build(x, shift, attrs=(-2,)) for shift in (-1, -2))
         return cross.build(below, above)
-    return y * Term(swap_last(inv.build(x)))
+    return cofactors.build(x)
 
 
 def _determinant(what: str) -> Any:

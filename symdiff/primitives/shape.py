@@ -8,7 +8,15 @@ from typing import Any
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Var
 from symdiff.ir.types import INT, Dim, Shape, SymDim, dim_add, dim_mul, symbol
-from symdiff.primitives.arithmetic import add, multiply, negative, subtract
+from symdiff.primitives.arithmetic import (
+    add,
+    floor_divide,
+    multiply,
+    negative,
+    remainder,
+    subtract,
+)
+from symdiff.primitives.elementary import maximum, minimum
 from symdiff.primitives.row import Discrete, as_expr
 
 # A size as an integer value: `len(x)`. Its one attribute is the Dim.
@@ -73,6 +81,14 @@ def expression_text(node: Expr) -> str:
             sign = {add: "+", subtract: "-", multiply: "*"}[node.op]
             left, right = map(expression_text, node.operands)
             return f"({left}) {sign} ({right})"
+        case Apply() if node.op in (floor_divide, remainder):
+            left, right = map(expression_text, node.operands)
+            return f"({left}) {'//' if node.op is floor_divide else '%'} ({right})"
+        case Apply() if node.op is negative:
+            return f"-({expression_text(node.operands[0])})"
+        case Apply() if node.op in (maximum, minimum):
+            left, right = map(expression_text, node.operands)
+            return f"{'max' if node.op is maximum else 'min'}({left}, {right})"
         case _:
             raise UnsupportedError(
                 "a size that depends on a computed integer is not supported here",
@@ -82,6 +98,8 @@ def expression_text(node: Expr) -> str:
 
 def as_dim(value: Any) -> Dim:
     """A size from a Python int or an integer expression."""
+    if isinstance(value, SymDim):
+        return value
     if not isinstance(value, Expr):
         if not hasattr(value, "__index__"):
             raise IllTypedError(f"a size must be an integer, not {type(value).__name__}")

@@ -59,3 +59,18 @@ def _logaddexp(x: float, y: float) -> float:
 
 
 POLYGAMMA, BESSEL_I, LOGADDEXP = _polygamma, _bessel_i, _logaddexp
+
+
+def _cofactors(a: np.ndarray) -> np.ndarray:
+    """The derivative of the determinant, det(a) * inv(a).T, also where `a` is singular."""
+    try:
+        return np.linalg.det(a)[..., None, None] * np.linalg.inv(a).swapaxes(-1, -2)
+    except np.linalg.LinAlgError:
+        u, s, vh = np.linalg.svd(a)
+        places = np.arange(s.shape[-1])
+        others = np.prod(np.where(places == places[:, None], 1.0, s[..., None, :]), axis=-1)
+        sign = np.linalg.det(u) * np.linalg.det(vh)
+        return (sign[..., None, None] * (u * others[..., None, :]) @ vh).astype(a.dtype)
+
+
+COFACTORS = _cofactors

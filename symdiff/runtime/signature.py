@@ -37,7 +37,7 @@ def describe(name: str, value: Any, declared: Type | None = None, static: bool =
     if isinstance(value, complex):
         return "c", var(name, Type("complex128", (), True)), value
     if isinstance(value, (np.ndarray, np.generic)):
-        return _array(name, value)
+        return _array(name, value, declared)
     if is_record(value):
         fields = record_fields(value)
         parts = {k: describe(f"{name}.{k}", v) for k, v in fields.items()}
@@ -67,11 +67,18 @@ def _key(value: Any) -> Hashable:
     return (type(value), value)
 
 
-def _array(name: str, value: np.ndarray | np.generic) -> Described:
+def _array(name: str, value: np.ndarray | np.generic, declared: Type | None = None) -> Described:
+    """Sizes are symbols but for those of one, and those that a declaration makes known."""
     dtype = dtype_name(value.dtype, name)
     ones = tuple(n == 1 for n in value.shape)
+    known: tuple[Any, ...] = (None,) * len(ones)
+    if declared is not None and declared.rank == len(ones):
+        known = tuple(d if isinstance(d, int) else None for d in declared.shape)
+        if any(k is not None and k != n for k, n in zip(known, value.shape, strict=True)):
+            raise IllTypedError(f"{name} has shape {value.shape}, but is declared as {declared}")
     shape = tuple(
-        1 if one else symbol(f"{name}.shape[{axis}]") for axis, one in enumerate(ones)
+        1 if one else symbol(f"{name}.shape[{axis}]") if k is None else k
+        for axis, (one, k) in enumerate(zip(ones, known, strict=True))
     )
     return (dtype, *ones), var(name, Type(dtype, shape)), value
 
