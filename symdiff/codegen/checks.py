@@ -26,8 +26,7 @@ def pending(function: Function) -> list[Require]:
     divisors = {True: _divisors(certain), False: _divisors(live)}
     needed: list[Require] = []
     for require in function.requires:
-        always = not isinstance(require.fails, If)  # else it stands under a branch
-        by = require.by
+        always, by = require.always, require.by
         enforced = by in (certain if always else live) or isinstance(require.fails, Const)
         if isinstance(by, Apply) and by.op in _DIVISIONS:
             enforced = enforced or by.operands[1] in divisors[always]

@@ -42,6 +42,7 @@ class Require:
     by: Expr
     error: str
     message: str
+    always: bool = True  # else only under a branch, whose condition `fails` includes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ class Function:
             names=names,
             lines=lines,
             requires=tuple(
-                Require(moved(r.fails), moved(r.by), r.error, r.message) for r in self.requires
+                Require(moved(r.fails), moved(r.by), r.error, r.message, r.always)
+                for r in self.requires
             ),
         )

@@ -95,7 +95,7 @@ def _require(node: Apply, fails: Expr, paths: set[Path], error: tuple[str, str])
             there = choose(pred, there, False).expr if side else choose(pred, False, there).expr
         total = there if total is None else choose(there, True, total).expr
     assert total is not None
-    return Require(total, node, *error)
+    return Require(total, node, *error, always=False)
 
 
 _SHAPES = ("ValueError", "the shapes do not match")

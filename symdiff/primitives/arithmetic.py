@@ -87,8 +87,9 @@ def _power_base(x: Term, y: Term, r: Term) -> Any:
 def _power_exponent(x: Term, y: Term, r: Term) -> Term:
     from symdiff.primitives.elementary import log
 
-    # -inf * r: where 0 ** y raises, so does the derivative.
-    at_zero = choose(x.equals(0.0), choose(y > 0.0, 0.0, -math.inf * r), math.nan)
+    # -inf * r: where Python's 0 ** y raises, so does the derivative.
+    pole_ = -math.inf * r if r.expr.type.weak else -math.inf
+    at_zero = choose(x.equals(0.0), choose(y > 0.0, 0.0, pole_), math.nan)
     inside = x > 0.0
     if x.expr.type.rank or y.expr.type.rank:  # np.where evaluates both sides: no log of x <= 0
         return choose(inside, r * log(choose(inside, x, 1.0)), at_zero)

@@ -383,7 +383,7 @@ def scaled(ct: Expr, partial: Expr) -> Expr:
     is hidden below sums and reshapes, zeros of the cotangent are masked again.
     """
     where = Term.rows["where"]
-    if isinstance(partial, Const):
+    if isinstance(partial, Const) and _all_finite(partial.value):
         return times(ct, partial)
     if isinstance(ct, Apply) and ct.op is where:
         mask, then, orelse = ct.operands
@@ -396,6 +396,10 @@ def scaled(ct: Expr, partial: Expr) -> Expr:
         is_cut = Term.rows["equal"].build(ct, 0.0)
         return where.build(is_cut, zero_of(product.type.with_shape(())), product)
     return product
+
+
+def _all_finite(value: Any) -> bool:
+    return not getattr(value, "shape", ()) and value - value == 0
 
 
 def _hides_mask(ct: Expr) -> bool:

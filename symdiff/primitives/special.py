@@ -175,7 +175,8 @@ cosm1 = _scipy("cosm1", lambda x, y: -sin(x))
 expi = _scipy("expi", lambda x, y: exp(x) / x, over=(REALS.without(0.0),))
 exp1 = _scipy("exp1", lambda x, y: -exp(-x) / x, over=(POSITIVE,))
 expn = _scipy(
-    "expn", _refused("expn", "order"), lambda n, x, y: -expn(n - 1, x), over=(None, POSITIVE)
+    "expn", _refused("expn", "order"), lambda n, x, y: -expn(n - 1, x), over=(None, POSITIVE),
+    infer=_wide_result,
 )
 
 

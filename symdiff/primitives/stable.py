@@ -11,7 +11,7 @@ from typing import Any
 
 from symdiff.primitives.domain import POSITIVE, REALS, Domain
 from symdiff.primitives.elementary import exp, expm1, log
-from symdiff.primitives.row import Elementwise, Term
+from symdiff.primitives.row import Elementwise, Term, choose
 
 _LN2 = repr(math.log(2.0))
 
@@ -47,7 +47,10 @@ log1mexp = _stable(
 
 
 def _log_and_one(x: Term, y: Term) -> Term:
-    return log(x) + 1.0
+    slope = log(x) + 1.0
+    if x.expr.type.weak:  # math.log(0.0) would raise
+        return choose(x.equals(0.0), -math.inf, slope)
+    return slope
 
 
 # x * log(x), 0 at 0 by continuity; its derivative there is -inf.

@@ -1,0 +1,111 @@
+"""Derivatives of a single row of the table, compiled: what the generated test runs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from symdiff.differentiate.forward import pushforward
+from symdiff.differentiate.reverse import pullback
+from symdiff.ir.expr import Expr, Var, var
+from symdiff.ir.function import Function, Param
+from symdiff.ir.types import FLOAT, Type
+from symdiff.options import DEFAULT
+from symdiff.parse.requires import requirements
+from symdiff.pipeline import BEFORE, PASSES, emitted
+from symdiff.primitives.domain import Domain
+from symdiff.primitives.row import Primitive, as_expr, zero_of
+from symdiff.primitives.scalars import Variadic
+from symdiff.runtime.load import load
+from tests.mp_reference import Reference
+
+Flavour = Literal["python", "float64", "float32"]
+Step = tuple[Literal["forward", "reverse"], int]  # one differentiation: its mode, and in what
+COUNT = 5  # random points for each row
+SEED = 1.5  # the tangent or cotangent of each differentiation: not 1, so that it must be used
+
+
+def flavours(row: Primitive) -> list[Flavour]:
+    """How a row can be computed: with Python floats, with arrays of each precision."""
+    if not isinstance(row.numpy, str):
+        return ["python"] if isinstance(row, Variadic) else ["float64"]
+    found: list[Flavour] = []
+    if row.math or not re.search(r"\b(np|special)\.", row.numpy):
+        found.append("python")
+    if "math." not in row.numpy:
+        found += ["float64", "float32"]
+    return found
+
+
+def operand_type(flavour: Flavour) -> Type:
+    return FLOAT if flavour == "python" else Type(flavour, (COUNT,))
+
+
+def variables(row: Primitive, reference: Reference, flavour: Flavour) -> list[Expr]:
+    """The operands: variables, but for those that are fixed."""
+    count = reference.count or len(row.over)
+    return [
+        as_expr(reference.fixed[i]) if i in reference.fixed else var(f"x{i}", operand_type(flavour))
+        for i in range(count)
+    ]
+
+
+def compiled(
+    row: Primitive, reference: Reference, flavour: Flavour, steps: Sequence[Step]
+) -> Callable[..., Any]:
+    """The derivative of `row` after `steps`, as a function of its operands."""
+    operands = variables(row, reference, flavour)
+    value: Expr = row.build(*operands, attrs=reference.attrs)
+    needs = requirements([value])
+    params = [x for x in operands if isinstance(x, Var)]
+    seeds: list[Var] = []
+    for mode, i in steps:
+        x = operands[i]
+        seed = var(f"seed{len(seeds)}", operand_type(flavour))
+        seeds.append(seed)
+        if mode == "forward":
+            (found,), _ = pushforward([value], {x: seed})
+        else:
+            (found,), _ = pullback([value], [seed], [x])
+        value = zero_of(operand_type(flavour)) if found is None else found
+    function = Function(
+        "derivative", tuple(Param(v.name, v) for v in (*params, *seeds)), value, requires=needs  # type: ignore[attr-defined]
+    )
+    for _, run in (*BEFORE, *PASSES):
+        function = run(function, DEFAULT)
+    made = emitted(function, DEFAULT)
+    run = load(made.module, made.name, made.bindings)
+    if flavour == "python":
+        return lambda *values: run(*values, *[SEED] * len(seeds))
+    ones = np.full(COUNT, SEED, flavour)
+    return lambda *values: run(*[np.asarray(v, flavour) for v in values], *[ones] * len(seeds))
+
+
+def orders(indices: Sequence[int], order: int) -> list[tuple[Step, ...]]:
+    """The ways to differentiate `order` times, in every operand and every mix of modes."""
+    modes: tuple[Literal["forward", "reverse"], ...] = ("forward", "reverse")
+    if order == 1:
+        return [((m, i),) for m in modes for i in indices]
+    return [((a, i), (b, j)) for a in modes for b in modes for i in indices for j in indices]
+
+
+def sample(domain: Domain, override: tuple[float, float] | None, rng: np.random.Generator) -> Any:
+    """Random points where a row is smooth."""
+    low, high = override or (domain.low, domain.high)
+    if override is None:
+        if math.isinf(low):
+            low = -3.0 if math.isinf(high) else high - 3.0
+        if math.isinf(high):
+            high = low + 3.0 if low > -3.0 else 3.0
+        margin = 0.05 * (high - low)
+        low, high = low + margin, high - margin
+    points: list[float] = []
+    while len(points) < COUNT:
+        x = float(rng.uniform(low, high))
+        if all(abs(x - s) > 0.05 for s in domain.singular):
+            points.append(x)
+    return points
