@@ -146,7 +146,9 @@ def _formula(node: Expr, formulas: Mapping[Expr, Any], rows: Rows, sympy: Any) -
             return sympy.Symbol(name)
         case If():
             pred, then, orelse = operands
-            return sympy.Piecewise((then, pred), (orelse, True))
+            # An `elif` is one more line, not a brace within a brace.
+            rest = orelse.args if isinstance(orelse, sympy.Piecewise) else [(orelse, True)]
+            return sympy.Piecewise((then, pred), *rest)
         case Apply(op) if op in rows:
             return rows[op](*operands)
         case Apply(op) if op is shape.size:
