@@ -25,13 +25,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from symdiff.codegen.printer import imports_of
+from symdiff.codegen.rename import renamed
 from symdiff.errors import CheckError, SourceError, StaleError, SymdiffError
 from symdiff.ir.tree import is_record, leaves, record_fields
 from symdiff.options import Options, Request
 from symdiff.pipeline import Compiled, compile_function, wrt_names
 from symdiff.runtime.load import load
 from symdiff.verify.points import Point, find_points
-from symdiff.codegen.rename import renamed
 
 WIDTH = 88
 POINTS = 3
@@ -178,6 +178,7 @@ class _Module:
     blocks: list[str] = field(default_factory=list)
     support: list[str] = field(default_factory=list)  # helper functions that the blocks call
     public: list[str] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)  # by their text
     classes: dict[str, Any] = field(default_factory=dict)
     taken: set[str] = field(default_factory=lambda: set(_reserved()))
     checks: dict[str, str] = field(default_factory=dict)  # by the name of the derivative
@@ -203,8 +204,12 @@ class _Module:
         constants: list[str] = []
         for label, value in compiled.bindings.items():
             if isinstance(value, np.ndarray):
-                fresh = self.name(label if label not in self.taken else f"{name}_{label}")
-                constants.append(f"{fresh} = {_array_literal(value)}\n")
+                text = _array_literal(value)
+                fresh = self.constants.get(text)
+                if fresh is None:
+                    fresh = self.name(label if label not in self.taken else f"{name}_{label}")
+                    self.constants[text] = fresh
+                    constants.append(f"{fresh} = {text}\n")
                 if fresh != label:
                     changes[label] = fresh
             else:
@@ -262,9 +267,7 @@ def _add_chain(module: _Module, unit: Unit, wanted: str | None) -> None:
         done.append(request)
         last = len(done) == len(unit.requests)
         above = final if last else make(done)
-        base_name = _add_link(
-            module, below, below_name, request, above, wanted if last else None
-        )
+        base_name = _add_link(module, below, below_name, request, above, wanted if last else None)
         base = above
 
 
@@ -366,7 +369,9 @@ class _NotLiteralError(Exception):
 def _literal(value: Any, classes: dict[str, Any]) -> str:
     """`value` as an expression; the classes that it needs are added to `classes`."""
     if isinstance(value, np.ndarray):
-        dtype = "" if value.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{value.dtype}"
+        dtype = (
+            "" if value.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{value.dtype}"
+        )
         return f"np.array({_literal(value.tolist(), classes)}{dtype})"
     if isinstance(value, np.generic):
         return f"np.{value.dtype.name}({value.item()!r})"
@@ -393,7 +398,9 @@ def _literal(value: Any, classes: dict[str, Any]) -> str:
 def _quoted(text: str) -> str:
     """A string's literal, in double quotes as the rest of the module, where that is as short."""
     shown = repr(text)
-    return f'"{shown[1:-1]}"' if shown[0] == "'" and '"' not in shown and "\\" not in shown else shown
+    return (
+        f'"{shown[1:-1]}"' if shown[0] == "'" and '"' not in shown and "\\" not in shown else shown
+    )
 
 
 def _names(names: Sequence[str]) -> str:
@@ -472,7 +479,7 @@ def _check_text(module: _Module) -> str:
         "def _checks():\n"
         '    """(name, kind, base, derivative, wrt, seeds, flags, points) of each derivative."""\n'
         f"{''.join(lines)}    return [\n{rows}\n    ]\n\n\n"
-        'if __name__ == "__main__":\n    import sys\n\n    sys.exit(_main(sys.argv[1:]))\n'
+        'if __name__ == "__main__":\n    import sys\n\n    sys.exit(_main(sys.argv[1:], _checks))\n'
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import tokenize
 from collections.abc import Mapping
 
@@ -17,7 +18,7 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
         return text
     lines = text.splitlines(keepends=True)
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    for before, token in reversed(list(zip(tokens, tokens[1:], strict=False))):
+    for before, token in reversed(list(itertools.pairwise(tokens))):
         _replace(lines, token, names, after_dot=before.string == ".")
     if tokens:
         _replace(lines, tokens[0], names, after_dot=False)

@@ -1,0 +1,1 @@
+"""The command line: `symdiff diff`, `build`, `check`, `primitives`."""

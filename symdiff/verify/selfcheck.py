@@ -1,4 +1,5 @@
 # pyright: basic
+# ruff: noqa: B905  (lengths are compared where they could differ)
 """The check that generated modules carry: each derivative against finite differences.
 
 `symdiff.aot` copies the text below the mark into every module that it writes, so it must not use
@@ -181,7 +182,7 @@ def _check(checks):
     return not failures
 
 
-def _main(arguments):
+def _main(arguments, checks):
     import warnings
 
     if arguments != ["--check"]:
@@ -189,4 +190,4 @@ def _main(arguments):
         return 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NumPy, at points outside the domain
-        return 0 if _check(_checks()) else 1
+        return 0 if _check(checks()) else 1
