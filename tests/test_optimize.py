@@ -32,6 +32,7 @@ from symdiff.optimize.rules import PARITY, RULES
 from symdiff.optimize.simplify import simplified, simplify
 from symdiff.optimize.stabilise import STABLE, stabilise
 from symdiff.optimize.structure import STRUCTURE
+from symdiff.optimize.sympy_simplify import sympy_simplify
 from symdiff.options import DEFAULT, Options
 from symdiff.parse.entry import parse
 from symdiff.primitives import arithmetic as ar
@@ -758,3 +759,30 @@ def test_switched_off() -> None:
 
 
 __all__ = ["Map"]
+
+
+# SymPy, when asked.
+
+
+def pythagoras(x, y):
+    return sin(x) ** 2 + cos(x) ** 2 + x * y, (x * x - y * y) / (x - y)
+
+
+def test_sympy_takes_what_is_shorter() -> None:
+    before = optimised(parsed(pythagoras))
+    after = sympy_simplify(before, Options(simplify=True, simplify_seconds=60.0))
+    assert operations(after) <= 3
+    assert_same_values(before, after)
+
+
+def test_sympy_is_stopped_at_the_time_limit() -> None:
+    before = optimised(gradient(norm))
+    start = time.perf_counter()
+    after = sympy_simplify(before, Options(simplify=True, simplify_seconds=0.01))
+    assert time.perf_counter() - start < 5.0
+    assert operations(after) <= operations(before)
+
+
+def test_sympy_runs_only_when_asked() -> None:
+    function = parsed(pythagoras)
+    assert sympy_simplify(function, DEFAULT) is function

@@ -24,7 +24,8 @@ _FOLDED: dict[Any, Callable[..., Any]] = {
     ar.greater_equal: operator.ge, ar.equal: operator.eq, ar.not_equal: operator.ne,
     ar.logical_not: operator.not_,
     el.exp: math.exp, el.log: math.log, el.sqrt: math.sqrt, el.sin: math.sin, el.cos: math.cos,
-    el.abs_: abs, el.fabs: math.fabs,
+    el.tan: math.tan, el.sinh: math.sinh, el.cosh: math.cosh, el.tanh: math.tanh,
+    el.atan: math.atan, el.abs_: abs, el.fabs: math.fabs,
 }  # fmt: skip
 
 

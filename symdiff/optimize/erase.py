@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Function
-from symdiff.ir.walk import transform
+from symdiff.optimize.rebuild import rebuilt
 from symdiff.options import Options
 from symdiff.primitives.custom import custom
 from symdiff.primitives.elementary import detach
@@ -20,9 +20,10 @@ _MARKS = frozenset((detach, custom))
 
 def erase(function: Function, options: Options) -> Function:
     """`function` without `detach` and `custom`."""
-    if not any(type(n) is Apply and n.op in _MARKS for n in function.nodes()):
+    order = function.nodes()
+    if not any(type(n) is Apply and n.op in _MARKS for n in order):
         return function
-    return function.rewritten(transform(function.results, _erased))
+    return function.rewritten(rebuilt(order, _erased))
 
 
 def _erased(node: Expr) -> Expr:

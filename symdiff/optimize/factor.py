@@ -13,8 +13,9 @@ cancelled: x - x and x / x stay, so nan and inf stay too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from symdiff.ir.expr import Apply, Expr, const, with_operands
+from symdiff.ir.expr import Apply, Expr, apply, const, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.types import FLOAT, INT
 from symdiff.optimize.count import cost, count
@@ -171,9 +172,9 @@ class _Factoring:
                 nums.insert(0, self.constant(num, 1))
             top = _times(nums)
             if den != 1:
-                top = divide.build(top, self.constant(den, 1))
+                top = build(divide, top, self.constant(den, 1))
         if dens:
-            top = divide.build(top, _times(dens))
+            top = build(divide, top, _times(dens))
         return sign, top
 
     def _sum(self, form: Sum) -> tuple[int, Expr]:
@@ -184,7 +185,7 @@ class _Factoring:
             overall, first = -1, 0
         _, total = parts.pop(first)
         for sign, value in parts:
-            total = (add if sign == overall else subtract).build(total, value)
+            total = build(add if sign == overall else subtract, total, value)
         return overall, total
 
 
@@ -194,5 +195,12 @@ def _times(factors: list[Expr]) -> Expr:
         factors = sorted(factors, key=lambda x: x.type.rank)
     total = factors[0]
     for factor_ in factors[1:]:
-        total = multiply.build(total, factor_)
+        total = build(multiply, total, factor_)
     return total
+
+
+def build(op: Any, a: Expr, b: Expr) -> Expr:
+    """`op.build(a, b)`, without inference for two Python floats."""
+    if a.type is b.type and a.type == FLOAT:
+        return apply(op, (a, b), (), a.type)
+    return op.build(a, b)

@@ -65,6 +65,7 @@ class Flat:
         role: dict[Expr, int] = {}
         branches = any(type(node) is If for node in self.order)
         self.roots: set[Expr] = set()
+        self._ring = ring = set[Expr]()
         for node in reversed(self.order):
             if type(node) is not Apply:
                 continue
@@ -74,6 +75,7 @@ class Flat:
                 self._squares[node.operands[0]] = node
             if not in_ring(node):
                 continue
+            ring.add(node)
             here = role.get(node, _ALONE)
             if here == _ALONE:
                 self.roots.add(node)
@@ -112,7 +114,7 @@ class Flat:
                 a, b = node.operands
                 stack += [(-sign, b), (sign, a)]
                 count += 1
-            elif op is negative and in_ring(node):
+            elif op is negative and node in self._ring:
                 stack.append((-sign, node.operands[0]))
                 if node in self.absorbed or node is root:
                     count += 1
@@ -136,9 +138,10 @@ class Flat:
         through: list[tuple[bool, int, int, Number, Number]] = []
         stack: list[tuple[Expr, bool]] = [(root, False)]
         count = 0
+        ring = self._ring
         while stack:
             node, under = stack.pop()
-            value = number(node)
+            value = number(node) if type(node) is Const else None
             if value is not None and value != 0 and value == value:
                 size = abs(value)
                 scaled = scale(num, den, 1, size) if under else scale(num, den, size, 1)
@@ -146,7 +149,7 @@ class Flat:
                     num, den = scaled
                     sign = sign if value > 0 else -sign
                     continue
-            elif type(node) is Apply and node.op in _LINEAR and in_ring(node):
+            elif node in ring and node.op in _LINEAR:  # type: ignore[attr-defined]
                 op = node.op
                 if node in self.absorbed or node is self._root:
                     count += 1

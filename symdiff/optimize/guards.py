@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from symdiff.ir.expr import Apply, Const, Expr, If, Map
 from symdiff.ir.function import Function
-from symdiff.ir.walk import transform
+from symdiff.optimize.rebuild import rebuilt
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import divide, equal
 
@@ -21,7 +21,8 @@ def drop_guards(function: Function, options: Options) -> Function:
     """`function` without the guards that cannot be reached."""
     if not options.optimize:
         return function
-    if not any(type(node) is If for node in function.nodes()):
+    order = function.nodes()
+    if not any(type(node) is If for node in order):
         return function
     divisors = certain_divisors(function.results)
     if not divisors:
@@ -34,7 +35,7 @@ def drop_guards(function: Function, options: Options) -> Function:
                 return node.orelse
         return node
 
-    return function.rewritten(transform(function.results, unguarded))
+    return function.rewritten(rebuilt(order, unguarded))
 
 
 def certain_divisors(results: Sequence[Expr]) -> set[Expr]:

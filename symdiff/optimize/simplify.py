@@ -17,6 +17,7 @@ from symdiff.ir.function import Function
 from symdiff.ir.walk import topological
 from symdiff.optimize.constants import fold
 from symdiff.optimize.match import Bindings, Rule, kind, matches, may_match
+from symdiff.optimize.rebuild import rebuilt
 from symdiff.optimize.rules import RULES
 from symdiff.optimize.structure import STRUCTURE, Structural
 from symdiff.options import Options
@@ -38,16 +39,7 @@ def simplified(results: Sequence[Expr]) -> dict[Expr, Expr]:
 
 def rewrite(results: Sequence[Expr], table: Table) -> dict[Expr, Expr]:
     """The map from each node below `results` to what the rules of `table` make of it."""
-    done: dict[Expr, Expr] = {}
-    run = _Rewriting(table)
-    for node in topological(results):
-        new = node
-        for x in node.operands:
-            if done[x] is not x:
-                new = with_operands(node, tuple([done[y] for y in node.operands]))
-                break
-        done[node] = run.node(new)
-    return done
+    return rebuilt(topological(results), _Rewriting(table).node)
 
 
 class Table:
