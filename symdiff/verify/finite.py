@@ -91,7 +91,7 @@ def steps_for(x: float, scale: float = 1.0) -> tuple[float, ...]:
     """
     size = max(abs(x), scale)
     small = (0.1 * abs(x), 1e-3 * abs(x)) if 0.0 < abs(x) < 1e-4 * size else ()
-    return (0.1 * size, 4e-3 * size, 1e-4 * size, 2e-6 * size, *small)
+    return (*(s * size for s in (0.1, 4e-3, 1e-4, 2e-6, 4e-8, 8e-10)), *small)
 
 
 def has_scipy() -> bool:
