@@ -214,18 +214,24 @@ def _needs(plan: Schedule, block: Block, item: Expr | Group) -> list[Expr | Grou
     stack: list[tuple[Expr | Group, Block]] = [(item, block)]
     while stack:
         at, home = stack.pop()
+        read: list[tuple[Expr, Block]] = []  # (operand, the block that reads it)
         if isinstance(at, Group):
-            operands: list[Expr] = [at.pred]
+            read.append((at.pred, home))
             for side in (at.then, at.orelse):
                 stack.extend((plan.groups.get((n, side), n), side) for n in side.items)
-                operands.extend(m.then if side.side else m.orelse for m in at.members)
+                read.extend((m.then if side.side else m.orelse, side) for m in at.members)
         else:
-            operands = list(at.operands)
             body = plan.loops.get((at, home))
+            read.extend((x, home) for x in at.operands[: len(at.operands) - (body is not None)])
             if body is not None:
+                read.append((at.operands[-1], body))
                 stack.extend((plan.groups.get((n, body), n), body) for n in body.items)
-        for operand in operands:
+        for operand, reader in read:
+            if is_free(operand):
+                continue
             for site in plan.sites.get(operand, ()):
+                if not _reaches(site, reader):
+                    continue  # computed again here, for another branch
                 while site is not block and site.parent is not None:
                     if site.parent is block:
                         break
@@ -236,3 +242,8 @@ def _needs(plan: Schedule, block: Block, item: Expr | Group) -> list[Expr | Grou
                     found.setdefault(site.group, None)
     found.pop(item, None)
     return list(found)[::-1]
+
+
+def _reaches(site: Block, reader: Block) -> bool:
+    """Whether what `site` computes is there in `reader`."""
+    return site.path == reader.path[: len(site.path)] and _serves(site, reader)
