@@ -16,7 +16,7 @@ from symdiff.ir.function import Function, Param
 from symdiff.ir.types import FLOAT, Type
 from symdiff.options import DEFAULT
 from symdiff.parse.requires import requirements
-from symdiff.pipeline import BEFORE, PASSES, emitted
+from symdiff.pipeline import ERASE, PASSES, emitted
 from symdiff.primitives.domain import Domain
 from symdiff.primitives.row import Primitive, as_expr, zero_of
 from symdiff.primitives.scalars import Variadic
@@ -75,7 +75,7 @@ def compiled(
     function = Function(
         "derivative", tuple(Param(v.name, v) for v in (*params, *seeds)), value, requires=needs  # type: ignore[attr-defined]
     )
-    for _, run in (*BEFORE, *PASSES):
+    for _, run in (*ERASE, *PASSES):
         function = run(function, DEFAULT)
     made = emitted(function, DEFAULT)
     run = load(made.module, made.name, made.bindings)

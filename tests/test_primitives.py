@@ -25,7 +25,7 @@ ARRAY_ROWS = {
         "convolve", "sum", "mean", "max", "min", "logsumexp", "prod", "var", "std", "norm",
         "power_norm", "det", "logabsdet", "others", "cumprod_tangent", "cumprod_adjoint",
         "cumprod", "sort", "take_along_axis", "median", "trace", "kron", "cross", "inv", "solve",
-        "cholesky", "eye", "arange", "size", "axis_size", "any", "all", "count_nonzero", "argmax",
+        "cholesky", "cofactors", "eye", "arange", "size", "axis_size", "any", "all", "count_nonzero", "argmax",
         "argmin", "argsort", "searchsorted", "detsign", "round", "isclose", "allclose",
         "array_equal",
     },

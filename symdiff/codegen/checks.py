@@ -12,7 +12,16 @@ from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.ir.function import Function, Require
-from symdiff.primitives.arithmetic import divide, floor_divide, multiply, negative, power, remainder
+from symdiff.primitives.arithmetic import (
+    add,
+    divide,
+    floor_divide,
+    multiply,
+    negative,
+    power,
+    remainder,
+    subtract,
+)
 
 _DIVISIONS = (divide, floor_divide, remainder)
 
@@ -47,8 +56,11 @@ def _certain(results: Sequence[Expr]) -> set[Expr]:
     return seen
 
 
-def _divisors(nodes: set[Expr]) -> set[Expr]:
-    """What is divided by among `nodes`, with the factors of products and bases of powers."""
+def _divisors(nodes: set[Expr], *, sums: bool = False) -> set[Expr]:
+    """What is divided by among `nodes`, with the factors of products and bases of powers.
+
+    sums: also the terms of sums, which are not 0 where the sum is.
+    """
     found: set[Expr] = set()
     stack = [
         node.operands[1] if node.op in _DIVISIONS else node.operands[0] for node in nodes
@@ -58,7 +70,7 @@ def _divisors(nodes: set[Expr]) -> set[Expr]:
         node = stack.pop()
         found.add(node)
         if isinstance(node, Apply):
-            if node.op in (multiply, negative):
+            if node.op in (multiply, negative) or (sums and node.op in (add, subtract)):
                 stack.extend(node.operands)
             elif _is_power(node, negative_one=False):
                 stack.append(node.operands[0])
@@ -70,6 +82,23 @@ def _is_power(node: Apply, *, negative_one: bool) -> bool:
         return False
     exponent = node.operands[1].value
     return not getattr(exponent, "shape", ()) and (exponent < 0) == negative_one
+
+
+def early(function: Function) -> list[Expr]:
+    """Operations that raise ValueError where a division of the derivative would raise before them.
+
+    At x = 0: log_x = math.log(x); d_x = 1.0 / x   and not   d_x = 1.0 / x; return math.log(x), d_x
+    """
+    found: list[Expr] = []
+    if any(r.error == "ValueError" for r in function.requires):
+        certain = _certain(function.results)
+        divided = _divisors(certain, sums=True)
+        for require in function.requires:
+            by = require.by
+            if require.always and require.error == "ValueError" and by in certain:
+                if any(x in divided for x in by.operands):
+                    found.append(by)
+    return found
 
 
 def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:

@@ -22,7 +22,7 @@ from symdiff.codegen.arrays import (
     row_template,
     spell_apply,
 )
-from symdiff.codegen.checks import pending, placed
+from symdiff.codegen.checks import early, pending, placed
 from symdiff.codegen.names import Names, telling_name
 from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
 from symdiff.codegen.spell import Sizes, call, name, number
@@ -114,7 +114,8 @@ class _Emitter:
         self.roots = [*function.results, *(r.fails for r in self.requires)]
         self.masks = self._counted_masks()
         user = [n for n in function.names if not is_free(n)]
-        self.plan = schedule([*self.roots, *self.masks], [*self.masks, *user])
+        self.early = early(function)
+        self.plan = schedule([*self.roots, *self.masks], [*self.masks, *self.early, *user])
         self.opening = self._name_variables()
         self.spelling = self._spelling()
 
@@ -278,7 +279,7 @@ class _Emitter:
         self._assign(node, text.node, out)
 
     def _inlined(self, node: Expr) -> bool:
-        if node in self.forced or node in self.masks or len(self.plan.sites[node]) > 1:
+        if node in self.forced or node in self.masks or node in self.early or len(self.plan.sites[node]) > 1:
             return False
         if is_flavour_change(node) or _is_trivial(node):
             return True

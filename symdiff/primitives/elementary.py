@@ -10,9 +10,11 @@ import math
 from typing import Any
 
 from symdiff.ir.expr import Const
+from symdiff.ir.expr import Apply
 from symdiff.ir.types import INT
 from symdiff.primitives.arithmetic import nonzero, pole
 from symdiff.primitives.domain import ABOVE_MINUS_ONE, ABOVE_ONE, POSITIVE, REALS, UNIT, Domain
+from symdiff.primitives.printed import call
 from symdiff.primitives.row import (
     Discrete,
     Elementwise,
@@ -85,17 +87,20 @@ def _below_zero(x: Term) -> Any:
 
 def is_sum_of_squares(x: Term) -> bool:
     """Whether x is written as a sum of squares, so that it is zero only where each term is."""
-    from symdiff.primitives.arithmetic import add, multiply, power
-
+    rows = Term.rows
+    sums = (rows["add"], rows["sum"], rows["mean"])
+    products = (rows["multiply"], rows["matmul"])
     stack = [x.expr]
     while stack:
         node = stack.pop()
-        op = getattr(node, "op", None)
-        if op is add or getattr(op, "name", "") in ("sum", "mean"):
+        if not isinstance(node, Apply):
+            return False
+        if node.op in sums:
             stack.extend(node.operands)
-        elif op is multiply and node.operands[0] is node.operands[1]:
             continue
-        elif op is not power or getattr(node.operands[1], "value", None) != 2:
+        square = node.op is rows["power"] and getattr(node.operands[1], "value", None) == 2
+        own = node.op in products and node.operands[0] is node.operands[1]
+        if not square and not (own and (node.op is rows["multiply"] or not node.type.rank)):
             return False
     return True
 
@@ -274,8 +279,16 @@ class Where(Elementwise):
         return [None, then, orelse]
 
 
+def _where_shown(operands: Any, node: Any, target: Any) -> Any:
+    """Of two Python numbers NumPy would make float64: beside float32 one of them says so."""
+    mask, x, y = operands
+    if node.type.dtype == "float32" and not any(v.type.rank for v in node.operands[1:]):
+        x = call("np.float32", x)
+    return call("np.where", mask, x, y)
+
+
 where = Where(
-    "where", (None, None, None), infer=_where_result, numpy="np.where({0}, {1}, {2})",
+    "where", (None, None, None), infer=_where_result, numpy=_where_shown,
     over=(REALS, REALS, REALS),
 )
 

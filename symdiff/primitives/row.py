@@ -404,8 +404,9 @@ def _all_finite(value: Any) -> bool:
 
 def _hides_mask(ct: Expr) -> bool:
     """Whether linear operations stand between `ct` and a mask with a zero side."""
-    where, add = Term.rows["where"], Term.rows["add"]
-    sums = (Term.rows["sum"], add, Term.rows["cast"])
+    where = Term.rows["where"]
+    through = ("sum", "add", "subtract", "negative", "multiply", "divide", "cast")
+    sums = tuple(Term.rows[name] for name in through)
     stack, budget = [ct], 64
     while stack and budget:
         budget -= 1

@@ -226,6 +226,7 @@ k1e = _scipy("k1e", lambda x, y: y - 0.5 * (k0e(x) + kve(2, x)), over=(POSITIVE,
 
 
 def _bessel_i_slope(x: Term, y: Term) -> Term:
+    assert isinstance(y.expr, Apply)
     (n,) = y.expr.attrs
     above = bessel_i(x, attrs=(n + 1,))
     return 0.5 * (bessel_i(x, attrs=(n - 1,)) + above) if n else above
