@@ -223,7 +223,7 @@ def item(a: Any, *place: Any) -> Expr:
         if len(place) == 1 and x.type.rank != 1 and not isinstance(place[0], (tuple, list)):
             x = ravel(x)
         x = subscript(x, place[0] if len(place) == 1 else tuple(place))
-    if any(d != 1 for d in x.type.shape):
+    if any(isinstance(d, int) and d != 1 for d in x.type.shape):
         raise IllTypedError("can only convert an array of size 1 to a Python scalar")
     return weak(A.reshape.build(x, attrs=((),)) if x.type.rank else x)
 

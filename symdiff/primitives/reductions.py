@@ -88,14 +88,15 @@ def product_of_others(x: Expr, axis: int) -> Expr:
     """The product of all before, times the product of all behind: no division, so exact at 0."""
     n = x.type.shape[axis]
     one = ones_like_slice(x, axis)
-    if n == 0:
-        return x
     if n == 1:
         return one
-    before = join([one, cumprod.build(take_slice(x, axis, None, -1), attrs=(axis,))], axis)
-    behind = cumprod.build(flip(take_slice(x, axis, 1, None), (axis,)), attrs=(axis,))
-    value = multiply.build(before, join([flip(behind, (axis,)), one], axis))
-    return others.build(value, x, attrs=(axis,))
+
+    def before(values: Expr) -> Expr:
+        running = cumprod.build(values, attrs=(axis,))
+        return take_slice(join([one, running], axis), axis, None, -1)
+
+    behind = flip(before(flip(x, (axis,))), (axis,))
+    return others.build(multiply.build(before(x), behind), x, attrs=(axis,))
 
 
 def _prod_partial(x: Term, y: Term, node: Apply) -> Any:

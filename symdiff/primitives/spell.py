@@ -335,6 +335,8 @@ def _item(item: Any) -> tuple[tuple[Any, ...], list[Expr], int]:
                 hint="use int(...) on it",
             ) from None
     e = to_expr(item)
+    if isinstance(item, list) and not item:  # an empty list is one of integers here
+        e = to_expr(np.zeros(0, dtype=int))
     if isinstance(e, Const) and not e.type.rank and e.type.dtype == "int":
         return ("int", int(e.value)), [], 1
     if e.type.dtype == "bool":

@@ -30,7 +30,7 @@ def fitted(name: str, label: str, tree: Tree, value: Any) -> Any:
         if not tree.type.rank:
             if np.ndim(value) != 0:
                 raise IllTypedError(f"{name}: {label} must be a number, not {np.shape(value)}")
-            return float(value)
+            return np.float32(value) if tree.type.dtype == "float32" else float(value)
         array = np.asarray(value, dtype=tree.type.dtype)
         expected = tuple(d if isinstance(d, int) else None for d in tree.type.shape)
         if array.ndim != tree.type.rank or any(
