@@ -48,7 +48,7 @@ def mixture(alphas, means, diagonals, lower, x):
     alphas (k,): unnormalised log weights. means (k, d). diagonals (k, d) and lower (k, d, d):
     logarithm of the diagonal, and the part below it, of a root of each inverse covariance.
     """
-    k, d = means.shape
+    d = means.shape[1]
     roots = np.exp(diagonals)[:, :, None] * np.eye(d) + np.tril(lower, -1)
     centred = x[:, None, :] - means
     scaled = np.einsum("kij,nkj->nki", roots, centred)
@@ -88,9 +88,11 @@ def cases() -> Sequence[tuple[str, Callable[..., Any], int, tuple[Any, ...]]]:
         ("softmax regression, n=1000, d=20, 10 classes", softmax, 2,
          (normal((20, 10)), normal(10), normal((1000, 20)), one_hot(1000, 10))),
         ("network, n=1000, 20-32-1", network, 4,
-         (normal((20, 32)), normal(32), normal(32), np.array(0.0), normal((1000, 20)), normal(1000))),
+         (normal((20, 32)), normal(32), normal(32), np.array(0.0), normal((1000, 20)),
+          normal(1000))),
         ("Gaussian mixture, d=10, k=25, n=1000", mixture, 4,
-         (normal(k), normal((k, d)), 0.1 * normal((k, d)), 0.1 * normal((k, d, d)), normal((n, d)))),
+         (normal(k), normal((k, d)), 0.1 * normal((k, d)), 0.1 * normal((k, d, d)),
+          normal((n, d)))),
         ("chain of springs, n=10000", energy, 2, (normal(10_000), normal(10_000))),
     )  # fmt: skip
 
@@ -129,7 +131,9 @@ def make_torch(function: Callable[..., Any], count: int, at: tuple[Any, ...]) ->
     return run
 
 
-def make_autograd(function: Callable[..., Any], count: int, at: tuple[Any, ...]) -> Callable[[], Any]:
+def make_autograd(
+    function: Callable[..., Any], count: int, at: tuple[Any, ...]
+) -> Callable[[], Any]:
     import autograd
     import autograd.numpy as anp
 
@@ -167,7 +171,9 @@ def compare(label: str, function: Callable[..., Any], count: int, at: tuple[Any,
             continue
         runs[name] = make(function, count, at)
         _, found = runs[name]()
-        if not all(np.allclose(a, b, rtol=1e-8, atol=1e-10) for a, b in zip(expected, found, strict=True)):
+        if not all(
+            np.allclose(a, b, rtol=1e-8, atol=1e-10) for a, b in zip(expected, found, strict=True)
+        ):
             wrong.append(name)
     times = race(runs, rounds=11, seconds=0.05)
     base = times["symdiff, decorator"]

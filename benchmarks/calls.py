@@ -169,9 +169,7 @@ def imports(runs: int = 10) -> None:
         ],
     )  # fmt: skip
     print(f"  mark 60 ms: {verdict(median <= 0.060)}")
-    own = {
-        name: statistics.median(s[name][0] for s in samples if name in s) for name in samples[0]
-    }
+    own = {name: statistics.median(s[name][0] for s in samples if name in s) for name in samples[0]}
     order = list(samples[0])
     after = order[order.index("numpy") + 1 :]
     slow = sorted(after, key=lambda name: -own[name])[:6]

@@ -66,7 +66,9 @@ def imported(folder: Path, name: str, source: str) -> Callable[..., Any]:
     return getattr(module, name)
 
 
-def compile_seconds(function: Callable[..., Any], wrt: Any, at: tuple[float, ...], times: int) -> Any:
+def compile_seconds(
+    function: Callable[..., Any], wrt: Any, at: tuple[float, ...], times: int
+) -> Any:
     """(median seconds to compile, operations of the derivative, its value at `at`)."""
     taken: list[float] = []
     for _ in range(times):

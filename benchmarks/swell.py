@@ -25,7 +25,14 @@ from typing import Any
 
 import symdiff
 from benchmarks.measure import (
-    count_operations, environment, peer, race, ratio, show, standalone, table,
+    count_operations,
+    environment,
+    peer,
+    race,
+    ratio,
+    show,
+    standalone,
+    table,
 )
 
 SIX = tuple(range(6))
@@ -38,13 +45,13 @@ def bump(x):
 
 
 def rosenbrock(
-    a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t
+    a, b, c, d, e, f, g, h, j, k, m, n, p, q, r, s, t, u, v, w
 ):  # fmt: skip
     """E2: Rosenbrock's function of 20 parameters."""
-    x = (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t)
+    x = (a, b, c, d, e, f, g, h, j, k, m, n, p, q, r, s, t, u, v, w)
     total = 0.0
-    for here, after in zip(x[:-1], x[1:], strict=True):
-        total = total + 100 * (after - here**2) ** 2 + (1 - here) ** 2
+    for i in range(len(x) - 1):  # over a tuple: its length is known, so the loop unrolls
+        total = total + 100 * (x[i + 1] - x[i] ** 2) ** 2 + (1 - x[i]) ** 2
     return total
 
 
@@ -175,7 +182,9 @@ BUILDERS: tuple[tuple[str, str | None, Callable[..., Built], int], ...] = (
 )
 
 
-def why_not(name: str, package: str | None, function: Callable[..., Any], quick: bool) -> str | None:
+def why_not(
+    name: str, package: str | None, function: Callable[..., Any], quick: bool
+) -> str | None:
     """Why a contestant is left out, if it is."""
     if package is not None and peer(package) is None:
         return "not installed"

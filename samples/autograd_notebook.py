@@ -8,7 +8,13 @@ state; a gradient is a value that a function returns. Every number of the notebo
     python samples/autograd_notebook.py
 """
 
+import ast
 import math
+import runpy
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +246,73 @@ def section_9():
     print(f"   w = {w:.4f}, b = {b:.4f}, right: {right} of {len(GRADES)}")
 
 
+# Part two: the same numbers, three ways ---------------------------------------------------------
+#
+#    Up to here symdiff differentiated while the program ran. The command line does it beforehand:
+#    `symdiff diff FILE:FUNCTION --at POINT` prints a derivative's code and its value there, and
+#    `symdiff build FILE -o MODULE` writes a module of derivatives that needs no symdiff any more.
+
+# function, options of the command, arguments
+CASES = (
+    (square, [], {"x": 3.0}),
+    (sine_of_square, [], {"x": 4.0}),
+    (sine_of_square, [], {"x": 2.0}),
+    (exp_sin_square, [], {"x": 1.0}),
+    (neuron_loss, ["--wrt", "w,b"], {"w": 1.0, "b": 0.0, "x": 6.7, "y": 0.0}),
+    (mean_square, ["--arg", "x=float64[n]"], {"x": [1.0, 2.0, 3.0]}),
+)
+
+
+def by_decorator(function, options, at):
+    wrt = ("w", "b") if "--wrt" in options else None
+    return symdiff.grad(function, wrt=wrt)(*map(as_argument, at.values()))
+
+
+def by_command(function, options, at):
+    """What `symdiff diff FILE:FUNCTION --at ...` prints last: the value at that point."""
+    point = ",".join(f"{name}={value}" for name, value in at.items())
+    printed = command("diff", f"{__file__}:{function.__name__}", *options, "--at", point)
+    return ast.literal_eval(printed.strip().splitlines()[-1].rpartition(": ")[2])
+
+
+def by_module(function, options, at):
+    """Build a module, import it, and call what it holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "built.py"
+        command("build", f"{__file__}:{function.__name__}", *options, "-o", str(path))
+        module = runpy.run_path(str(path))
+    (derivative,) = set(module["__all__"]) - {function.__name__}
+    return module[derivative](*map(as_argument, at.values()))
+
+
+def command(*arguments):
+    """Run `symdiff ...` as one would in a terminal, and return what it prints."""
+    run = [sys.executable, "-m", "symdiff", *arguments, "--quiet"]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
+
+
+def as_argument(value):
+    return np.array(value) if isinstance(value, list) else value
+
+
+def as_plain(value):
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def section_10():
+    print("10. decorator, command line and module: the same numbers")
+    with ThreadPoolExecutor() as pool:  # the commands run side by side
+        printed = [pool.submit(by_command, *case) for case in CASES]
+        built = [pool.submit(by_module, *case) for case in CASES]
+        for case, command_line, module in zip(CASES, printed, built, strict=True):
+            function, _, at = case
+            here = as_plain(by_decorator(*case))
+            same = here == command_line.result() == as_plain(module.result())
+            point = ", ".join(f"{name} = {value}" for name, value in at.items())
+            print(f"   {function.__name__} at {point}: {here}")
+            print(f"      all three the same: {same}")
+
+
 def print_indented(text):
     print("\n".join("      " + line if line else "" for line in text.strip().splitlines()))
 
@@ -248,6 +321,7 @@ def main():
     for section in (
         section_1, section_2, section_3, section_4, section_5, section_6, section_7, section_8,
         section_9,
+        section_10,
     ):  # fmt: skip
         section()
 

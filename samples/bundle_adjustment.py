@@ -5,7 +5,7 @@ centre, a focal length, a principal point and two coefficients of radial lens di
 parameters. A point has three coordinates, and each observation a weight. The reprojection error is
 the difference between where the model puts the point in the image and where it was seen:
 
-    rotate and shift the point -> divide by its depth -> distort -> scale -> subtract the measurement
+    rotate and shift the point, divide by its depth, distort, scale, subtract the measurement
 
 Fitting cameras and points to photographs minimises the sum of its squares, and every step of that
 needs the Jacobian of these two numbers in all fifteen parameters.
@@ -108,7 +108,7 @@ def main():
 
     # A tiny fit: look at twelve points, disturb the camera's pose, and find it again.
     random = np.random.default_rng(1)
-    points = random.uniform(-1.0, 1.0, (12, 3)) + (0.0, 0.0, 2.0)
+    points = random.uniform((-1.0, -1.0, 1.0), (1.0, 1.0, 3.0), (12, 3))
     points = [tuple(map(float, point)) for point in points]
     pixels = [reproject(*CAMERA, *point) for point in points]
     start = (
