@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping
 
 from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
 
-_RESERVED = {"np", "math", "special", "dataclasses"} | set(keyword.kwlist) | set(dir(builtins))
+MODULES = {"np", "math", "special", "dataclasses", "builtins"}
+RESERVED = MODULES | set(keyword.kwlist) | set(dir(builtins))
 
 
 class Names:
     """Hands out names; each is used once in a function."""
 
     def __init__(self, taken: Iterable[str]):
-        self.taken = set(taken) | _RESERVED
+        self.taken = set(taken) | RESERVED
         self._next: dict[str, int] = {}
 
     def fresh(self, wish: str) -> str:

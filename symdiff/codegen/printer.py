@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdiff.codegen.python import Definition, Signature, Statement
+from symdiff.codegen.rename import renamed
 from symdiff.options import Options
 
 _INDENT = "    "
@@ -32,7 +33,7 @@ def print_definition(definition: Definition, options: Options) -> str:
     if definition.doc:
         lines += _docstring(definition.doc, options.line_width)
     lines += _statements(definition.body, 1, options.line_width)
-    return "\n".join(lines) + "\n"
+    return renamed("\n".join(lines) + "\n", definition.renames)
 
 
 def _header(definition: Definition, width: int) -> list[str]:
@@ -204,10 +205,15 @@ def imports_of(texts: Sequence[str]) -> list[str]:
     joined = "\n".join(texts)
     lines: list[str] = []
     for root, line in (
+        ("builtins", "import builtins"),
         ("dataclasses", "import dataclasses"),
+        ("_dataclasses", "import dataclasses as _dataclasses"),
         ("math", "import math"),
+        ("_math", "import math as _math"),
         ("np", "import numpy as np"),
+        ("_np", "import numpy as _np"),
         ("special", "from scipy import special"),
+        ("_special", "from scipy import special as _special"),
     ):
         if re.search(rf"(?<![\w.]){root}\.", joined):
             lines.append(line)

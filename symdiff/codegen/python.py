@@ -6,13 +6,14 @@ import ast
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from symdiff.codegen.arrays import (
     FILLS,
+    PRINTERS,
     VIEWS,
     Spelling,
     index_key,
@@ -23,7 +24,7 @@ from symdiff.codegen.arrays import (
     spell_apply,
 )
 from symdiff.codegen.checks import early, pending, placed
-from symdiff.codegen.names import Names, telling_name
+from symdiff.codegen.names import MODULES, RESERVED, Names, telling_name
 from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
 from symdiff.codegen.spell import Sizes, call, name, number
 from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
@@ -81,11 +82,20 @@ class Definition:
     doc: str
     body: list[Statement]
     bindings: dict[str, Any] = field(default_factory=dict)
+    renames: dict[str, str] = field(default_factory=dict)  # where a parameter is called `np`
 
 
 def generate(function: Function, options: Options) -> Definition:
     """The statements of `function`."""
-    return _Emitter(function, options).run()
+    inner = {p.name: f"{p.name}_parameter" for p in function.params if p.name in RESERVED}
+    if not inner:
+        return _Emitter(function, options).run()
+    params = tuple(replace(p, name=inner.get(p.name, p.name)) for p in function.params)
+    made = _Emitter(function.replace(params=params), options).run()
+    made.renames = {new: old for old, new in inner.items()} | {
+        old: f"_{old}" if old in MODULES else f"builtins.{old}" for old in inner
+    }
+    return made
 
 
 @dataclass(slots=True)
@@ -353,7 +363,11 @@ class _Emitter:
         extra = _extra_width(node)
         repeats = getattr(node.op, "repeats", False)
         while True:
-            width = sum(t.width for t in operands) + extra
+            if extra is None:  # a printer of its own decides how wide it is
+                made = spell_apply(self.spelling, [t.node for t in operands], node)
+                width = len(ast.unparse(made))
+            else:
+                width = sum(t.width for t in operands) + extra
             depth = 1 + max((t.depth for t in operands), default=0)
             if len(operands) == 2 and _continues(node, operands[0].node):
                 depth = max(operands[0].depth, 1 + operands[1].depth)  # a + b + c is flat
@@ -567,10 +581,12 @@ def _template_width(text: str) -> int:
     return len(bare) + (0 if text[0].isalpha() else 2)
 
 
-def _extra_width(node: Apply) -> int:
-    """About how many characters an operator adds around its operands."""
+def _extra_width(node: Apply) -> int | None:
+    """About how many characters an operator adds around its operands, where a template says."""
     text = row_template(node)
-    return (_template_width(text) if isinstance(text, str) else 15) + 8 * len(node.attrs)
+    if node.op in PRINTERS or not isinstance(text, str):
+        return None
+    return _template_width(text) + 8 * len(node.attrs)
 
 
 def _assign(label: str, value: ast.expr) -> ast.stmt:
