@@ -24,6 +24,7 @@ from symdiff.ir.expr import (
     while_,
 )
 from symdiff.ir.function import Function, Param
+from symdiff.ir.text import Stand
 from symdiff.ir.tree import Record, Tree
 from symdiff.ir.types import BOOL, DTYPES, FLOAT, INT, Dim, SymDim, Type
 
@@ -45,16 +46,6 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-
-
-class Stand:
-    """Stands for a static Python object that text cannot hold."""
-
-    def __init__(self, text: str):
-        self.text = text
-
-    def __repr__(self) -> str:
-        return self.text
 
 
 def read(text: str, ops: Mapping[str, Any]) -> Function:

@@ -33,12 +33,24 @@ WORDS = frozenset(
 _PYTHON: Mapping[type, str] = {bool: "bool", int: "int", float: "float64", complex: "complex128"}
 
 
+class Stand:
+    """Stands for a static Python object that text cannot hold."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 def dump(function: Function) -> str:
     """`function` as text, one line a node; names of the user's variables as comments."""
     labels: dict[Expr, str] = {}
     taken: set[str] = set()
 
     def introduce(variable: Var) -> str:
+        if variable in labels:
+            return f"{labels[variable]}: {type_text(variable.type)}"
         # Regions side by side may bind namesakes of different types.
         text = fresh = _leaf(variable)
         count = 1
@@ -153,11 +165,19 @@ def value_text(value: Any) -> str:
 def _array(array: Any) -> str:
     dtype = array.dtype.str
     if 0 < array.size <= LISTED and array.dtype.kind in "biuf":
-        again = np.array(array.tolist(), dtype=array.dtype)
+        again = np.array(_reread(array.tolist()), dtype=array.dtype)
         if again.shape == array.shape and again.tobytes() == array.tobytes():
             return f"array {dtype!r} {_listed(array.tolist())}"
     # Long, empty, complex, or a nan that is not the usual one: only the bytes say it all.
     return f"array {dtype!r} {array.shape!r} {array.tobytes().hex()!r}"
+
+
+def _reread(values: Any) -> Any:
+    """What the text of nested lists is read as: a nan loses its sign and payload."""
+    if isinstance(values, list):
+        items: list[Any] = values
+        return [_reread(v) for v in items]
+    return float(repr(values)) if isinstance(values, float) else values
 
 
 def _listed(values: Any) -> str:
@@ -248,6 +268,8 @@ def _tree(tree: Tree, leaf: Callable[[Any], str]) -> str:
 
 def _opaque(value: Any) -> str:
     """A Python object by its kind and name: its own repr may hold an address or newlines."""
+    if isinstance(value, Stand):
+        return value.text
     name = getattr(value, "__qualname__", "") or ""
     return f"<static {type(value).__name__} {name}".replace(">", "").replace("\n", " ").rstrip() + ">"
 
@@ -259,8 +281,12 @@ def digest(node: Expr) -> str:
     for i, n in enumerate(topological([node])):
         for v in _binds(n):
             labels[v] = f"{_leaf(v)}: {v.type}"
-        labels[n] = f"{_leaf(n)}: {n.type}" if isinstance(n, Var) else f"%{i}"
-        text.append(_leaf(n) if isinstance(n, (Const, Var)) else _body(n, labels))
+        if isinstance(n, (Const, Var)):
+            labels[n] = f"{_leaf(n)}: {n.type}"
+            text.append(labels[n])
+        else:
+            labels[n] = f"%{i}"
+            text.append(_body(n, labels))
     return hashlib.sha256("\n".join(text).encode()).hexdigest()[:8]
 
 
