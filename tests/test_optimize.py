@@ -73,6 +73,7 @@ _ARRAY_OPS: dict[Any, Callable[..., Any]] = {
     A.concatenate: lambda a, *v: np.concatenate(v, axis=a[0]),
     el.cast: lambda a, v: float(v) if a[1] else np.asarray(v).astype(a[0])[()],
     el.detach: lambda a, v: v,
+    el.where: lambda a, m, x, y: np.where(m, x, y)[()],
     el.logaddexp: lambda a, x, y: np.logaddexp(x, y),
     index: lambda a, v: v[tuple(slice(*e[1:4]) if e[0] == "slice" else e[1] for e in a[0])],
     accumulate: lambda a, base, v: _accumulated(a, base, v),

@@ -98,7 +98,7 @@ class _Factoring:
             if form.changed or any(id(t) in touched for t in form.terms):
                 return False
             terms = form.terms
-            cost = len(terms) - 1 + sum(t.cost() for t in terms)
+            cost = len(terms) - 1 + sum([0 if t.trivial else t.cost() for t in terms])
         else:
             if id(form) in touched:
                 return False
@@ -134,20 +134,20 @@ class _Factoring:
     def value(self, atom: int) -> tuple[int, Expr]:
         """(sign, expression) of an atom."""
         what = self.flat.atoms[atom]
-        if isinstance(what, Expr):
-            found = self.made.get(what)
-            if found is None:  # part of another value, or a square that comes later
-                found = self.made[what] = (1, self._rebuilt(what))
+        found = self.made.get(what) or self.values.get(atom)
+        if found is not None:
             return found
-        found = self.values.get(atom)
-        if found is None:
-            if isinstance(what, Sum):
-                found = self._sum(what)
-            elif isinstance(what, Product):
-                found = self._expr(what)
-            else:
-                found = (1, self.constant(*what))
-            self.values[atom] = found
+        if isinstance(what, Expr):
+            # Part of another value, or a square that comes later.
+            found = self.made[what] = (1, self._rebuilt(what))
+            return found
+        if isinstance(what, Sum):
+            found = self._sum(what)
+        elif isinstance(what, Product):
+            found = self._expr(what)
+        else:
+            found = (1, self.constant(*what))
+        self.values[atom] = found
         return found
 
     def constant(self, num: Number, den: Number) -> Expr:

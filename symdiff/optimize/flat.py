@@ -12,7 +12,7 @@ from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.ir.walk import topological
-from symdiff.optimize.forms import Number, Product, Sum, scale
+from symdiff.optimize.forms import Number, Product, Sum, Through, scale
 from symdiff.primitives.arithmetic import add, divide, multiply, negative, power, subtract
 
 _PRODUCTS = (multiply, divide)
@@ -135,7 +135,7 @@ class Flat:
         den: Number = 1
         nums: list[int] = []
         dens: list[int] = []
-        through: list[tuple[bool, int, int, Number, Number]] = []
+        through: list[Through] = []
         stack: list[tuple[Expr, bool]] = [(root, False)]
         count = 0
         ring = self._ring
@@ -181,6 +181,7 @@ class Flat:
         product = Product(sign, num, den, nums, dens)
         if through:
             product.through = through
+            product.own = (num, den)
             failed = False
             for entry in through:
                 scaled = scale(product.num, product.den, *entry[3:])
@@ -190,7 +191,7 @@ class Flat:
                 product.num, product.den = scaled
             if failed:
                 self._restore(product, {entry[2] for entry in through})
-                product.through = []
+                product.through = ()
         return product, count
 
     def _settle(self) -> None:
@@ -209,7 +210,6 @@ class Flat:
         for p in products:
             if p.through and not p.plain:
                 self._restore(p, needed)
-        for p in products:
             if len(p.nums) > 1 and len(set(p.nums)) < len(p.nums):
                 p.nums = self._squared(p.nums)
 

@@ -9,9 +9,12 @@ An *atom* is a number that stands for any other value: see `Atoms`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 Number = Any  # int or float
+Through = tuple[bool, int, int, Number, Number]
+_ONE: tuple[Number, Number] = (1, 1)
 
 
 class Product:
@@ -29,17 +32,26 @@ class Product:
         self.den = den
         self.nums = nums
         self.dens = dens
-        self.own: tuple[Number, Number] = (num, den)
-        self.through: list[tuple[bool, int, int, Number, Number]] = []
+        self.own: tuple[Number, Number] = _ONE
+        self.through: Sequence[Through] = ()
 
     @property
     def plain(self) -> bool:
         """Whether the constant is 1 (of either sign)."""
         return self.num == 1 and self.den == 1
 
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> Any:
         """What it is, but for its constant: equal keys are like terms."""
-        return (tuple(sorted(self.nums)), tuple(sorted(self.dens)))
+        nums, dens = self.nums, self.dens
+        if not dens and len(nums) == 1:
+            return nums[0]
+        return (tuple(sorted(nums)), tuple(sorted(dens)))
+
+    @property
+    def trivial(self) -> bool:
+        """Whether it costs nothing: one atom, or a constant."""
+        count = len(self.nums)
+        return not self.dens and (not count or (count == 1 and self.num == 1 and self.den == 1))
 
     def cost(self) -> int:
         """Operations to compute it from its atoms."""

@@ -19,7 +19,7 @@ _DEEP = 12  # how deep factored sums may nest
 def factored(atoms: Any, terms: list[Product], level: int = 0) -> Sum:
     """The sum of `terms`. `atoms` names values: `atoms.atom(x)` is x's number."""
     terms, merged = _like_terms(terms)
-    if len(terms) < 2 or level >= _DEEP:
+    if len(terms) < 2 or level >= _DEEP or not _any_shared(terms):
         return Sum(terms, merged)
     where: dict[Any, list[int]] = {}
     live: list[Product | None] = list(terms)
@@ -62,6 +62,22 @@ def factored(atoms: Any, terms: list[Product], level: int = 0) -> Sum:
     return Sum(terms, merged)
 
 
+def _any_shared(terms: list[Product]) -> bool:
+    """Whether some factor may be in two terms: for most sums this is all there is to do."""
+    seen: set[Any] = set()
+    count = 0
+    for term in terms:
+        nums, dens = term.nums, term.dens
+        count += len(nums) + len(dens)
+        seen.update(nums)
+        if dens:
+            seen.update([~a for a in dens])
+        if nums and not (term.num == 1 and term.den == 1):
+            count += 1
+            seen.add((term.num, term.den))
+    return len(seen) < count
+
+
 def _like_terms(terms: list[Product]) -> tuple[list[Product], bool]:
     """x + 2*x -> 3*x. What would cancel stays: x - x is nan where x is inf."""
     if len(terms) < 2:
@@ -89,8 +105,10 @@ def _like_terms(terms: list[Product]) -> tuple[list[Product], bool]:
 
 def _factors(term: Product) -> list[Any]:
     """What can be taken out of a term: ("n", atom), ("d", atom), ("c", num, den)."""
-    found = [("n", a) for a in dict.fromkeys(term.nums)]
-    found += [("d", a) for a in dict.fromkeys(term.dens)]
+    nums = term.nums
+    found: list[Any] = [("n", a) for a in (nums if len(nums) < 2 else dict.fromkeys(nums))]
+    if term.dens:
+        found += [("d", a) for a in dict.fromkeys(term.dens)]
     if not term.plain and term.nums:
         found.append(("c", term.num, term.den))
     return found
@@ -98,7 +116,7 @@ def _factors(term: Product) -> list[Any]:
 
 def _savings(f: Any, terms: list[Product]) -> int:
     """Operations saved by taking `f` out of `terms`; a term that is `f` alone saves none."""
-    return sum(t.cost() > 0 for t in terms) - 1
+    return sum([not t.trivial for t in terms]) - 1
 
 
 def _without(term: Product, f: Any) -> Product:
