@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import dataclasses
 import functools
 import math
 import operator
@@ -17,7 +18,7 @@ from symdiff.ir.expr import Expr, Var
 from symdiff.ir.tree import Record
 from symdiff.ir.types import Type
 from symdiff.parse.containers import items_of
-from symdiff.parse.expressions import apply_operator, compare
+from symdiff.parse.expressions import apply_operator, compare, with_fields
 from symdiff.parse.statements import DynamicRange, PassThrough
 from symdiff.parse.values import is_static, truth
 from symdiff.primitives import elementary
@@ -241,7 +242,7 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     math.prod: lambda xs, *, start=1: functools.reduce(
         lambda a, b: apply_operator(operator.mul, a, b), items_of(xs), start
     ),
-    contextlib.nullcontext: _pass, np.errstate: _pass,
+    contextlib.nullcontext: _pass, np.errstate: _pass, dataclasses.replace: with_fields,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 from typing import Any
 
@@ -206,7 +207,12 @@ def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
 @handles(ast.Attribute)
 def attribute(frame: Frame, node: ast.Attribute) -> Evaluation:
     value = yield node.value
-    return get_attribute(value, node.attr)
+    member = get_attribute(value, node.attr)
+    if isinstance(member, Method) and member.call:
+        from symdiff.parse.calls import call
+
+        return (yield call(frame, member.function, [member.owner], {}, node))
+    return member
 
 
 def get_attribute(value: Any, attr: str) -> Any:
@@ -223,6 +229,8 @@ def get_attribute(value: Any, attr: str) -> Any:
     if isinstance(value, Record):
         if attr in value.fields:
             return value.fields[attr]
+        if value.is_namedtuple and attr == "_replace":
+            return ContainerMethod(value, attr, functools.partial(with_fields, value))
         member = getattr(value.cls, attr, None)
         if isinstance(member, property):
             return Method(value, member.fget, call=True)
@@ -236,6 +244,14 @@ def get_attribute(value: Any, attr: str) -> Any:
     if isinstance(value, np.ndarray) and attr in METHODS and attr not in ATTRIBUTES:
         return BoundMethod(value, attr)
     return from_python(getattr(value, attr))
+
+
+def with_fields(record: Record, **changes: Any) -> Record:
+    """`dataclasses.replace(record, ...)`, `record._replace(...)`."""
+    for name in changes:
+        if name not in record.fields:
+            raise TypeError(f"{record.cls.__name__} got an unexpected field name {name!r}")
+    return Record(record.cls, {**record.fields, **changes})
 
 
 class Method:
