@@ -1,8 +1,8 @@
 """What every case of an array function is held to: NumPy's value, and derivatives that agree.
 
-    value      the same dtype, shape and numbers as NumPy's
-    first      forward = reverse, and both = central differences
-    second     the Hessian times a vector = central differences of the gradient
+value      the same dtype, shape and numbers as NumPy's
+first      forward = reverse, and both = central differences
+second     the Hessian times a vector = central differences of the gradient
 """
 
 from __future__ import annotations

@@ -166,7 +166,12 @@ PRODUCTS: list[Any] = [
     (lambda x, y: np.einsum("...ij,...jk->...ik", x, y), arr(5, 2, 3), arr(3, 4)),
     (lambda x, y: np.einsum("...i,...i", x, y), arr(2, 4, 3), arr(4, 3)),
     (lambda x, y, w: np.einsum("i,ij,j->", x, y, w), arr(2), arr(2, 3), arr(3)),
-    (lambda x, y, w: np.einsum("bi,ij,bj->b", x, y, w, optimize=True), arr(4, 2), arr(2, 3), arr(4, 3)),
+    (
+        lambda x, y, w: np.einsum("bi,ij,bj->b", x, y, w, optimize=True),
+        arr(4, 2),
+        arr(2, 3),
+        arr(4, 3),
+    ),
     (lambda x, y: np.einsum("ij,jk->ik", x, y), arr(2, 1), arr(3, 4)),
     (lambda x, y: np.einsum(x, [0, 1], y, [1, 2], [0, 2]), arr(2, 3), arr(3, 4)),
     (lambda x: np.einsum("ij,ij->i", x, x), arr(2, 3)),

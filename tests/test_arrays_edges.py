@@ -17,14 +17,34 @@ from tests.test_arrays import GROUPS, arr, params
 CONVENTIONS: list[Any] = [
     ("ties of max share", lambda x: np.max(x), [1.0, 3.0, 3.0], [0.0, 0.5, 0.5]),
     ("ties of min share", lambda x: np.min(x), [1.0, 1.0, 3.0, 1.0], [1 / 3, 1 / 3, 0.0, 1 / 3]),
-    ("max along an axis", lambda x: np.sum(x.max(axis=0)), [[2.0, 1.0], [2.0, 5.0]], [[0.5, 0.0], [0.5, 1.0]]),
+    (
+        "max along an axis",
+        lambda x: np.sum(x.max(axis=0)),
+        [[2.0, 1.0], [2.0, 5.0]],
+        [[0.5, 0.0], [0.5, 1.0]],
+    ),
     ("ptp of equal values", lambda x: np.ptp(x), [2.0, 2.0], [0.0, 0.0]),
     ("norm at 0", lambda x: np.linalg.norm(x), [0.0, 0.0], [0.0, 0.0]),
-    ("one row of norms at 0", lambda x: np.sum(np.linalg.norm(x, axis=1)), [[0.0, 0.0], [3.0, 4.0]], [[0.0, 0.0], [0.6, 0.8]]),
+    (
+        "one row of norms at 0",
+        lambda x: np.sum(np.linalg.norm(x, axis=1)),
+        [[0.0, 0.0], [3.0, 4.0]],
+        [[0.0, 0.0], [0.6, 0.8]],
+    ),
     ("p-norm at 0", lambda x: np.linalg.norm(x, 3), [0.0, 0.0], [0.0, 0.0]),
     ("std of equal values", lambda x: np.std(x), [2.0, 2.0, 2.0], [0.0, 0.0, 0.0]),
-    ("clip at its bounds", lambda x: np.sum(np.clip(x, -1.0, 1.0)), [-1.0, 0.0, 1.0, 2.0], [1.0, 1.0, 1.0, 0.0]),
-    ("clip open above, at its bound", lambda x: np.sum(np.clip(x, 0.0, None)), [-1.0, 0.0, 1.0], [0.0, 1.0, 1.0]),
+    (
+        "clip at its bounds",
+        lambda x: np.sum(np.clip(x, -1.0, 1.0)),
+        [-1.0, 0.0, 1.0, 2.0],
+        [1.0, 1.0, 1.0, 0.0],
+    ),
+    (
+        "clip open above, at its bound",
+        lambda x: np.sum(np.clip(x, 0.0, None)),
+        [-1.0, 0.0, 1.0],
+        [0.0, 1.0, 1.0],
+    ),
     ("maximum at a tie", lambda x: np.sum(np.maximum(x, 0.0)), [-1.0, 0.0, 1.0], [0.0, 0.5, 1.0]),
     ("abs at 0", lambda x: np.sum(np.abs(x)), [-1.0, 0.0], [-1.0, 0.0]),
     ("where guards", lambda x: np.sum(np.where(x > 0, np.log(x), 0.0)), [0.0, 2.0], [0.0, 0.5]),
@@ -34,7 +54,7 @@ CONVENTIONS: list[Any] = [
     ("prod that underflows", lambda x: np.prod(x), [1e-200, 1e-200], [1e-200, 1e-200]),
     ("nansum leaves nan alone", lambda x: np.nansum(x * x), [np.nan, 2.0], [0.0, 4.0]),
     ("nan_to_num", lambda x: np.sum(np.nan_to_num(x)), [np.inf, 2.0, np.nan], [0.0, 1.0, 0.0]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -198,7 +218,9 @@ def random_key(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, .
     axis = 0
     for _ in range(rng.integers(1, len(shape) + 2)):
         dim = shape[min(axis, len(shape) - 1)]
-        bounds = [None if rng.random() < 0.4 else int(rng.integers(-dim - 2, dim + 3)) for _ in "ab"]
+        bounds = [
+            None if rng.random() < 0.4 else int(rng.integers(-dim - 2, dim + 3)) for _ in "ab"
+        ]
         options: list[Any] = [
             int(rng.integers(-dim, dim)),
             slice(*bounds, None if rng.random() < 0.5 else int(rng.choice([-2, -1, 1, 2]))),

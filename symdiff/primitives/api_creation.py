@@ -65,7 +65,11 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **opt
 
 
 def _is_whole(value: Any) -> bool:
-    return value.type.dtype == "int" if isinstance(value, Expr) else isinstance(value, (int, np.integer))
+    return (
+        value.type.dtype == "int"
+        if isinstance(value, Expr)
+        else isinstance(value, (int, np.integer))
+    )
 
 
 def _count(start: Any, stop: Any, step: int) -> Dim:
@@ -193,12 +197,12 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Expr:
 
 def _near(row: Any, *objects: Any) -> None:
     @folds(*objects)
-    def call(
-        a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False
-    ) -> Expr:
+    def call(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: Any = False) -> Expr:
         if isinstance(rtol, Expr) or isinstance(atol, Expr):
             raise UnsupportedError("tolerances must be known when compiling")
-        return row.build(array_of(a), array_of(b), attrs=(float(rtol), float(atol), bool(equal_nan)))
+        return row.build(
+            array_of(a), array_of(b), attrs=(float(rtol), float(atol), bool(equal_nan))
+        )
 
 
 _near(P.isclose, np.isclose)

@@ -98,7 +98,9 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Expr:
 def einsum(*operands: Any, optimize: Any = False, **options: Any) -> Expr:
     refuse(**options)
     if not operands:
-        raise IllTypedError("must specify the einstein sum subscripts string and at least one operand")
+        raise IllTypedError(
+            "must specify the einstein sum subscripts string and at least one operand"
+        )
     if isinstance(operands[0], str):
         text, arrays = operands[0], [array_of(x) for x in operands[1:]]
     else:
@@ -112,7 +114,8 @@ def _interleaved(operands: Sequence[Any]) -> tuple[str, list[Expr]]:
 
     def letters(numbers: Any) -> str:
         return "".join(
-            "..." if i is Ellipsis else string.ascii_letters[static_int(i, "a label")] for i in numbers
+            "..." if i is Ellipsis else string.ascii_letters[static_int(i, "a label")]
+            for i in numbers
         )
 
     pairs = list(zip(operands[::2], operands[1::2], strict=False))
@@ -154,7 +157,9 @@ def _subscripts(text: str, arrays: Sequence[Expr]) -> tuple[tuple[str, ...], str
         plain = left.replace("...", "").replace(",", "")
         out = broadcast + "".join(sorted(c for c in set(plain) if plain.count(c) == 1))
     if len(set(out)) != len(out) or any(c not in letters for c in out):
-        raise IllTypedError(f"einsum: the output subscripts {right!r} must each occur once, in an input")
+        raise IllTypedError(
+            f"einsum: the output subscripts {right!r} must each occur once, in an input"
+        )
     return subscripts, out
 
 

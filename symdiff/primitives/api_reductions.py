@@ -193,19 +193,25 @@ def _without_nan(x: Expr, neutral: float) -> Expr:
 
 
 @folds(np.nansum)
-def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Expr:
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
+) -> Expr:
     refuse(dtype=dtype, out=out)
     return _reduce(A.sum_, _without_nan(array_of(a), 0.0), axis, keepdims)
 
 
 @folds(np.nanprod)
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Expr:
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
+) -> Expr:
     refuse(dtype=dtype, out=out)
     return _reduce(R.prod, _without_nan(array_of(a), 1.0), axis, keepdims)
 
 
 @folds(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Expr:
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False
+) -> Expr:
     refuse(dtype=dtype, out=out)
     x = as_float_array(array_of(a))
     total = _reduce(A.sum_, _without_nan(x, 0.0), axis, keepdims)
@@ -327,7 +333,9 @@ def sort(a: Any, axis: Any = -1, **options: Any) -> Expr:
 
 
 @folds(np.argsort, method="argsort")
-def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Expr:
+def argsort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Expr:
     refuse(order=order)
     x = array_of(a)
     if axis is None:
@@ -364,4 +372,3 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Expr:
     if axis is None:
         x, axis = raveled(x), 0
     return R.take_along_axis.build(x, places, attrs=(one_axis_of(x, axis),))
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -129,7 +130,8 @@ def column_stack(tup: Any) -> Expr:
     if all(p.type.rank == 1 for p in parts):
         return A.stack.build(*parts, attrs=(-1,))
     columns = [
-        p if p.type.rank > 1 else A.expand_dims.build(_with_rank(p, 1), attrs=((-1,),)) for p in parts
+        p if p.type.rank > 1 else A.expand_dims.build(_with_rank(p, 1), attrs=((-1,),))
+        for p in parts
     ]
     return _columns(columns, 1)
 
@@ -166,7 +168,7 @@ def _pieces(x: Expr, sections: Any, axis: int, even: bool) -> list[Expr]:
         bounds: list[Any] = [0, *sections, None]
         return [
             take_slice(x, axis, low or None, high)
-            for low, high in zip(bounds, bounds[1:], strict=False)
+            for low, high in itertools.pairwise(bounds)
         ]
     count = static_int(sections, "the number of sections")
     if count <= 0:
@@ -183,7 +185,7 @@ def _pieces(x: Expr, sections: Any, axis: int, even: bool) -> list[Expr]:
         sizes: list[Dim] = [size] * count
     elif isinstance(n, int):
         short, longer = divmod(n, count)
-        sizes = [short + 1] * longer + [short] * (count - longer)
+        sizes = [short + (i < longer) for i in range(count)]
     else:
         raise UnsupportedError(
             f"cannot tell how to split {n} elements into {count} parts",
@@ -398,4 +400,3 @@ def meshgrid(*xi: Any, copy: Any = True, sparse: Any = False, indexing: Any = "x
         return [S.reshaped(v, shape) for v, shape in zip(laid, lead, strict=True)]
     shape = broadcast_shapes(*(v.type.shape for v in laid))
     return [A.broadcast_to.build(v, attrs=(shape,)) if v.type.shape != shape else v for v in laid]
-

@@ -1,4 +1,4 @@
-"""Arrays: filling, reshaping, reducing, multiplying. One row each; linear rows state a transpose."""
+"""Arrays: filling, reshaping, reducing, multiplying. Linear rows state their transpose."""
 
 from __future__ import annotations
 

@@ -9,7 +9,15 @@ from typing import Any
 
 from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Apply, Expr
-from symdiff.ir.types import Dim, Type, broadcast_shapes, dim_add, dim_mul, promote_dtype, show_shape
+from symdiff.ir.types import (
+    Dim,
+    Type,
+    broadcast_shapes,
+    dim_add,
+    dim_mul,
+    promote_dtype,
+    show_shape,
+)
 from symdiff.primitives.arithmetic import multiply
 from symdiff.primitives.arrays import expand_dims, eye
 from symdiff.primitives.printed import call

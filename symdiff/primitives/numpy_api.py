@@ -10,14 +10,9 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.types import Shape, dim_mul, dim_quotient, show_shape, symbol
+from symdiff.primitives import api_creation, api_linalg, api_reductions, api_shaping
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
-from symdiff.primitives import (  # noqa: F401  (each registers its spellings)
-    api_creation,
-    api_linalg,
-    api_reductions,
-    api_shaping,
-)
 from symdiff.primitives.api_common import cast_to, folds, mask_of, refuse, several
 from symdiff.primitives.shape import as_dim, as_shape, normal_axes, normal_axis, shape_size
 from symdiff.primitives.spell import dtype_of, spells, strong, subscript, to_expr, weak
@@ -26,7 +21,9 @@ from symdiff.primitives.spell import dtype_of, spells, strong, subscript, to_exp
 @spells(np.where)
 def where(condition: Any, x: Any = None, y: Any = None) -> Expr:
     if x is None or y is None:
-        raise UnsupportedError("np.where with one argument is not supported", hint="give both values")
+        raise UnsupportedError(
+            "np.where with one argument is not supported", hint="give both values"
+        )
     mask = mask_of(condition)
     return el.where.build(strong(mask), to_expr(x), to_expr(y))
 
@@ -96,11 +93,11 @@ def reshape(a: Any, shape: Any = None, order: Any = "C", **options: Any) -> Expr
                 )
             missing = symbol(f"({total}) // ({rest})")  # whether it divides shows at run time
         wanted[wanted.index(-1)] = missing
-    elif isinstance(total, int) and all(isinstance(d, int) for d in wanted):
-        if shape_size(tuple(wanted)) != total:
-            raise IllTypedError(
-                f"cannot reshape an array of shape {show_shape(x.type.shape)} into {tuple(wanted)}"
-            )
+    size = shape_size(tuple(wanted))
+    if isinstance(total, int) and isinstance(size, int) and size != total:
+        raise IllTypedError(
+            f"cannot reshape an array of shape {show_shape(x.type.shape)} into {tuple(wanted)}"
+        )
     if tuple(wanted) == x.type.shape:
         return x
     return A.reshape.build(x, attrs=(tuple(wanted),))
@@ -119,7 +116,9 @@ def transpose(a: Any, axes: Any = None) -> Expr:
     permutation = tuple(normal_axis(i, rank) for i in order)
     if sorted(permutation) != list(range(-rank, 0)):
         raise IllTypedError("axes don't match array")
-    return x if permutation == tuple(range(-rank, 0)) else A.transpose.build(x, attrs=(permutation,))
+    return (
+        x if permutation == tuple(range(-rank, 0)) else A.transpose.build(x, attrs=(permutation,))
+    )
 
 
 @spells(method="transpose")
@@ -143,8 +142,10 @@ def expand_dims(a: Any, axis: Any) -> Expr:
 def squeeze(a: Any, axis: Any = None) -> Expr:
     x = strong(to_expr(a))
     rank = x.type.rank
-    axes = normal_axes(axis, rank) if axis is not None else tuple(
-        i - rank for i, d in enumerate(x.type.shape) if d == 1
+    axes = (
+        normal_axes(axis, rank)
+        if axis is not None
+        else tuple(i - rank for i, d in enumerate(x.type.shape) if d == 1)
     )
     if any(x.type.shape[i] != 1 for i in axes):
         raise IllTypedError("cannot select an axis to squeeze out which has size not equal to one")
@@ -290,3 +291,6 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **options: Any) -
 def identity(n: Any, dtype: Any = float, **options: Any) -> Expr:
     return eye(n, dtype=dtype)
 
+
+# Importing these registers what they spell.
+SPELLED_ELSEWHERE = (api_creation, api_linalg, api_reductions, api_shaping)

@@ -56,12 +56,16 @@ class Shortcut(Composite):
 
     def __init__(self, name: str, exact: Any, **row: Any):
         super().__init__(
-            name, lambda attrs, types: types[0], lambda value, *rest: exact(*rest), numpy="{0}", **row
+            name,
+            lambda attrs, types: types[0],
+            lambda value, *rest: exact(*rest),
+            numpy="{0}",
+            **row,
         )
 
 
 def _off_diagonal(x: Expr) -> Expr:
-    """x along a new axis before the last, with 1 where the two axes meet: (..., n) to (..., n, n)."""
+    """x along a new axis before the last, 1 where the two meet: (..., n) to (..., n, n)."""
     n = x.type.shape[-1]
     same = eye.build(attrs=(n, n, "bool", 0))
     return where.build(same, 1.0, expand_dims.build(x, attrs=((-2,),)))
@@ -375,9 +379,7 @@ def _median_type(attrs: Attrs, types: Types) -> Type:
     return x.with_shape(drop_axes(x.shape, attrs, False))
 
 
-median = Composite(
-    "median", _median_type, _middle, numpy=along_axis("np.median"), attrs=("axis",)
-)
+median = Composite("median", _median_type, _middle, numpy=along_axis("np.median"), attrs=("axis",))
 searchsorted = Discrete(
     "searchsorted", lambda attrs, types: Type("int", types[1].shape),
     numpy="np.searchsorted({0}, {1}, side={side})", attrs=("side",),

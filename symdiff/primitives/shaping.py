@@ -1,4 +1,4 @@
-"""Rearranging: flips, rolls, tiles, diagonals, triangles, evenly spaced numbers. All of it linear."""
+"""Rearranging: flips, rolls, tiles, diagonals, triangles, even spacing. All of it linear."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ roll = Linear(
 def _tiled(attrs: Attrs, types: Types) -> Type:
     (reps,) = attrs
     shape = (1,) * (len(reps) - types[0].rank) + types[0].shape
-    return types[0].strong.with_shape(tuple(dim_mul(r, d) for r, d in zip(reps, shape, strict=True)))
+    return types[0].strong.with_shape(
+        tuple(dim_mul(r, d) for r, d in zip(reps, shape, strict=True))
+    )
 
 
 def _untiled(node: Apply, ct: Expr, i: int) -> Expr:
@@ -124,7 +126,9 @@ def _untiled(node: Apply, ct: Expr, i: int) -> Expr:
 
 def _tile_shown(operands: Sequence[ast.expr], node: Apply, target: Any) -> ast.expr:
     (reps,) = node.attrs
-    return call("np.tile", operands[0], target.dim(reps[0]) if len(reps) == 1 else target.shape(reps))
+    return call(
+        "np.tile", operands[0], target.dim(reps[0]) if len(reps) == 1 else target.shape(reps)
+    )
 
 
 # attrs: (repetitions of each axis,), at least as many as the operand has dimensions.
@@ -153,9 +157,7 @@ def _repeat_shown(operands: Sequence[ast.expr], node: Apply, target: Any) -> ast
 
 
 # attrs: (how often each element, along which axis).
-repeat = Linear(
-    "repeat", _repeated, _unrepeated, numpy=_repeat_shown, attrs=("repeats", "axis")
-)
+repeat = Linear("repeat", _repeated, _unrepeated, numpy=_repeat_shown, attrs=("repeats", "axis"))
 
 
 # Diagonals and triangles, of the last two axes. attrs: (offset,).
@@ -189,7 +191,8 @@ def _diagonal_transpose(node: Apply, ct: Expr, i: int) -> Expr:
         return diag.build(ct, attrs=(offset,))
     steps = arange.build(attrs=(ct.type.shape[-1],))
     places = [
-        steps if not start else add.build(steps, start) for start in (max(-offset, 0), max(offset, 0))
+        steps if not start else add.build(steps, start)
+        for start in (max(-offset, 0), max(offset, 0))
     ]
     template = ((("ellipsis",),) if x.rank > 2 else ()) + (("array",), ("array",))
     return accumulate.build(zero_of(x), ct, *places, attrs=(template,))
