@@ -363,7 +363,9 @@ def test_differences(scipy):
         pytest.skip("SciPy is not installed")
 
     def line(t: float) -> Any:
-        return np.array([math.exp(3 * t), 5.0, 1e-8 * math.tan(t + 0.1), math.sqrt(t) if t > 0 else math.nan])
+        return np.array(
+            [math.exp(3 * t), 5.0, 1e-8 * math.tan(t + 0.1), math.sqrt(t) if t > 0 else math.nan]
+        )
 
     found = difference(line, steps_for(0.0), scipy=scipy)
     exact = np.array([3.0, 0.0, 1e-8 / math.cos(0.1) ** 2])

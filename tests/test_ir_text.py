@@ -152,8 +152,8 @@ def test_the_primal_reads_like_this():
 x, n = var("x", FLOAT), var("n", INT)
 ROW = Type("float64", (symbol("n"),))
 NUMBERS = [
-    1, 1.0, True, False, -1, 0.0, -0.0, math.inf, -math.inf, math.nan, 1e-07, 1e22, 0.1 + 0.2, 10**30,
-    1 + 2j, complex(math.nan, -0.0), 2j,
+    1, 1.0, True, False, -1, 0.0, -0.0, math.inf, -math.inf, math.nan, 1e-07, 1e22, 0.1 + 0.2,
+    10**30, 1 + 2j, complex(math.nan, -0.0), 2j,
 ]  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def test_attributes_of_every_sort():
         ("new",), ("ellipsis",), ("int", "*"),
         ("slice", None, "*", -1, dim_add(symbol("n"), -1)), ("mask", "count(ab)"),
     )  # fmt: skip
-    attrs = (template, "it's \"so\"", None, True, -2.5, (), ((),), (symbol("n"),), np.int64(3))
+    attrs = (template, 'it\'s "so"', None, True, -2.5, (), ((),), (symbol("n"),), np.int64(3))
     same(function_of(apply(ROWS["index"], (array, n), attrs, ROW), params=(array, n)))
 
 
@@ -233,7 +233,9 @@ def test_regions():
     loop = for_(i, (s, t), (const(0, INT), n, const(1, INT), x, x, *body), FLOAT)
     again = while_((s,), (ROWS["less"].build(s, 3.0), x, add(s, 1.0)), FLOAT)
     recursive = call("f", (x, n), FLOAT)
-    choice = if_(ROWS["less"].build(x, 0.0), project(loop, 0, FLOAT), project(again, 0, FLOAT), FLOAT)
+    choice = if_(
+        ROWS["less"].build(x, 0.0), project(loop, 0, FLOAT), project(again, 0, FLOAT), FLOAT
+    )
     function = function_of(choice, project(loop, 1, FLOAT), recursive)
     verify(function)
     same(function)

@@ -200,5 +200,3 @@ def _arranged(tree: Tree, formulas: Mapping[Expr, Any], sympy: Any) -> Any:
     ):
         return sympy.Matrix([[formulas[x] for x in row or ()] for row in rows])
     return sympy.Tuple(*(_arranged(part, formulas, sympy) for part in parts))
-
-

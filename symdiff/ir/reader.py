@@ -192,7 +192,7 @@ class _Reader:
         follows = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else ""
         if token == "complex" and follows == "(":
             return const(self._value(), _COMPLEX)
-        if token in _TYPE_WORDS and follows in ("[", "(") or token == "weak":
+        if (token in _TYPE_WORDS and follows in ("[", "(")) or token == "weak":
             type_ = self._type()
             self.take("(")
             value = self._value()

@@ -27,9 +27,11 @@ from symdiff.ir.walk import topological
 LISTED = 64  # constant arrays of more elements are written as bytes
 
 _PLAIN_SYMBOL = re.compile(r"[A-Za-z_][\w.]*(\[\d+\])*")
-WORDS = frozenset(
-    "True False None nan inf array weak bind return static if then else map for while call".split()
-) | {"complex", "bool", "int", "float", "float32", "float64", "complex64", "complex128"}
+WORDS = frozenset((
+    "True", "False", "None", "nan", "inf", "array", "weak", "bind", "return", "static", "if",
+    "then", "else", "map", "for", "while", "call", "complex", "bool", "int", "float", "float32",
+    "float64", "complex64", "complex128",
+))  # fmt: skip
 _PYTHON: Mapping[type, str] = {bool: "bool", int: "int", float: "float64", complex: "complex128"}
 
 
@@ -271,7 +273,9 @@ def _opaque(value: Any) -> str:
     if isinstance(value, Stand):
         return value.text
     name = getattr(value, "__qualname__", "") or ""
-    return f"<static {type(value).__name__} {name}".replace(">", "").replace("\n", " ").rstrip() + ">"
+    return (
+        f"<static {type(value).__name__} {name}".replace(">", "").replace("\n", " ").rstrip() + ">"
+    )
 
 
 def digest(node: Expr) -> str:

@@ -60,7 +60,7 @@ def report_derivative(derivative: Any, args: Sequence[Any], kwargs: Mapping[str,
 
 
 def _lower(derivative: Any) -> tuple[Any, bool]:
-    """The function that `derivative` is the first derivative of; whether it returns (value, aux)."""
+    """The function one order lower; whether it returns (value, aux)."""
     spec = derivative.__symdiff_derivative__
     request = spec.request
     if request.kind not in ("hessian", "hvp"):
@@ -76,7 +76,12 @@ class _Check:
     """The comparison of one derivative with the function one order lower."""
 
     def __init__(
-        self, derivative: Any, lower: Any, has_aux: bool, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self,
+        derivative: Any,
+        lower: Any,
+        has_aux: bool,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
     ):
         self.request = derivative.requests[-1]
         self.result = derivative(*map(_fresh, args), **{k: _fresh(v) for k, v in kwargs.items()})
@@ -118,7 +123,9 @@ class _Check:
         rows: list[Row] = []
         outside = self.subject.base
         if value is not None:
-            rows += constant_rows(self.name, "value", value, self.subject.pick(outside), self.tolerance)
+            rows += constant_rows(
+                self.name, "value", value, self.subject.pick(outside), self.tolerance
+            )
         if aux is not None:
             rows += constant_rows(self.name, "aux", aux, outside[1], self.tolerance)
         rows += self._derivative_rows(answer)

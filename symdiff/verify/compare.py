@@ -58,7 +58,9 @@ class Comparison:
             if len(block) != len(self.subject.leaves):
                 return [self._structure(shown or "result", "another structure than wrt")]
             row: list[Vector] = []
-            for leaf, entry, path in zip(self.subject.leaves, block, self.subject.paths, strict=True):
+            for leaf, entry, path in zip(
+                self.subject.leaves, block, self.subject.paths, strict=True
+            ):
                 matrix = _matrix(entry, size, np.size(leaf))
                 if matrix is None:
                     problems.append(self._structure(path, f"shape {np.shape(entry)}"))
@@ -133,11 +135,7 @@ class Comparison:
     ) -> list[Row]:  # fmt: skip
         line: Line = self.subject.along(probe.direction)
         if weights is not None:
-            whole = line
-
-            def line(t: float) -> Vector:
-                return np.array([whole(t) @ weights])
-
+            line = _weighted(line, weights)
         judge = Judge(line, probe.steps, self.tolerance)
         every = np.concatenate(probe.analytic) if probe.analytic else np.zeros(0)
         rows: list[Row] = []
@@ -169,6 +167,13 @@ class Comparison:
         return Row(self.name, f"{label}: {what}", np.nan, np.nan, np.nan, "FAIL")
 
 
+def _weighted(line: Line, weights: Vector) -> Line:
+    def total(t: float) -> Vector:
+        return np.array([line(t) @ weights])
+
+    return total
+
+
 def _badness(judged: Judged) -> tuple[int, float]:
     return _RANK[judged.verdict], judged.error if judged.error == judged.error else np.inf
 
@@ -178,15 +183,15 @@ def _matrix(entry: Any, outputs: int, inputs: int) -> Vector | None:
     array = np.asarray(entry)
     if array.dtype.kind == "c" and outputs * inputs == 2 * array.size:
         flat = array.reshape(outputs // 2, inputs)
-        return np.stack([flat.real, flat.imag], 1).reshape(outputs, inputs).astype(np.float64)
+        return (
+            np.stack([np.real(flat), np.imag(flat)], 1).reshape(outputs, inputs).astype(np.float64)
+        )
     if array.size != outputs * inputs:
         return None
     return array.astype(np.float64).reshape(outputs, inputs)
 
 
-def constant_rows(
-    name: str, label: str, mine: Any, theirs: Any, tolerance: Tolerance
-) -> list[Row]:
+def constant_rows(name: str, label: str, mine: Any, theirs: Any, tolerance: Tolerance) -> list[Row]:
     """The value that a derivative returns beside it, against the function's own; worst element."""
     pairs = [
         (trees.reals(a), trees.reals(b))
@@ -199,7 +204,9 @@ def constant_rows(
             return [Row(name, f"{label}: another shape", np.nan, np.nan, np.nan, "FAIL")]
         if not a.size:
             continue
-        slack = tolerance.rtol * np.maximum(np.abs(a), np.abs(b)) + tolerance.floor * largest_of([b])
+        slack = tolerance.rtol * np.maximum(np.abs(a), np.abs(b)) + tolerance.floor * largest_of(
+            [b]
+        )
         with np.errstate(invalid="ignore"):
             same = (np.abs(a - b) <= slack) | (a == b) | (np.isnan(a) & np.isnan(b))
         # Where the function itself overflows, a stable form of it may know better.

@@ -159,9 +159,7 @@ def _ridders(line: Line, step: float, side: Side) -> tuple[Vector, Vector]:
         for column in range(row):
             factor *= _SHRINK**power
             current.append((current[column] * factor - above[column]) / (factor - 1.0))
-            change = np.fmax(
-                np.abs(current[-1] - current[-2]), np.abs(current[-1] - above[column])
-            )
+            change = np.fmax(np.abs(current[-1] - current[-2]), np.abs(current[-1] - above[column]))
             change = np.where(np.isfinite(current[-1]), change, np.inf)
             closer = change < error
             value = np.where(closer, current[-1], value)

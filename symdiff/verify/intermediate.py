@@ -78,7 +78,7 @@ class _Hooks(ast.NodeTransformer):
             return node
         return [node, hook]
 
-    visit_Assign = visit_AugAssign = visit_AnnAssign = visit_For = _hook
+    visit_Assign = visit_AugAssign = visit_AnnAssign = visit_For = _hook  # noqa: N815
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
         self.generic_visit(node)
@@ -99,9 +99,7 @@ def _instrumented(function: Any, name: str, hook: Callable[[Any], Any]) -> Calla
         raise SourceError(f"{plain.__name__} is not a def: its local variables cannot be moved")
     definition.decorator_list = []
     hooks = _Hooks(name)
-    definition.body = [
-        s for old in definition.body for s in _many(hooks.visit(old))
-    ]
+    definition.body = [s for old in definition.body for s in _many(hooks.visit(old))]
     if not hooks.found:
         raise UnknownNameError(f"{plain.__name__} does not assign {name}")
     definition.args.defaults = []  # the arguments of every call are complete
@@ -117,7 +115,11 @@ def _instrumented(function: Any, name: str, hook: Callable[[Any], Any]) -> Calla
     body.body = [definition, ast.Return(ast.Name(definition.name, ast.Load()))]
     ast.fix_missing_locations(outer)
     scope: dict[str, Any] = {}
-    exec(compile(outer, inspect.getsourcefile(plain) or "<symdiff>", "exec"), plain.__globals__, scope)
+    exec(
+        compile(outer, inspect.getsourcefile(plain) or "<symdiff>", "exec"),
+        plain.__globals__,
+        scope,
+    )
     return scope["__outer__"](hook, **closure)
 
 

@@ -82,12 +82,12 @@ class Judge:
         verdict = self._doubted(a, d, second, k, largest)
         return Judged(n, relative(a, n), verdict)
 
-    def _doubted(self, a: float, d: Difference, second: Difference, k: int, largest: float) -> Verdict:
-        sides = [
-            s
-            for name, side in (("left", -1), ("right", 1))
-            if (s := self._estimate(name, self.steps, side, None)).converged[k]
-        ]
+    def _doubted(
+        self, a: float, d: Difference, second: Difference, k: int, largest: float
+    ) -> Verdict:
+        left = self._estimate("left", self.steps, -1, None)
+        right = self._estimate("right", self.steps, 1, None)
+        sides = [s for s in (left, right) if s.converged[k]]
         if not sides:
             return "unsure"
         values = [float(s.value[k]) for s in sides]

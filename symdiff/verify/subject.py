@@ -1,6 +1,6 @@
 """What is differenced: a function whose chosen arguments are numbers that can be moved.
 
-    Subject(f, arguments, wrt ("x", "p"))  ->  at([x0, x1, p.w, p.b])  ->  results, each flat
+Subject(f, arguments, wrt ("x", "p"))  ->  at([x0, x1, p.w, p.b])  ->  results, each flat
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,7 +180,7 @@ def dtype_type(dtype: Any) -> Any:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Generator[None]:
     """No printing and no warnings: the function runs at many points that nobody asked about."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Arguments and results as flat lists of numbers, through optree; dataclasses are containers too."""
+"""Arguments and results as flat lists of numbers, through optree; dataclasses are containers."""
 
 from __future__ import annotations
 
@@ -84,5 +84,5 @@ def reals(leaf: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A number or array as float64, flat; complex ones as (real, imaginary) pairs."""
     array = np.asarray(leaf)
     if array.dtype.kind == "c":
-        return np.stack([array.real, array.imag], -1).astype(np.float64).ravel()
+        return np.stack([np.real(array), np.imag(array)], -1).astype(np.float64).ravel()
     return array.astype(np.float64).ravel()
