@@ -15,7 +15,6 @@ import hashlib
 import inspect
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -24,16 +23,23 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from symdiff.codegen.literal import (
+    NotLiteralError,
+    array_literal,
+    dictionary,
+    literal,
+    quoted,
+    wrapped,
+)
 from symdiff.codegen.printer import imports_of
 from symdiff.codegen.rename import renamed
 from symdiff.errors import CheckError, SourceError, StaleError, SymdiffError
-from symdiff.ir.tree import is_record, leaves, record_fields
+from symdiff.ir.tree import leaves
 from symdiff.options import Options, Request
 from symdiff.pipeline import Compiled, compile_function, wrt_names
 from symdiff.runtime.load import load
 from symdiff.verify.points import Point, find_points
 
-WIDTH = 88
 POINTS = 3
 _SEED = 0
 _MARK = "# --- The text of generated modules starts here.\n"
@@ -204,7 +210,7 @@ class _Module:
         constants: list[str] = []
         for label, value in compiled.bindings.items():
             if isinstance(value, np.ndarray):
-                text = _array_literal(value)
+                text = array_literal(value)
                 fresh = self.constants.get(text)
                 if fresh is None:
                     fresh = self.name(label if label not in self.taken else f"{name}_{label}")
@@ -240,10 +246,10 @@ def module_text(
     main_hash = provenance.sources.get(provenance.file, "")
     exported = ", ".join(f'"{n}"' for n in sorted(set(module.public)))
     head.append(
-        _wrapped(f"__all__ = [{exported}]", "")
+        wrapped(f"__all__ = [{exported}]", "")
         + f'\n\nSYMDIFF_VERSION = "{version()}"\nSOURCE_HASH = "{main_hash}"\n'
-        + _dictionary("SOURCES", provenance.sources)
-        + f"OPTIONS = {_quoted(provenance.options)}\n"
+        + dictionary("SOURCES", provenance.sources)
+        + f"OPTIONS = {quoted(provenance.options)}\n"
     )
     return "\n".join(filter(None, head)) + "\n\n" + "\n\n".join(filter(None, [blocks, check]))
 
@@ -313,19 +319,19 @@ def _check_row(
     why = _uncheckable(base, params, wrt)
     if not why:
         try:
-            points = [_literal(p, module.check_classes) for p in _points(base, above, seeds)]
+            points = [literal(p, module.check_classes) for p in _points(base, above, seeds)]
         except CheckError:
             why = "no random point lies in its domain"
-        except _NotLiteralError as error:
+        except NotLiteralError as error:
             why = str(error)
     head = (
-        f"({_quoted(name)}, {_quoted(kind)}, {base_name}, {derivative}, {_names(wrt)}, "
-        f"{_names(seeds)}, {_quoted(why or flags)}, ["
+        f"({quoted(name)}, {quoted(kind)}, {base_name}, {derivative}, {_names(wrt)}, "
+        f"{_names(seeds)}, {quoted(why or flags)}, ["
     )
     if not points:
-        return _wrapped(f"{head}]),", " " * 8)
-    lines = [_wrapped(f"{point},", " " * 12) for point in points]
-    return "\n".join([_wrapped(head, " " * 8), *lines, " " * 8 + "]),"])
+        return wrapped(f"{head}]),", " " * 8)
+    lines = [wrapped(f"{point},", " " * 12) for point in points]
+    return "\n".join([wrapped(head, " " * 8), *lines, " " * 8 + "]),"])
 
 
 def _uncheckable(base: Compiled, params: Mapping[str, Any], wrt: Sequence[str]) -> str:
@@ -362,82 +368,8 @@ def _points(base: Compiled, above: Compiled, seeds: Sequence[str]) -> list[Point
 # Text.
 
 
-class _NotLiteralError(Exception):
-    """An argument that cannot be written down."""
-
-
-def _literal(value: Any, classes: dict[str, Any]) -> str:
-    """`value` as an expression; the classes that it needs are added to `classes`."""
-    if isinstance(value, np.ndarray):
-        dtype = (
-            "" if value.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{value.dtype}"
-        )
-        return f"np.array({_literal(value.tolist(), classes)}{dtype})"
-    if isinstance(value, np.generic):
-        return f"np.{value.dtype.name}({value.item()!r})"
-    if is_record(value):
-        cls = type(value)
-        classes[cls.__name__] = cls
-        inner = [f"{k}={_literal(v, classes)}" for k, v in record_fields(value).items()]
-        return f"{cls.__name__}({', '.join(inner)})"
-    if isinstance(value, dict):
-        inner = [f"{_literal(k, classes)}: {_literal(v, classes)}" for k, v in value.items()]
-        return f"{{{', '.join(inner)}}}"
-    if isinstance(value, (tuple, list)):
-        inner = [_literal(v, classes) for v in value]
-        if isinstance(value, list):
-            return f"[{', '.join(inner)}]"
-        return f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"
-    if isinstance(value, str):
-        return _quoted(value)
-    if value is None or isinstance(value, (bool, int, float, complex)):
-        return repr(value)
-    raise _NotLiteralError(f"takes a {type(value).__name__}")
-
-
-def _quoted(text: str) -> str:
-    """A string's literal, in double quotes as the rest of the module, where that is as short."""
-    shown = repr(text)
-    return (
-        f'"{shown[1:-1]}"' if shown[0] == "'" and '"' not in shown and "\\" not in shown else shown
-    )
-
-
 def _names(names: Sequence[str]) -> str:
-    return f"[{', '.join(map(_quoted, names))}]"
-
-
-def _array_literal(value: np.ndarray[Any, Any]) -> str:
-    """A constant array, its numbers exact, on as many lines as they need."""
-    special = {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}
-    items = [special.get(repr(x), repr(x)) for x in value.ravel().tolist()]
-    dtype = "" if value.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{value.dtype}"
-    shape = f".reshape{value.shape}" if value.ndim > 1 else ""
-    body = textwrap.fill(
-        ", ".join(items), WIDTH, initial_indent="    ", subsequent_indent="    ",
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
-    return f"np.array([\n{body},\n]{dtype}){shape}"
-
-
-def _wrapped(text: str, indent: str) -> str:
-    """Code broken at its spaces, between brackets; spaces inside strings stay together."""
-    kept: list[str] = []
-    quote = ""
-    for before, c in zip(" " + text, text, strict=False):
-        if c in "\"'" and before != "\\" and (not quote or quote == c):
-            quote = "" if quote else c
-        kept.append("\0" if quote and c == " " else c)
-    lines = textwrap.fill(
-        "".join(kept), WIDTH, initial_indent=indent, subsequent_indent=indent + "    ",
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
-    return lines.replace("\0", " ")
-
-
-def _dictionary(name: str, items: Mapping[str, str]) -> str:
-    lines = [f"    {_quoted(k)}: {_quoted(v)},\n" for k, v in sorted(items.items())]
-    return f"{name} = {{\n{''.join(lines)}}}\n" if lines else f"{name} = {{}}\n"
+    return f"[{', '.join(map(quoted, names))}]"
 
 
 def _docstring(file_name: str, provenance: Provenance) -> str:

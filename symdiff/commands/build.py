@@ -112,8 +112,7 @@ def _jobs(
 
 
 def _own_name(job: Job) -> str | None:
-    """`loss_grad = symdiff.grad(loss)` is called loss_grad; a decorated f does not name its gradient."""
+    """`loss_grad = symdiff.grad(loss)` is called loss_grad; a decorated f names no gradient."""
     primal: Any = job.primal
-    return (
-        job.name if job.as_is and job.name.isidentifier() and job.name != primal.__name__ else None
-    )
+    named = job.as_is and job.name.isidentifier() and job.name != primal.__name__
+    return job.name if named else None

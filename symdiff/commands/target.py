@@ -185,8 +185,8 @@ def _instance(cls: type, name: str) -> Any:
         return cls()
     except Exception as error:
         raise click.UsageError(
-            f"{name} needs an instance, and {cls.__name__}() raises {type(error).__name__}: {error}; "
-            "make one at the top level of the file and name its method"
+            f"{name} needs an instance, and {cls.__name__}() raises {type(error).__name__}: "
+            f"{error}; make one at the top level of the file and name its method"
         ) from None
 
 
@@ -264,6 +264,7 @@ def requests_for(ask: Ask, primal: Callable[[], Compiled]) -> tuple[Request, ...
     several variables or an array, it is the Jacobian of the Hessian.
     """
     wrt, many = parse_wrt(ask.wrt)
+    _check_wrt(wrt, primal)
     kind = ask.kind
     if kind in ("jvp", "vjp", "hvp"):
         if ask.order != 1 or (ask.value and kind == "hvp"):
@@ -288,6 +289,20 @@ def requests_for(ask: Ask, primal: Callable[[], Compiled]) -> tuple[Request, ...
     first = Request(cast(Any, kind), wrt, many, ask.mode or "auto", value=value)
     again = first if kind == "grad" else replace(first, kind="jacobian", value=False)
     return (first, *[again] * (order - 1))
+
+
+def _check_wrt(wrt: Sequence[str | int] | None, primal: Callable[[], Compiled]) -> None:
+    """Raise click.BadParameter for names that the function does not have, parameter or local."""
+    if wrt is None or wrt == ("*",):
+        return
+    function = primal().function
+    names = [p.name for p in function.params]
+    for key in wrt:
+        if key in function.locals or (key in names if isinstance(key, str) else key < len(names)):
+            continue
+        what = f"no {key!r}" if isinstance(key, str) else f"only {len(names)} parameters"
+        known = ", ".join([*names, *sorted(set(function.locals) - set(names))])
+        raise click.BadParameter(f"{function.name} has {what}; it has {known}", param_hint="--wrt")
 
 
 def _is_scalar(result: Tree) -> bool:

@@ -60,12 +60,13 @@ def _moved(tree, steps):
     return type(tree)(tree + next(steps))
 
 
-def _slopes(along, reach):
+def _slopes(along, reach, grain):
     """(derivative at 0, doubt) of each number that along(t) returns.
 
     Central differences with the step halved ten times, extrapolated to step 0 (Ridders); of all
     estimates the one that agrees best with its neighbours is taken, so a kink or the edge of the
-    domain within reach does no harm. `doubt` is by how much they disagree.
+    domain within reach does no harm. `doubt` is by how much they disagree, and what rounding to
+    `grain` may do.
     """
     best = [(math.nan, math.inf)] * len(_flat(along(0.0)))
     above = []
@@ -82,7 +83,7 @@ def _slopes(along, reach):
         for k in range(1, len(row)):
             for i, value in enumerate(row[k]):
                 doubt = max(abs(value - row[k - 1][i]), abs(value - above[k - 1][i]))
-                doubt += 1e-15 * abs(ahead[i]) / step  # rounding
+                doubt += grain * abs(ahead[i]) / step
                 if doubt < best[i][1]:
                     best[i] = (value, doubt)
         above = row if ahead else []
@@ -90,7 +91,7 @@ def _slopes(along, reach):
     return best
 
 
-def _expected(kind, base, wrt, point, seeds):
+def _expected(kind, base, wrt, point, seeds, grain):
     """What the derivative should return, as (number, doubt) pairs, from `base` alone."""
 
     def along(direction):
@@ -102,14 +103,14 @@ def _expected(kind, base, wrt, point, seeds):
 
     seed = _flat(seeds)
     if kind in ("jvp", "hvp"):
-        return _slopes(along(seed), 0.05)
+        return _slopes(along(seed), 0.05, grain)
     inputs = [_flat(leaf) for name in wrt for leaf in _leaves(point[name])]
     outputs = [_flat(leaf) for leaf in _leaves(base(point))]
     numbers = [x for leaf in inputs for x in leaf]
     columns = []
     for i, x in enumerate(numbers):
         unit = [float(i == j) for j in range(len(numbers))]
-        columns.append(_slopes(along(unit), 0.05 * max(abs(x), 0.1)))
+        columns.append(_slopes(along(unit), 0.05 * max(abs(x), 0.1), grain))
     if kind == "vjp":
         return [
             (sum(c * s for c, (s, _) in zip(seed, column)), sum(d for _, d in column))
@@ -141,20 +142,20 @@ def _verdict(kind, base, derivative, wrt, seeds, flags, point):
         aux_with_value = kind == "grad" and "value" in flags
         answer = (answer[0][0], answer[1]) if aux_with_value else answer
         answer = answer[0] if kind == "grad" and "value" not in flags else answer[:2]
+    single = any(str(getattr(x, "dtype", "")) == "float32" for x in _leaves([plain, answer]))
+    near, far, floor, grain = (1e-3, 1e-2, 1e-4, 1e-7) if single else (1e-6, 1e-3, 1e-7, 1e-15)
     seed = [point[name] for name in seeds]
-    expected = _expected(kind, value_of, wrt, plain, seed)
+    expected = _expected(kind, value_of, wrt, plain, seed, grain)
     if "value" in flags:
         expected = [(x, 0.0) for x in _flat(value_of(plain))] + expected
     got = _flat(answer)
     if len(got) != len(expected):
         return len(got), len(expected), math.inf, False  # not even as many numbers
-    single = any(str(getattr(x, "dtype", "")) == "float32" for x in _leaves([plain, answer]))
-    slack = 1000.0 if single else 1.0
     worst = (0.0, 0.0, -1.0, True)
     for a, (n, doubt) in zip(got, expected):
         size = max(abs(a), abs(n))
         error = abs(a - n) / (size or 1.0)
-        allowed = slack * (1e-6 * size + min(10.0 * doubt, 1e-3 * size + 1e-7))
+        allowed = near * size + min(10.0 * doubt, far * size + floor)
         good = abs(a - n) <= allowed or a == n
         if (not good, error) > (not worst[3], worst[2]):
             worst = (a, n, error, good)
