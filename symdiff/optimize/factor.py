@@ -34,12 +34,20 @@ def factor(function: Function, options: Options) -> Function:
         return function
     results = function.results
     run = _Factoring(results)
-    mapping = run.run()
-    if cost([mapping[r] for r in results]) > count(run.flat.order):
-        return function  # greedy choices may lose
-    return function.rewritten(mapping)
+    best = run.run()
+    fewest = cost([best[r] for r in results])
+    before = count(run.flat.order)
+    arrays = any(r.type.shape for r in run.flat.order)
+    if fewest > before or (arrays and before < _SMALL):
+        other = _Factoring(results, signs=False).run()
+        operations = cost([other[r] for r in results])
+        if operations < fewest:
+            best, fewest = other, operations
+    # Greedy choices may lose.
+    return function if fewest > before else function.rewritten(best)
 
 
+_SMALL = 2000  # operations; up to there, array functions are tried both ways
 # f(-x) = sign * f(x)
 _PARITY = {r.left.op: 1 if r.right.op is r.left.op else -1 for r in PARITY}  # type: ignore[attr-defined]
 
@@ -51,8 +59,8 @@ def _is_square(node: Apply) -> bool:
 class _Factoring:
     """One run: the flat forms, rewritten, and back to expressions."""
 
-    def __init__(self, results: Sequence[Expr]):
-        self.flat = Flat(results)
+    def __init__(self, results: Sequence[Expr], signs: bool = True):
+        self.flat = Flat(results, signs)
         self.made: dict[Expr, tuple[int, Expr]] = {}
         self.values: dict[int, tuple[int, Expr]] = {}
 
@@ -66,7 +74,10 @@ class _Factoring:
         touched = share_pairs(flat)
         for node in flat.order:
             if node not in flat.absorbed:
-                self.made[node] = self._make(node, touched)
+                made = self._make(node, touched)
+                if made[0] < 0 and not flat.signs:
+                    made = (1, negative.build(made[1]))
+                self.made[node] = made
         return {
             old: new if sign > 0 else negative.build(new) for old, (sign, new) in self.made.items()
         }

@@ -29,10 +29,15 @@ def number(node: Expr) -> Number | None:
 
 
 class Flat:
-    """The forms of all roots below `results`, and the numbers of their atoms."""
+    """The forms of all roots below `results`, and the numbers of their atoms.
 
-    def __init__(self, results: Sequence[Expr]):
+    signs: whether a negation that several use is seen through; each then pays for its own sign,
+    or passes it on.
+    """
+
+    def __init__(self, results: Sequence[Expr], signs: bool = True):
         self.order = topological(results)
+        self.signs = signs
         self.atom_of: dict[Any, int] = {}
         self.atoms: list[Any] = []  # an Expr, a Sum, a Product, or a constant (num, den)
         self.forms: dict[Expr, Product | Sum] = {}
@@ -59,23 +64,27 @@ class Flat:
     def _find_roots(self, results: Sequence[Expr]) -> None:
         wanted = set(results)
         uses: dict[Expr, int] = dict.fromkeys(results, 2)
+        role: dict[Expr, int] = {}
+        self.roots: set[Expr] = set()
+        self._ring = ring = set[Expr]()
+        branches = False
         for node in self.order:
             for operand in node.operands:
                 uses[operand] = uses.get(operand, 0) + 1
-        role: dict[Expr, int] = {}
-        branches = any(type(node) is If for node in self.order)
-        self.roots: set[Expr] = set()
-        self._ring = ring = set[Expr]()
+            if type(node) is Apply:
+                if node.op in _RING:
+                    if in_ring(node):
+                        ring.add(node)
+                elif node.op is power and number(node.operands[1]) == 2:
+                    self._squares[node.operands[0]] = node
+            else:
+                branches = branches or type(node) is If
+        if branches:  # Python's x**2 may raise where x * x is inf, so it stays in its branch
+            self._squares.clear()
         for node in reversed(self.order):
-            if type(node) is not Apply:
+            if node not in ring:
                 continue
-            op = node.op
-            # Python's x**2 raises where x * x is inf: outside of branches it does so anyway.
-            if op is power and number(node.operands[1]) == 2 and not branches:
-                self._squares[node.operands[0]] = node
-            if not in_ring(node):
-                continue
-            ring.add(node)
+            op = node.op  # type: ignore[attr-defined]
             here = role.get(node, _ALONE)
             if here == _ALONE:
                 self.roots.add(node)
@@ -83,9 +92,9 @@ class Flat:
                 if op is negative and uses[node] - (2 if node in wanted else 1) > 0:
                     here = _IN_PRODUCT  # others look through it: a sum below stays one value
             for operand in node.operands:
-                if uses[operand] != 1 or type(operand) is not Apply or not in_ring(operand):
+                if uses[operand] != 1 or operand not in ring:
                     continue
-                inner = operand.op
+                inner = operand.op  # type: ignore[attr-defined]
                 if inner is negative:
                     role[operand] = here
                 elif inner in _PRODUCTS:
@@ -114,7 +123,9 @@ class Flat:
                 a, b = node.operands
                 stack += [(-sign, b), (sign, a)]
                 count += 1
-            elif op is negative and node in self._ring:
+            elif op is negative and node in self._ring and (
+                self.signs or node is root or node in self.absorbed
+            ):
                 stack.append((-sign, node.operands[0]))
                 if node in self.absorbed or node is root:
                     count += 1
@@ -162,9 +173,12 @@ class Flat:
                         stack.append((a, under))
                     continue
                 if op is negative:
-                    self.signed.add(self._root)
-                    sign = -sign
-                    stack.append((node.operands[0], under))
+                    if self.signs:
+                        self.signed.add(self._root)
+                        sign = -sign
+                        stack.append((node.operands[0], under))
+                    else:
+                        (dens if under else nums).append(self.atom(node))
                     continue
                 form = self.forms[node]
                 if type(form) is Product and len(form.nums) + len(form.dens) == 1 and not form.plain:
@@ -247,12 +261,10 @@ class Flat:
 
 
 def in_ring(node: Expr) -> bool:
-    """Whether the operation is one on real numbers that may be regrouped.
+    """Whether an operation of the ring is one on real numbers, which may be regrouped.
 
     Mixed dtypes and NumPy integers may not: their promotion and overflow depend on the grouping.
     """
-    if node.op not in _RING:  # type: ignore[attr-defined]
-        return False
     type_ = node.type
     dtype = type_.dtype
     if dtype != "float64" and dtype != "float32":
