@@ -129,6 +129,14 @@ def _bound(statement: Any) -> set[str]:
     return names
 
 
+def support_names(function: Function) -> set[str]:
+    """The names of the helper functions that generated code may call: no variable is called so."""
+    return {
+        helper.__name__
+        for node in function.nodes() if isinstance(node, Apply) for helper in node.op.support
+    }  # fmt: skip
+
+
 def support_of(function: Function, text: str) -> list[Any]:
     """The helper functions that the generated `text` calls."""
     found = {

@@ -23,7 +23,7 @@ from symdiff.codegen.arrays import (
     row_template,
     spell_apply,
 )
-from symdiff.codegen.checks import early, pending, placed
+from symdiff.codegen.checks import early, pending, placed, support_names
 from symdiff.codegen.names import MODULES, RESERVED, Names, telling_name
 from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
 from symdiff.codegen.spell import Sizes, call, name, number
@@ -112,7 +112,7 @@ class _Emitter:
         self.function = function
         self.options = options
         params = [p.name for p in function.params]
-        self.names = Names(params)
+        self.names = Names([*params, *support_names(function)])
         self.label: dict[Expr, str] = {}
         self.text: dict[Expr, _Text] = {}
         self.forced: dict[Expr, str] = {}
