@@ -171,10 +171,11 @@ def number(value: Any, sympy: Any) -> Any:
         return sympy.nan
     if math.isinf(value):
         return sympy.oo if value > 0 else -sympy.oo
-    for known, symbol in ((math.pi, sympy.pi), (math.e, sympy.E), (math.log(2), sympy.log(2))):
-        for factor in (1, -1, 2, -2):
-            if value == factor * known:
-                return factor * symbol
+    for known, symbol in ((math.e, sympy.E), (math.log(2), sympy.log(2)), (math.pi, sympy.pi)):
+        # 1.5707963267948966 is pi/2: a multiple that rounds to the very same number.
+        ratio = Fraction(value / known).limit_denominator(12)
+        if 0 < abs(ratio.numerator) <= 24 and float(ratio) * known == value:
+            return sympy.Rational(ratio.numerator, ratio.denominator) * symbol
     fraction = Fraction(value).limit_denominator(64)
     if float(fraction) == value:
         return sympy.Rational(fraction.numerator, fraction.denominator)

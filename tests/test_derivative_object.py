@@ -1,0 +1,238 @@
+"""What a derivative shows of itself: source, operations, formula, name, signature, printed form."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import math
+import re
+import sys
+import traceback
+
+import numpy as np
+import pytest
+
+import symdiff
+from symdiff.codegen.count import operations
+from symdiff.codegen.highlight import highlighted, html
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def wave(x: float) -> float:
+    """The wave at x."""
+    return math.sin(x**2)
+
+
+def arm(q1, q2, *, length=2.0):
+    return length * math.cos(q1) + math.cos(q1 + q2)
+
+
+def loss(w, X):
+    return np.sum((X @ w) ** 2)
+
+
+# Source.
+
+
+def test_the_source_runs_by_itself():
+    namespace: dict[str, object] = {}
+    source = symdiff.grad(wave).source
+    exec(source, namespace)
+    assert "symdiff" not in source
+    assert namespace["dwave_dx"](4.0) == symdiff.grad(wave)(4.0)  # type: ignore[operator]
+
+
+def test_the_source_is_the_hand_derived_formula():
+    source = symdiff.grad(wave).source
+    body = source.splitlines()[-1].strip()
+    assert body.startswith("return ")
+    assert operations(source) == 4
+    assert symdiff.grad(wave)(4.0) == pytest.approx(8.0 * math.cos(16.0), rel=1e-15)
+
+
+def test_the_source_is_deterministic():
+    assert symdiff.grad(arm, wrt="*").source == symdiff.grad(arm, wrt="*").source
+
+
+def test_source_follows_the_last_call():
+    derivative = symdiff.grad(loss)
+    derivative(np.ones(2), np.ones((3, 2)))
+    assert "import numpy as np" in derivative.source
+    assert "@" in derivative.source
+
+
+def test_generated_lines_show_in_tracebacks():
+    derivative = symdiff.grad(lambda x: math.log(x))
+    with pytest.raises(ValueError, match="math domain error") as caught:
+        derivative(-1.0)
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert frames[-1].filename.startswith("<symdiff")
+    assert frames[-1].line
+    assert linecache.getline(frames[-1].filename, 1)
+
+
+# Operations.
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("def f(x):\n    return x", 0),
+        ("def f(x):\n    return -2.0 * x", 1),
+        ("def f(x):\n    return -x", 1),
+        ("def f(x):\n    return math.sin(x) + float(x)", 3),
+        ("def f(x):\n    x += 1.0\n    return x", 1),
+        ("def f(x):\n    return x if x > 0.0 else 0.0", 1),
+        ("def f(x):\n    return np.array([1.0, 2.0])", 1),
+        ("def f(x):\n    for i in range(9):\n        x = x * x\n    return x", 2),
+        ('def f(x):\n    """a + b, g(c)"""\n    return x', 0),
+        ("def f(x: float = -1.0 * 2.0) -> dict[str, float]:\n    return x", 0),
+        ("def f(X, w):\n    return X.T @ w[1:]", 1),
+    ],
+)
+def test_operations_are_counted_on_the_code(source, count):
+    assert operations(source) == count
+
+
+def test_operations_of_a_derivative():
+    derivative = symdiff.grad(wave)
+    assert derivative.operations == operations(derivative.source)
+    assert 3 <= derivative.operations <= 5
+
+
+# Formulas.
+
+
+@pytest.mark.parametrize(
+    ("function", "formula"),
+    [
+        (wave, r"2 x \cos{\left(x^{2} \right)}"),
+        (lambda x: x**3 / 6.0, r"\frac{x^{2}}{2}"),
+        (lambda x: math.exp(-x), r"- e^{- x}"),
+        (lambda x: 0.25 * x**2 * math.pi, r"\frac{\pi x}{2}"),
+        (
+            lambda x: x**2 if x > 1.0 else -x,
+            r"\begin{cases} 2 x & \text{for}\: x > 1 \\-1 & \text{otherwise} \end{cases}",
+        ),
+    ],
+)
+def test_latex(function, formula):
+    assert symdiff.grad(function).latex() == formula
+
+
+def test_latex_of_several_derivatives_is_a_column():
+    found = symdiff.grad(lambda x, y: x * y**2, wrt=("x", "y")).latex()
+    assert found == r"\left[\begin{matrix}y^{2}\\2 x y\end{matrix}\right]"
+
+
+def test_latex_of_a_hessian_is_a_matrix():
+    found = symdiff.hessian(lambda x, y: x * y**2, wrt=("x", "y")).latex()
+    assert found == r"\left[\begin{matrix}0 & 2 y\\2 y & 2 x\end{matrix}\right]"
+
+
+def test_a_long_formula_is_split_into_named_values():
+    def deep(x, a):
+        for _ in range(6):
+            x = math.sin(a * x) + x**2 / (1.0 + x**2)
+        return x
+
+    found = symdiff.grad(deep).latex()
+    assert found.startswith(r"\begin{aligned}")
+    assert found.rstrip().endswith(r"\end{aligned}")
+    assert max(map(len, found.splitlines())) < 250
+
+
+def test_latex_is_for_scalars():
+    derivative = symdiff.grad(loss)
+    derivative(np.ones(2), np.ones((3, 2)))
+    with pytest.raises(symdiff.UnsupportedError, match="arrays"):
+        derivative.latex()
+
+
+# How it prints.
+
+
+def test_printing_shows_the_source(capsys):
+    derivative = symdiff.grad(wave)
+    assert repr(derivative) == derivative.source
+    print(derivative)
+    assert capsys.readouterr().out == derivative.source + "\n"
+
+
+def test_printing_on_a_terminal_is_coloured(monkeypatch):
+    derivative = symdiff.grad(wave)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    shown = repr(derivative)
+    assert "\x1b[" in shown
+    assert ANSI.sub("", shown).rstrip() == derivative.source.rstrip()
+
+
+def test_a_notebook_shows_html():
+    shown = symdiff.grad(wave)._repr_html_()
+    assert shown.startswith("<")
+    assert "dwave_dx" in shown
+    assert "<script" not in shown
+
+
+def test_what_cannot_be_compiled_prints_its_error():
+    def words(x):
+        return x.upper()
+
+    shown = repr(symdiff.grad(words))
+    assert shown.startswith("<symdiff grad of")
+    assert "upper" in shown
+
+
+def test_highlighting_keeps_every_character():
+    source = 'def f(x):\n    """a < b & "c"."""\n' + "    return x" + " + 1.0" * 40 + "\n"
+    assert ANSI.sub("", highlighted(source)).rstrip() == source.rstrip()
+    assert "&lt;" in html(source)
+
+
+def test_without_rich_and_pygments(monkeypatch):
+    for name in ("rich.console", "rich.syntax", "pygments", "pygments.lexers"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert highlighted("x < 1") == "x < 1"
+    assert html("x < 1") == "<pre>x &lt; 1</pre>"
+
+
+# What it keeps of the function.
+
+
+def test_name_signature_and_doc_are_kept():
+    derivative = symdiff.grad(wave)
+    assert derivative.__name__ == "wave"
+    assert derivative.__doc__ == "The wave at x."
+    assert derivative.__module__ == wave.__module__
+    assert derivative.__wrapped__ is wave
+    assert inspect.signature(derivative) == inspect.signature(wave)
+    assert inspect.signature(symdiff.grad(arm)) == inspect.signature(arm)
+
+
+def test_defaults_and_keywords_work():
+    derivative = symdiff.grad(arm, wrt=("q1", "q2"))
+    assert derivative(0.1, q2=0.2) == derivative(0.1, 0.2, length=2.0)
+    assert derivative(0.1, 0.2, length=3.0) != derivative(0.1, 0.2)
+
+
+def test_decorators_with_and_without_arguments():
+    @symdiff.grad
+    def square(x):
+        """Squared."""
+        return x * x
+
+    @symdiff.grad(wrt="y")
+    def product(x, y):
+        return x * y
+
+    assert (square(3.0), product(3.0, 4.0)) == (6.0, 3.0)
+    assert (square.__name__, square.__doc__, product.__name__) == ("square", "Squared.", "product")
+
+
+def test_save_writes_a_module(tmp_path):
+    path = symdiff.grad(wave).save(tmp_path / "wave_grad.py")
+    namespace: dict[str, object] = {"__name__": "wave_grad"}
+    exec(compile(path.read_text(), str(path), "exec"), namespace)
+    found = [v for k, v in namespace.items() if "wave" in k and callable(v)]
+    assert any(f(4.0) == symdiff.grad(wave)(4.0) for f in found)  # type: ignore[operator]
