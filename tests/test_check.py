@@ -157,6 +157,17 @@ def test_the_function_prints_nothing_while_it_is_differenced(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_complex_results_are_compared_in_both_parts():
+    report = symdiff.jvp(lambda x: x * 1j + x**2).check(2.0, 1.0)
+    shown = [(r.argument, r.analytic) for r in report.rows if r.argument != "value"]
+    assert shown == [("result.real", 4.0), ("result.imag", 1.0)]
+
+
+def test_nothing_to_compare_is_an_error():
+    with pytest.raises(symdiff.CheckError, match="nothing"):
+        symdiff.grad(lambda x: np.sum(x**2)).check(np.zeros(0))
+
+
 # What is wrong fails.
 
 

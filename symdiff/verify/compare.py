@@ -158,9 +158,12 @@ class Comparison:
             return argument
         leaf = self.subject.outputs(self.subject.base)[o]
         shape = np.shape(leaf)
-        k = k // 2 if np.iscomplexobj(leaf) else k
+        part = ""
+        if np.iscomplexobj(leaf):
+            k, part = k // 2, (".real", ".imag")[k % 2]
         where = str(list(map(int, np.unravel_index(k, shape)))) if shape else ""
-        return f"{output}{where} / {argument}" if argument else f"{output}{where}"
+        place = f"{output}{where}{part}"
+        return f"{place} / {argument}" if argument else place
 
     def _structure(self, label: str, what: str) -> Row:
         """A result that cannot be compared at all fails."""
