@@ -31,6 +31,7 @@ from symdiff.primitives.arithmetic import add, multiply
 from symdiff.primitives.indexing import take_slice
 from symdiff.primitives.shape import normal_axes, normal_axis, size_of
 from symdiff.primitives.shaping import flip, move_axis
+from symdiff.primitives.spell import ATTRIBUTES
 
 # Products.
 
@@ -68,6 +69,24 @@ def inner(a: Any, b: Any) -> Expr:
     if y.type.rank == 1:
         return A.matmul.build(x, y)
     return C.tensordot.build(x, y, attrs=((-1,), (-1,)))
+
+
+@folds(np.vecdot, np.linalg.vecdot)
+def vecdot(x1: Any, x2: Any, *, axis: Any = -1) -> Expr:
+    x, y = array_of(x1), array_of(x2)
+    x, y = (move_axis(v, one_axis_of(v, axis), -1) for v in (x, y))
+    return A.sum_.build(multiply.build(x, y), attrs=((-1,), False))
+
+
+@folds(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: Any) -> Expr:
+    e = array_of(x)
+    if e.type.rank < 2:
+        raise IllTypedError("matrix transpose needs an array of at least two dimensions")
+    return A.swap_last(e)
+
+
+ATTRIBUTES["mT"] = matrix_transpose
 
 
 @folds(np.outer)
@@ -295,6 +314,14 @@ def _matrix_norm(a: Expr, ord: Any, axes: tuple[int, ...], keep: bool, axis: Any
     raise UnsupportedError(
         f"the matrix norm ord={ord!r} is not supported", hint="use the Frobenius norm"
     )
+
+
+@folds(np.linalg.vector_norm)
+def vector_norm(x: Any, *, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Expr:
+    a = as_float_array(array_of(x))
+    if axis is None and ord == 2:
+        return norm(a, None, None, keepdims)
+    return norm(raveled(a) if axis is None and not keepdims else a, ord, axis, keepdims)
 
 
 # Factorisations.

@@ -20,7 +20,6 @@ from symdiff.primitives.api_common import (
     one_axis_of,
     raveled,
     refuse,
-    static_int,
 )
 from symdiff.primitives.arithmetic import (
     add,
@@ -29,7 +28,6 @@ from symdiff.primitives.arithmetic import (
     multiply,
     subtract,
 )
-from symdiff.primitives.indexing import take_slice
 from symdiff.primitives.row import as_expr
 from symdiff.primitives.shape import normal_axes, normal_axis
 from symdiff.primitives.shaping import at_axis
@@ -236,50 +234,6 @@ def _running(row: Any, *objects: Any, method: str) -> None:
 
 _running(R.cumsum, np.cumsum, method="cumsum")
 _running(R.cumprod, np.cumprod, method="cumprod")
-
-
-@folds(np.diff)
-def diff(a: Any, n: Any = 1, axis: Any = -1, prepend: Any = None, append: Any = None) -> Expr:
-    x = array_of(a)
-    if not x.type.rank:
-        raise IllTypedError("np.diff needs an array of at least one dimension")
-    at = one_axis_of(x, axis)
-    parts = [x if p is x else _edge(p, x, at) for p in (prepend, x, append) if p is not None]
-    if len(parts) > 1:
-        x = A.concatenate.build(*parts, attrs=(at,))
-    times = static_int(n, "n")
-    if times < 0:
-        raise IllTypedError(f"order must be non-negative but got {times}")
-    if x.type.dtype == "bool":
-        raise UnsupportedError("np.diff of booleans is not supported", hint="use x[1:] != x[:-1]")
-    for _ in range(times):
-        x = subtract.build(take_slice(x, at, 1, None), take_slice(x, at, None, -1))
-    return x
-
-
-def _edge(value: Any, x: Expr, axis: int) -> Expr:
-    """What `prepend=` adds: a number is a slice of size one."""
-    e = array_of(value)
-    if e.type.rank:
-        return e
-    shape = tuple(1 if i - x.type.rank == axis else d for i, d in enumerate(x.type.shape))
-    return A.broadcast_to.build(e, attrs=(shape,))
-
-
-@folds(np.trapezoid)
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Expr:
-    values = array_of(y)
-    at = one_axis_of(values, axis)
-    pairs = add.build(take_slice(values, at, 1, None), take_slice(values, at, None, -1))
-    width = to_expr(dx)
-    if x is not None:
-        points = array_of(x)
-        if points.type.rank == 1:
-            width = at_axis(diff(points), at, values.type.rank)
-        else:
-            width = diff(points, axis=axis)
-    area = divide.build(multiply.build(width, pairs), 2.0)
-    return A.sum_.build(area, attrs=((at,), False))
 
 
 # Averages.

@@ -10,7 +10,13 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.types import Shape, dim_mul, dim_quotient, show_shape, symbol
-from symdiff.primitives import api_creation, api_linalg, api_reductions, api_shaping
+from symdiff.primitives import (
+    api_calculus,
+    api_creation,
+    api_linalg,
+    api_reductions,
+    api_shaping,
+)
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
 from symdiff.primitives.api_common import cast_to, folds, mask_of, refuse, several
@@ -293,4 +299,4 @@ def identity(n: Any, dtype: Any = float, **options: Any) -> Expr:
 
 
 # Importing these registers what they spell.
-SPELLED_ELSEWHERE = (api_creation, api_linalg, api_reductions, api_shaping)
+SPELLED_ELSEWHERE = (api_calculus, api_creation, api_linalg, api_reductions, api_shaping)

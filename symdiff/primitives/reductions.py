@@ -15,7 +15,7 @@ from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.types import Type, broadcast_shapes
 from symdiff.primitives.arithmetic import divide, floor_divide, multiply, nonzero
 from symdiff.primitives.arrays import arange, count, expand_dims, eye, mean, reduced, sum_
-from symdiff.primitives.elementary import abs_, sign, where
+from symdiff.primitives.elementary import abs_, clip, sign, where
 from symdiff.primitives.indexing import RUN, index, take_slice
 from symdiff.primitives.printed import along_axis, call, one_axis, reduction
 from symdiff.primitives.row import (
@@ -28,6 +28,7 @@ from symdiff.primitives.row import (
     Term,
     arithmetic_result,
     as_expr,
+    choose,
     float_result,
     scaled,
     times,
@@ -384,3 +385,31 @@ searchsorted = Discrete(
     "searchsorted", lambda attrs, types: Type("int", types[1].shape),
     numpy="np.searchsorted({0}, {1}, side={side})", attrs=("side",),
 )  # fmt: skip
+
+
+# Piecewise linear interpolation. At a place of its table the slope is that to its right.
+
+
+def _interpolated(x: Term, places: Term, values: Term, attrs: Attrs) -> Any:
+    def read(table: Term, where_: Any) -> Term:
+        e = as_expr(where_)
+        entry = ("array",) if e.type.rank else ("int", RUN)
+        return Term(index.build(table, e, attrs=((entry,),)))
+
+    def end(table: Term, i: int) -> Term:
+        return Term(index.build(table, attrs=((("int", i),),)))
+
+    last = Term(as_expr(size_of(places.expr.type.shape[0]))) - 2
+    before = Term(searchsorted.build(places, x, attrs=("right",))) - 1
+    at = clip(before, 0, last)
+    start, low, high = read(places, at), read(values, at), read(values, at + 1)
+    inside = low + (high - low) * ((x - start) / (read(places, at + 1) - start))
+    above = choose(x > end(places, -1), end(values, -1), inside)
+    return choose(x < end(places, 0), end(values, 0), above)
+
+
+def _interp_type(attrs: Attrs, types: Types) -> Type:
+    return Type("float64", types[0].shape)  # whatever it is given, `np.interp` computes in float64
+
+
+interp = Composite("interp", _interp_type, _interpolated, numpy="np.interp({0}, {1}, {2})")

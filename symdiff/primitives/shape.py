@@ -131,22 +131,53 @@ def as_shape(value: Any) -> Shape:
     return (as_dim(value),)
 
 
+def _takes_one(start: int | None, stop: int | None) -> bool:
+    """Whether `[start:stop]` takes one element of any array that is long enough.
+
+    A column `x[:, :1]` must be known to be one wide, since it broadcasts.
+    """
+    first = start or 0
+    if stop is None:
+        return first == -1
+    return stop == first + 1 and (first < 0) == (stop < 0)
+
+
 def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
     """How many elements `[start:stop:step]` takes of an axis of size `dim`."""
     static = all(part is None or isinstance(part, int) for part in (start, stop, step))
     if static and isinstance(dim, int):
         return len(range(dim)[start:stop:step])
+    if static and step in (None, 1) and _takes_one(start, stop):
+        return 1
     if static and step in (None, 1):
         from_front = start is None or start >= 0
         if from_front and (stop is None or stop < 0):
             return dim_add(dim, -(start or 0), stop or 0)
     if static and start is None and stop is None and step == -1:
         return dim
+    if static and step in (None, 1):
+        least = least_size(dim)
+        if start is not None and start < 0 and -start <= least and (stop is None or stop < 0):
+            return max(0, (stop or 0) - start)
+        if (start is None or start >= 0) and stop is not None and 0 <= stop <= least:
+            return max(0, stop - (start or 0))
     texts = ["" if p is None else expression_text(as_expr(p)) for p in (start, stop, step)]
     if static and step in (None, 1) and start is None:
         return symbol(f"min({texts[1]}, {dim})")
     suffix = f":{texts[2]}" if texts[2] else ""
     return symbol(f"len(range({dim})[{texts[0]}:{texts[1]}{suffix}])")
+
+
+def least_size(dim: Dim) -> int:
+    """What `dim` is at least: the sizes 0 and 1 are part of a signature, so a symbol is 2 or more."""
+    if isinstance(dim, int):
+        return dim
+    least = 0
+    for factors, coefficient in dim.terms:
+        if factors and (coefficient < 0 or any("(" in name for name in factors)):
+            return 0
+        least += coefficient * 2 ** len(factors)
+    return max(0, least)
 
 
 def known(dim: Dim) -> bool:
