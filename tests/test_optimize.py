@@ -99,9 +99,7 @@ def _apply(node: Apply, values: Sequence[Any], flavour: str) -> Any:
     return eval(text, {"math": math, "np": np, "special": special, **names})
 
 
-def evaluate(
-    roots: Sequence[Expr], given: Mapping[Any, Any], flavour: str = "auto"
-) -> list[Any]:
+def evaluate(roots: Sequence[Expr], given: Mapping[Any, Any], flavour: str = "auto") -> list[Any]:
     """The values of `roots`; branches that are not taken are not evaluated."""
     values: dict[Expr, Any] = dict(given)
     stack = list(roots)
@@ -156,7 +154,9 @@ def gradient(python: Callable[..., Any], *types: Type, kind: str = "grad") -> Fu
 def random_arguments(function: Function, seed: int) -> dict[Expr, Any]:
     rng = np.random.default_rng(seed)
     return {
-        v: rng.uniform(0.3, 1.5, _shape(v.type.shape)) if v.type.shape else float(rng.uniform(0.3, 1.5))
+        v: rng.uniform(0.3, 1.5, _shape(v.type.shape))
+        if v.type.shape
+        else float(rng.uniform(0.3, 1.5))
         for v in function.variables
     }
 
@@ -221,7 +221,9 @@ def test_rule_holds_under_its_condition(rule: Rule) -> None:
                     assert math.copysign(1, left) == math.copysign(1, right), (given, left, right)
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r.condition != "finite"], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "rule", [r for r in RULES if r.condition != "finite"], ids=lambda r: r.name
+)
 def test_rule_fires(rule: Rule) -> None:
     variables = [v for v in topological([rule.left]) if isinstance(v, Var)]
     if any(v.name.startswith("c") for v in variables):
@@ -253,7 +255,9 @@ def _retyped(node: Expr, fresh: Mapping[Any, Expr]) -> Any:
     return done[node]
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r.condition == "finite"], ids=lambda r: r.name)
+@pytest.mark.parametrize(
+    "rule", [r for r in RULES if r.condition == "finite"], ids=lambda r: r.name
+)
 def test_rules_that_lose_nan_are_not_applied(rule: Rule) -> None:
     assert simplified([rule.left])[rule.left] is rule.left
     after = factor(function_of(rule.left), DEFAULT)
@@ -295,12 +299,16 @@ def _examples() -> dict[str, Expr]:
     return {
         "transposes": t(t(X)),
         "reshapes": A.reshape.build(A.reshape.build(X, attrs=((12,),)), attrs=((2, 6),)),
-        "expanded_squeeze": A.expand_dims.build(A.sum_.build(X, attrs=((-1,), False)), attrs=((-1,),)),
+        "expanded_squeeze": A.expand_dims.build(
+            A.sum_.build(X, attrs=((-1,), False)), attrs=((-1,),)
+        ),
         "squeezed_expand": A.squeeze.build(A.expand_dims.build(Y, attrs=((-1,),)), attrs=((-1,),)),
         "broadcasts": A.broadcast_to.build(A.broadcast_to.build(S, attrs=((D,),)), attrs=((N, D),)),
         "implicit_broadcast": ar.multiply.build(X, wide),
         "broadcast_last": el.exp.build(wide),
-        "reductions": A.sum_.build(ar.multiply.build(ar.multiply.build(S, X), 2.0), attrs=((-1,), False)),
+        "reductions": A.sum_.build(
+            ar.multiply.build(ar.multiply.build(S, X), 2.0), attrs=((-1,), False)
+        ),
         "casts": el.cast.build(X, attrs=("float64", False)),
         "scaled_matmul": A.matmul.build(ar.multiply.build(S, X), W),
         "joined_one": A.concatenate.build(X, attrs=(-1,)),
@@ -388,7 +396,12 @@ def test_marks_are_erased() -> None:
 
 def test_nothing_is_cancelled() -> None:
     x, y = var("x", FLOAT), var("y", FLOAT)
-    for node in (Term(x) - x, Term(x) / x, Term(x) * 2 - Term(x) * 2, (Term(y) * x) / (Term(x) * x)):
+    for node in (
+        Term(x) - x,
+        Term(x) / x,
+        Term(x) * 2 - Term(x) * 2,
+        (Term(y) * x) / (Term(x) * x),
+    ):
         new = factor(simplify(function_of(node.expr), DEFAULT), DEFAULT).results[0]
         assert math.isnan(evaluate([new], {x: math.inf, y: 1.0})[0])
 
@@ -442,7 +455,9 @@ def random_dag(seed: int, size: int) -> Function:
         a, b = rng.choice(nodes[-8:]), rng.choice([*nodes[-8:], Term(nodes[0]) + 2.0, 3, 0.25])
         if row is ar.divide:
             b = ar.add.build(2.5, el.sin.build(a))
-        operands = (a,) if row in (ar.negative, el.sin) else (a, b) if rng.random() < 0.5 else (b, a)
+        operands = (
+            (a,) if row in (ar.negative, el.sin) else (a, b) if rng.random() < 0.5 else (b, a)
+        )
         if row is ar.divide:
             operands = (a, b)
         nodes.append(row.build(*operands))
@@ -624,7 +639,9 @@ def test_stable_at_extremes(case: tuple[Any, float, float, float]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with np.errstate(over="raise", invalid="raise"):
-                found = evaluate(function.results, {function.variables[0]: type_.weak and at or np.float64(at)})
+                found = evaluate(
+                    function.results, {function.variables[0]: type_.weak and at or np.float64(at)}
+                )
         assert found == pytest.approx([value, slope], rel=1e-13, abs=1e-300)
 
 
@@ -677,7 +694,9 @@ def entropy(x):
 
 
 def test_log_sum_exp_of_large_numbers() -> None:
-    function = optimised(differentiate(stabilise(parsed(log_sum_exp, VECTOR), DEFAULT), Request("value_and_grad")))
+    function = optimised(
+        differentiate(stabilise(parsed(log_sum_exp, VECTOR), DEFAULT), Request("value_and_grad"))
+    )
     (x,) = function.variables
     value, slope = evaluate(function.results, {x: np.array([1000.0, 1000.0, 0.0, -1000.0])})
     assert value == pytest.approx(1000.0 + math.log(2.0))
@@ -689,20 +708,28 @@ def test_log_sum_exp_of_large_numbers() -> None:
         assert full == np.inf
 
 
-@pytest.mark.parametrize("case", [(log_sum_exp, VECTOR), (rows_log_sum_exp, MATRIX), (entropy, VECTOR)])
+@pytest.mark.parametrize(
+    "case", [(log_sum_exp, VECTOR), (rows_log_sum_exp, MATRIX), (entropy, VECTOR)]
+)
 def test_stable_reductions_keep_their_values(case: Any) -> None:
     python, type_ = case
     plain = differentiate(parsed(python, type_), Request("value_and_grad"))
-    assert_same_values(erase(plain, DEFAULT), optimised(gradient(python, type_, kind="value_and_grad")))
+    assert_same_values(
+        erase(plain, DEFAULT), optimised(gradient(python, type_, kind="value_and_grad"))
+    )
 
 
 def test_x_log_x_is_zero_at_zero() -> None:
     def f(x):
         return np.sum(x * np.log(x))
 
-    function = optimised(differentiate(stabilise(parsed(f, VECTOR), DEFAULT), Request("value_and_grad")))
+    function = optimised(
+        differentiate(stabilise(parsed(f, VECTOR), DEFAULT), Request("value_and_grad"))
+    )
     with np.errstate(divide="ignore"):
-        value, slope = evaluate(function.results, {function.variables[0]: np.array([0.0, 1.0, 2.0, 0.0])})
+        value, slope = evaluate(
+            function.results, {function.variables[0]: np.array([0.0, 1.0, 2.0, 0.0])}
+        )
     assert value == pytest.approx(2 * math.log(2))
     np.testing.assert_allclose(slope, [-np.inf, 1.0, 1.0 + math.log(2), -np.inf])
 

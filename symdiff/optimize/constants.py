@@ -1,7 +1,7 @@
 """Operations on constants, computed when compiling - where that can be done without loss.
 
-    2 * 3.0       ->  6.0
-    1.0 / 0.0     stays: it raises when the function runs, as the user's code does
+2 * 3.0       ->  6.0
+1.0 / 0.0     stays: it raises when the function runs, as the user's code does
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How much a function costs: the number of operations that its code carries out.
 
-    2 * x * cos(x**2)   ->   4: two products, a power, a cosine
+2 * x * cos(x**2)   ->   4: two products, a power, a cosine
 """
 
 from __future__ import annotations

@@ -123,8 +123,10 @@ class Flat:
                 a, b = node.operands
                 stack += [(-sign, b), (sign, a)]
                 count += 1
-            elif op is negative and node in self._ring and (
-                self.signs or node is root or node in self.absorbed
+            elif (
+                op is negative
+                and node in self._ring
+                and (self.signs or node is root or node in self.absorbed)
             ):
                 stack.append((-sign, node.operands[0]))
                 if node in self.absorbed or node is root:
@@ -161,7 +163,7 @@ class Flat:
                     sign = sign if value > 0 else -sign
                     continue
             elif node in ring and node.op in _LINEAR:  # type: ignore[attr-defined]
-                op = node.op
+                op = node.op  # type: ignore[attr-defined]
                 if node in self.absorbed or node is self._root:
                     count += 1
                     if op is negative:
@@ -181,7 +183,11 @@ class Flat:
                         (dens if under else nums).append(self.atom(node))
                     continue
                 form = self.forms[node]
-                if type(form) is Product and len(form.nums) + len(form.dens) == 1 and not form.plain:
+                if (
+                    type(form) is Product
+                    and len(form.nums) + len(form.dens) == 1
+                    and not form.plain
+                ):
                     # Anything but a constant times one value stays a value of its own.
                     sign *= form.sign
                     inverted = under is not bool(form.dens)
@@ -210,10 +216,12 @@ class Flat:
 
     def _settle(self) -> None:
         """Decide which shared multiples are still needed as such, and square what is squared."""
-        products = [
-            p for form in self.forms.values()
-            for p in (form.terms if type(form) is Sum else (form,))
-        ]  # fmt: skip
+        products: list[Product] = []
+        for form in self.forms.values():
+            if isinstance(form, Sum):
+                products += form.terms
+            else:
+                products.append(form)
         needed: set[int] = set()
         for node, count in self._seen_through.items():
             if self._uses[node] > count:
@@ -271,8 +279,10 @@ def in_ring(node: Expr) -> bool:
         return False
     for operand in node.operands:
         other = operand.type
-        if other is not type_ and other.dtype != dtype and not (
-            other.weak and other.dtype in ("int", "float64")
+        if (
+            other is not type_
+            and other.dtype != dtype
+            and not (other.weak and other.dtype in ("int", "float64"))
         ):
             return False
     return True

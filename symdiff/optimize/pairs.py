@@ -8,6 +8,7 @@ The most frequent pair goes first, then pairs of what is left, to a fixed point.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from symdiff.ir.expr import Expr
@@ -88,8 +89,8 @@ def _pairs(atoms: Any, p: Product) -> Any:
     result: list[Any] = []
     if count + len(dens) > _LONG:
         dens = sorted(dens)
-        result += [(a, b, _TIMES) for a, b in zip(nums, nums[1:], strict=False)]
-        result += [(a, b, _UNDER) for a, b in zip(dens, dens[1:], strict=False)]
+        result += [(a, b, _TIMES) for a, b in pairwise(nums)]
+        result += [(a, b, _UNDER) for a, b in pairwise(dens)]
     else:
         for i, a in enumerate(nums):
             for b in nums[i + 1 :]:

@@ -46,16 +46,16 @@ RULES: tuple[Rule, ...] = (
     # Neutral elements.
     rule("times_one", "exact", lambda x: (x * 1, x)),
     rule("over_one", "exact", lambda x: (x / 1, x)),
-    rule("power_one", "exact", lambda x: (x ** 1, x)),
+    rule("power_one", "exact", lambda x: (x**1, x)),
     rule("minus_zero", "exact", lambda x: (x - 0.0, x)),
     rule("plus_zero", "signs", lambda x: (x + 0.0, x)),
     rule("plus_negative_zero", "exact", lambda x: (x + -0.0, x)),
     rule("zero_minus", "signs", lambda x: (0.0 - x, -x)),
     # Negation; through sums and products it travels in `factor`.
-    rule("twice_negated", "exact", lambda x: (-(-x), x)),
+    rule("twice_negated", "exact", lambda x: (-(-x), x)),  # noqa: B002
     # Absolute values.
     rule("abs_abs", "exact", lambda x: (abs_(abs_(x)), abs_(x))),
-    rule("abs_squared", "exact", lambda x: (abs_(x) ** 2, x ** 2)),
+    rule("abs_squared", "exact", lambda x: (abs_(x) ** 2, x**2)),
     rule("copysign_one", "exact", lambda x, y: (abs_(copysign(x, y)), abs_(x))),
     # Powers. x * x has one rounding and so has x ** 2, but where it overflows Python raises.
     rule("square_of_sqrt", "real", lambda x: (sqrt(x) * sqrt(x), x), over=(0.0, 1e300)),
@@ -64,31 +64,48 @@ RULES: tuple[Rule, ...] = (
     rule("same_minimum", "exact", lambda x: (minimum(x, x), x)),
     rule("if_same", "exact", lambda p, x: (choose(p, x, x), x)),
     rule("if_not", "exact", lambda p, x, y: (choose(logical_not(p), x, y), choose(p, y, x))),
-    rule("if_if_then", "exact", lambda p, x, y, z: (choose(p, choose(p, x, y), z), choose(p, x, z))),
-    rule("if_if_else", "exact", lambda p, x, y, z: (choose(p, x, choose(p, y, z)), choose(p, x, z))),
     rule(
-        "guards_joined", "signs",
+        "if_if_then", "exact", lambda p, x, y, z: (choose(p, choose(p, x, y), z), choose(p, x, z))
+    ),
+    rule(
+        "if_if_else", "exact", lambda p, x, y, z: (choose(p, x, choose(p, y, z)), choose(p, x, z))
+    ),
+    rule(
+        "guards_joined",
+        "signs",
         lambda p, x, y: (choose(p, x, 0.0) + choose(p, 0.0, y), choose(p, x, y)),
     ),
     rule(
-        "guards_added", "signs",
+        "guards_added",
+        "signs",
         lambda p, x, y: (choose(p, x, 0.0) + choose(p, y, 0.0), choose(p, x + y, 0.0)),
     ),
     rule(
-        "guards_added_else", "signs",
+        "guards_added_else",
+        "signs",
         lambda p, x, y: (choose(p, 0.0, x) + choose(p, 0.0, y), choose(p, 0.0, x + y)),
     ),
     rule("negated_guard", "signs", lambda p, x: (-choose(p, x, 0.0), choose(p, -x, 0.0))),
     rule("negated_guard_else", "signs", lambda p, x: (-choose(p, 0.0, x), choose(p, 0.0, -x))),
     rule("where_same", "exact", lambda p, x: (where(p, x, x), x)),
-    rule("where_where_then", "exact", lambda p, x, y, z: (where(p, where(p, x, y), z), where(p, x, z))),
-    rule("where_where_else", "exact", lambda p, x, y, z: (where(p, x, where(p, y, z)), where(p, x, z))),
     rule(
-        "masks_joined", "signs",
+        "where_where_then",
+        "exact",
+        lambda p, x, y, z: (where(p, where(p, x, y), z), where(p, x, z)),
+    ),
+    rule(
+        "where_where_else",
+        "exact",
+        lambda p, x, y, z: (where(p, x, where(p, y, z)), where(p, x, z)),
+    ),
+    rule(
+        "masks_joined",
+        "signs",
         lambda p, x, y: (where(p, x, 0.0) + where(p, 0.0, y), where(p, x, y)),
     ),
     rule(
-        "masks_added", "signs",
+        "masks_added",
+        "signs",
         lambda p, x, y: (where(p, x, 0.0) + where(p, y, 0.0), where(p, x + y, 0.0)),
     ),
     rule("not_not", "exact", lambda p: (logical_not(logical_not(p)), p)),
@@ -108,7 +125,7 @@ RULES: tuple[Rule, ...] = (
 
 # Even and odd functions of one operand: `factor`, where signs travel, takes them from here.
 PARITY: tuple[Rule, ...] = (
-    rule("negated_squared", "exact", lambda x: ((-x) ** 2, x ** 2)),
+    rule("negated_squared", "exact", lambda x: ((-x) ** 2, x**2)),
     rule("cos_even", "exact", lambda x: (cos(-x), cos(x))),
     rule("cosh_even", "exact", lambda x: (cosh(-x), cosh(x))),
     rule("abs_even", "exact", lambda x: (abs_(-x), abs_(x))),

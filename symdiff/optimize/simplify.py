@@ -58,9 +58,7 @@ class Table:
         constant = bool(kinds) and (
             all(k is Const for k in kinds) or (top is If and kinds[0] is Const)
         )
-        rules = tuple(
-            [r for r in self.rules if kind(r.left) is top and may_match(r.left, kinds)]
-        )
+        rules = tuple([r for r in self.rules if kind(r.left) is top and may_match(r.left, kinds)])
         structure = tuple([entry for entry in self.structure if entry.concerns(top, kinds)])
         return (rules, structure, constant) if rules or structure or constant else None
 
@@ -157,8 +155,10 @@ class _Rewriting:
             for x in old.operands:
                 done.update((y, y) for y in x.operands)
             for x in new.operands:
-                if x not in done and isinstance(x, (Apply, If)) and all(
-                    y in done or not y.operands for y in x.operands
+                if (
+                    x not in done
+                    and isinstance(x, (Apply, If))
+                    and all(y in done or not y.operands for y in x.operands)
                 ):
                     done[x] = self.node(x)
             return with_operands(new, tuple([done.get(x, x) for x in new.operands]))

@@ -44,9 +44,7 @@ def stabilise(function: Function, options: Options) -> Function:
     return after.replace(requires=tuple(_still_required(function, after, mapping)))
 
 
-def _still_required(
-    before: Function, after: Function, mapping: dict[Expr, Expr]
-) -> list[Require]:
+def _still_required(before: Function, after: Function, mapping: dict[Expr, Expr]) -> list[Require]:
     """log(1 + exp(x)) could be asked for a positive argument; softplus(x) cannot."""
     kept: list[Require] = []
     for old, new in zip(before.requires, after.requires, strict=True):
@@ -65,18 +63,27 @@ def _strong(x: Expr, **_: Any) -> bool:
 STABLE: tuple[Rule, ...] = (
     rule("softplus", "real", lambda x: (log(1 + exp(x)), softplus(x)), over=(-700.0, 700.0)),
     rule("softplus_log1p", "real", lambda x: (log1p(exp(x)), softplus(x)), over=(-700.0, 700.0)),
-    rule("logaddexp", "real", lambda x, y: (log(exp(x) + exp(y)), logaddexp(x, y)), over=(-700.0, 700.0)),
+    rule(
+        "logaddexp",
+        "real",
+        lambda x, y: (log(exp(x) + exp(y)), logaddexp(x, y)),
+        over=(-700.0, 700.0),
+    ),
     rule("logaddexp_zero", "real", lambda x: (logaddexp(x, 0.0), softplus(x))),
     rule("log1mexp", "real", lambda x: (log(-expm1(x)), log1mexp(x)), over=(-700.0, 0.0)),
     rule("log1mexp_log1p", "real", lambda x: (log1p(-exp(x)), log1mexp(x)), over=(-700.0, 0.0)),
     rule("expm1", "real", lambda x: (exp(x) - 1, expm1(x)), over=(-700.0, 700.0)),
     rule("one_minus_exp", "real", lambda x: (1 - exp(x), -expm1(x)), over=(-700.0, 700.0)),
     rule("sigmoid", "real", lambda x: (1 / (1 + exp(-x)), sigmoid(x)), over=(-700.0, 700.0)),
-    rule("sigmoid_flipped", "real", lambda x: (1 / (1 + exp(x)), sigmoid(-x)), over=(-700.0, 700.0)),
-    rule("sigmoid_ratio", "real", lambda x: (exp(x) / (1 + exp(x)), sigmoid(x)), over=(-700.0, 700.0)),
+    rule(
+        "sigmoid_flipped", "real", lambda x: (1 / (1 + exp(x)), sigmoid(-x)), over=(-700.0, 700.0)
+    ),
+    rule(
+        "sigmoid_ratio", "real", lambda x: (exp(x) / (1 + exp(x)), sigmoid(x)), over=(-700.0, 700.0)
+    ),
     rule("one_minus_sigmoid", "real", lambda x: (1 - sigmoid(x), sigmoid(-x)), over=(-30.0, 700.0)),
     rule("log_sigmoid", "real", lambda x: (log(sigmoid(x)), -softplus(-x))),
-    rule("minus_minus", "exact", lambda x: (-(-x), x)),
+    rule("minus_minus", "exact", lambda x: (-(-x), x)),  # noqa: B002
     rule("xlogx", "real", lambda x: (x * log(x), xlogx(x)), _strong, over=(1e-300, 1e300)),
     rule("log1p", "real", lambda x: (log(1 + x), log1p(x)), over=(-1.0, 1e300)),
     rule("log1p_minus", "real", lambda x: (log(1 - x), log1p(-x)), over=(-1e300, 1.0)),
@@ -133,7 +140,7 @@ def _softmax(node: Apply) -> Expr | None:
     axes, keepdims = inner.attrs
     (x,) = e.operands
     whole = len(axes) == x.type.rank
-    if expanded and total.attrs[0] != axes or _is_shifted(x):  # type: ignore[attr-defined]
+    if (expanded and total.attrs[0] != axes) or _is_shifted(x):  # type: ignore[attr-defined]
         return None
     if not (expanded or keepdims or whole) or not axes:
         return None

@@ -213,7 +213,12 @@ def _sum(node: Apply) -> Expr | None:
             return sum_.build(source, attrs=(tuple(sorted(both)), False))
     if _of(x, full) and not keepdims and node.type.is_float:
         return _sum_of_fill(node, x.operands[0])
-    if _of(x, broadcast_to) and not keepdims and node.type.is_float and not x.operands[0].type.shape:
+    if (
+        _of(x, broadcast_to)
+        and not keepdims
+        and node.type.is_float
+        and not x.operands[0].type.shape
+    ):
         return _sum_of_fill(node, x.operands[0])
     return None
 
@@ -242,7 +247,11 @@ def _cast(node: Apply) -> Expr | None:
     (x,) = node.operands
     if x.type == node.type:
         return x
-    if isinstance(x, Const) and node.attrs == ("float64", True) and isinstance(x.value, (int, bool)):
+    if (
+        isinstance(x, Const)
+        and node.attrs == ("float64", True)
+        and isinstance(x.value, (int, bool))
+    ):
         value = float(x.value)
         return const(value, FLOAT) if int(value) == x.value else None
     if _of(x, cast) and x.type.dtype == node.type.dtype:

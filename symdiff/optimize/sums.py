@@ -38,7 +38,7 @@ def factored(atoms: Any, terms: list[Product], level: int = 0) -> Sum:
     while heap:
         rank, late, serial, f = heappop(heap)
         holders = [i for i in where[f] if live[i] is not None]
-        found = [live[i] for i in holders]
+        found = [t for i in holders if (t := live[i]) is not None]
         savings = _savings(f, found)
         if savings <= 0:
             continue

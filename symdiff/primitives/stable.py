@@ -16,7 +16,9 @@ from symdiff.primitives.row import Elementwise, Term, choose
 _LN2 = repr(math.log(2.0))
 
 
-def _stable(name: str, partial: Any, over: Domain, *, repeats: bool = True, **row: Any) -> Elementwise:
+def _stable(
+    name: str, partial: Any, over: Domain, *, repeats: bool = True, **row: Any
+) -> Elementwise:
     new = Elementwise(name, (partial,), over=(over,), **row)
     new.repeats = repeats  # type: ignore[attr-defined]
     return new
