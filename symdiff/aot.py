@@ -24,6 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from symdiff.codegen.literal import (
+    WIDTH,
     NotLiteralError,
     array_literal,
     dictionary,
@@ -249,7 +250,7 @@ def module_text(
         wrapped(f"__all__ = [{exported}]", "")
         + f'\n\nSYMDIFF_VERSION = "{version()}"\nSOURCE_HASH = "{main_hash}"\n'
         + dictionary("SOURCES", provenance.sources)
-        + f"OPTIONS = {quoted(provenance.options)}\n"
+        + f"OPTIONS = {_long(provenance.options)}\n"
     )
     return "\n".join(filter(None, head)) + "\n\n" + "\n\n".join(filter(None, [blocks, check]))
 
@@ -372,12 +373,24 @@ def _names(names: Sequence[str]) -> str:
     return f"[{', '.join(map(quoted, names))}]"
 
 
+def _long(text: str) -> str:
+    """A string's literal, in parts where it is long."""
+    if len(text) < WIDTH - 16:
+        return quoted(text)
+    parts = text.replace(" --", "\n --").split("\n")
+    return "(\n" + "".join(f"    {quoted(part)}\n" for part in parts) + ")"
+
+
 def _docstring(file_name: str, provenance: Provenance) -> str:
-    command = provenance.command.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    command = provenance.command.replace('"' * 3, "'" * 3)  # a docstring must not end early
+    if len(command) > WIDTH - 4:  # on lines of its own each option, as a shell takes it
+        command = command.replace(" --", " \\\n        --")
+    raw = "r" if "\\" in command else ""
     digest = provenance.sources.get(provenance.file, "")
     known = f" (SHA-256 {digest[:16]}...)" if digest else ""
     return (
-        f'"""Derivatives of {provenance.file}, written by symdiff {version()}. Not to be edited.\n'
+        f'{raw}"""Derivatives of {provenance.file}, written by symdiff {version()}. '
+        "Not to be edited.\n"
         f"\nGenerated from {provenance.file}{known} by\n\n    {command}\n\n"
         "It runs without symdiff. Check every derivative against finite differences with\n\n"
         f'    python {file_name} --check\n"""\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections import namedtuple
@@ -162,6 +163,26 @@ def test_large_constants_are_literals_shared_by_functions(
     expected = np.linspace(0.0, 1.0, 40) * np.cos(x)
     np.testing.assert_allclose(namespace["weighted_grad"](x), expected, rtol=1e-15)  # type: ignore[operator]
     assert max(map(len, text.splitlines())) <= 88
+    again = build(
+        Path(array.name), output, "-f", "weighted", "--arg", "x=float64[40]", "--check-stale"
+    )
+    assert again.exit_code == 0, again.output
+
+
+def test_a_long_command_is_wrapped_and_still_fresh(
+    array: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(array.parent)
+    output = Path("loss_grad.py")
+    assert build(Path(array.name), output, *LOSS).exit_code == 0
+    namespace: dict[str, object] = {"__name__": "module"}
+    text = output.read_text()
+    exec(text, namespace)
+    assert max(map(len, text.splitlines())) <= 88
+    doc = str(namespace["__doc__"])
+    assert "build array.py -o loss_grad.py \\\n        --function loss \\\n" in doc
+    assert build(Path(array.name), output, *LOSS, "--check-stale").exit_code == 0
+    assert build(Path(array.name), output, *LOSS[:-2], "--check-stale").exit_code == 1
 
 
 def test_provenance(scalar: Path, tmp_path: Path) -> None:
@@ -171,11 +192,12 @@ def test_provenance(scalar: Path, tmp_path: Path) -> None:
     exec(output.read_text(), namespace)
     assert namespace["SOURCE_HASH"] == file_hash(scalar)
     assert namespace["SYMDIFF_VERSION"] == symdiff.__version__
-    assert namespace["OPTIONS"] == "--function=line --wrt=w,b"
+    assert namespace["OPTIONS"] == "--function line --wrt w,b"
     assert set(namespace["__all__"]) == {"line", "line_grad"}  # type: ignore[arg-type]
     doc = str(namespace["__doc__"])
     assert "scalar.py" in doc
-    assert f"symdiff build {scalar} -o {output} --function=line --wrt=w,b" in doc
+    doc = doc.replace("\\\n        ", "")
+    assert f"symdiff build {scalar} -o {output} --function line --wrt w,b" in doc
 
 
 def test_the_same_build_gives_the_same_bytes(scalar: Path, tmp_path: Path) -> None:
@@ -191,6 +213,24 @@ def test_the_same_build_gives_the_same_bytes(scalar: Path, tmp_path: Path) -> No
         texts.add(output.read_bytes())
     assert len(texts) == 1
     assert b"\r" not in texts.pop()
+
+
+def test_the_recorded_command_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a file.py").write_text(
+        "def f(x, mode):\n    return x**2 if mode == 'a  --b' else x\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    output = Path("made.py")
+    assert build(Path("a file.py"), output, "-f", "f", "--arg", "mode='a  --b'").exit_code == 0
+    namespace: dict[str, object] = {"__name__": "module"}
+    exec(output.read_text(), namespace)
+    assert namespace["f_grad"](3.0, "a  --b") == 6.0  # type: ignore[operator]
+    (line,) = [x for x in str(namespace["__doc__"]).splitlines() if "symdiff build" in x]
+    before = output.read_bytes()
+    again = CliRunner().invoke(cli, shlex.split(line)[1:])
+    assert again.exit_code == 0 and output.read_bytes() == before
 
 
 # The check can fail.

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from symdiff import aot
+from symdiff.codegen.literal import quoted
 from symdiff.api import Derivative
 from symdiff.commands.arguments import Declared, parameters
 from symdiff.commands.console import with_progress
@@ -81,12 +82,12 @@ def build(
 
 def _options(wanted: Sequence[str], ask: Ask, declared: Declared) -> str:
     """What was asked, in one canonical form: modules are stale when it changes."""
-    parts = [f"--function={name}" for name in wanted]
-    parts += [ask.text] if ask.text else []
+    words = [word for name in wanted for word in ("--function", name)]
     given = {k: str(v) for k, v in declared.types.items()}
-    given |= {k: repr(v) for k, v in declared.static.items()}
-    parts += [shlex.quote(f"--arg={k}={v}") for k, v in sorted(given.items())]
-    return " ".join(parts)
+    given |= {k: quoted(v) if isinstance(v, str) else repr(v) for k, v in declared.static.items()}
+    words += ask.words
+    words += [word for k, v in sorted(given.items()) for word in ("--arg", f"{k}={v}")]
+    return shlex.join(words)
 
 
 def _jobs(

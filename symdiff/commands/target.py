@@ -41,20 +41,17 @@ class Ask:
         return bool(self.wrt or self.mode or self.kind or self.order != 1 or self.value)
 
     @property
-    def text(self) -> str:
-        """The options in one canonical form."""
-        parts = [
-            f"--wrt={self.wrt}" if self.wrt else "",
-            f"--kind={self.kind}" if self.kind else "",
-        ]
-        parts += [f"--mode={self.mode}" if self.mode else ""]
-        parts += [
-            f"--order={self.order}" if self.order != 1 else "",
-            "--value" if self.value else "",
-        ]
-        parts += ["" if self.options.optimize else "--no-optimize"]
-        parts += ["--simplify" if self.options.simplify else ""]
-        return " ".join(filter(None, parts))
+    def words(self) -> list[str]:
+        """The options as they are written, in one order."""
+        named = (("--wrt", self.wrt), ("--kind", self.kind), ("--mode", self.mode))
+        words = [word for option, value in named if value for word in (option, value)]
+        words += ["--order", str(self.order)] if self.order != 1 else []
+        flags = (
+            ("--value", self.value),
+            ("--no-optimize", not self.options.optimize),
+            ("--simplify", self.options.simplify),
+        )
+        return words + [flag for flag, on in flags if on]
 
 
 def derivative_options(command: Callable[..., Any]) -> Callable[..., Any]:
