@@ -119,7 +119,8 @@ class Derivative:
             except SymdiffError as error:  # the compiler's own frames tell the user nothing
                 raise error.with_traceback(None) from None
             self._compiled[key] = found
-            if not kwargs and args and all(type(a) is float for a in args):
+            plainly = all(k == "f" for k in keys[: len(plain)])
+            if not kwargs and args and plainly and all(type(a) is float for a in args):
                 if not (count and any(r.many for r in self._seeded)):
                     self._arity, self._on_floats = len(args), found[1]
         self._last, run = found

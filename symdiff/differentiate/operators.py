@@ -18,7 +18,7 @@ from symdiff.differentiate.matrix import hessian_entries, jacobian_entries
 from symdiff.differentiate.reverse import pullback
 from symdiff.errors import IllTypedError, NotConnectedError, UnknownNameError
 from symdiff.ir.expr import Expr, Var, const, var
-from symdiff.ir.function import Function, Param
+from symdiff.ir.function import Function, Param, Require
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.types import Type, show_shape
 from symdiff.ir.walk import depends_on, substitute
@@ -59,13 +59,16 @@ class _Derivation:
                     span=function.span,
                 )
             self.outputs, self.aux = self.outputs
+        # Parameters get the total derivative, also through a local that `wrt` names beside them.
+        self.closing = _resolved(dict(self.definitions.values()))
+        self.local = [v for v in self.wrt if v in self.closing]
         self._check_connected()
 
     # What `wrt` means.
 
     def _wanted(self) -> tuple[str | int, ...]:
         wrt = self.request.wrt
-        floats = [p.name for p in self.function.params if _floats(p.tree)]
+        floats = [p.name for p in self.function.params if p.seed < 0 and _floats(p.tree)]
         if wrt == (ALL,):
             return tuple(floats)
         if wrt is not None:
@@ -159,11 +162,12 @@ class _Derivation:
                 return self._finish(self._with_aux((value, self._answer(grads))), params)
             case "hvp":
                 tangents, params = self._seeds("d_", [(i.name, i.tree) for i in self.inputs])
-                return self._finish(map_tree(self._tangent(tangents), self._grads()), params)
+                product = map_tree(self._tangent(tangents), self._grads())
+                product = (product, self.aux) if request.has_aux else product
+                return self._finish(product, params)
             case "jacobian":
-                rows = map_tree(lambda out: self._answer(jacobian_entries(
-                    out, self.wrt, request.mode, self.names, expressions(value)
-                )) if isinstance(out, Expr) else None, value)  # fmt: skip
+                rows = map_tree(self._jacobian_row, value)
+                rows = (rows, self.aux) if request.has_aux else rows
                 return self._finish((value, rows) if request.value else rows)
             case "hessian":
                 grads = self._reverse([self._scalar()], [const(1.0, _seed_type(value))])
@@ -172,11 +176,20 @@ class _Derivation:
                 )
                 by_input = dict(zip(self.wrt, entries, strict=True))
                 rows = self._answer({x: self._answer(by_input[x]) for x in self.wrt})
+                rows = (rows, self.aux) if request.has_aux else rows
                 return self._finish((value, rows) if request.value else rows)
             case "primal":
                 return self.function
             case _:
                 assert_never(request.kind)
+
+    def _jacobian_row(self, out: Tree) -> Tree:
+        if not isinstance(out, Expr):
+            return None
+        outputs, entries = expressions(self.outputs), {}
+        for (result,), wrt in self._groups([out]):
+            entries.update(jacobian_entries(result, wrt, self.request.mode, self.names, outputs))
+        return self._answer(entries)
 
     def _with_aux(self, pair: tuple[Tree, Tree]) -> Tree:
         return (*pair, self.aux) if self.request.has_aux else pair
@@ -208,10 +221,27 @@ class _Derivation:
         return self._answer(self._reverse([out], [const(1.0, _seed_type(out))]))
 
     def _reverse(self, outputs: Sequence[Expr], cotangents: Sequence[Expr]) -> dict[Expr, Any]:
-        adjoints, every = pullback(outputs, cotangents, self.wrt)
-        for node, adjoint in every.items():
-            self._name(adjoint, node)
-        return dict(zip(self.wrt, adjoints, strict=True))
+        found: dict[Expr, Any] = {}
+        for results, wrt in self._groups(outputs):
+            adjoints, every = pullback(results, cotangents, wrt)
+            for node, adjoint in every.items():
+                self._name(adjoint, node)
+            found.update(zip(wrt, adjoints, strict=True))
+        return found
+
+    def _groups(self, outputs: Sequence[Expr]) -> list[tuple[list[Expr], list[Expr]]]:
+        """(results, what to differentiate them by): locals opened for the one, closed for the other."""
+        others = [v for v in self.wrt if v not in self.local]
+        if not self.local:
+            return [(list(outputs), others)]
+        groups: list[tuple[list[Expr], list[Expr]]] = []
+        for opened in self.local:
+            others_closed = dict(self.definitions.values())
+            del others_closed[opened]
+            groups.append((substitute(outputs, _resolved(others_closed)), [opened]))
+        if others:
+            groups.append((substitute(outputs, self.closing), others))
+        return groups
 
     def _tangent(self, tangents: dict[Expr, Expr]) -> Any:
         cache: dict[Expr, Expr | None] = {}
@@ -240,6 +270,7 @@ class _Derivation:
         taken = {v.name for v in self.function.variables} | {p.name for p in self.function.params}
         seeds: dict[Expr, Expr] = {}
         params: list[Param] = []
+        number = 1 + max((p.seed for p in self.function.params), default=-1)
         for name, tree in trees:
             fresh = prefix + name
             while fresh in taken:
@@ -256,7 +287,7 @@ class _Derivation:
                 seeds.setdefault(leaf, new)
                 return new
 
-            params.append(Param(fresh, map_tree(seed, tree)))
+            params.append(Param(fresh, map_tree(seed, tree), seed=number))
         return seeds, params
 
     def _output_name(self) -> str:
@@ -277,17 +308,29 @@ class _Derivation:
 
     def _finish(self, result: Tree, params: Sequence[Param] = ()) -> Function:
         """The derivative as a function; local variables opened for `wrt` are defined again."""
-        closed = {v: value for v, value in self.definitions.values()}
+        closed = self.closing
         names = {node: name for node, name in self.names.items()}
+        requires = self.function.requires
         if closed:
+            requires = tuple(
+                Require(*substitute([r.fails, r.by], closed), r.error, r.message) for r in requires
+            )
             exprs = expressions(result)
             new = dict(zip(exprs, substitute(exprs, closed), strict=True))
             result = map_tree(lambda leaf: new.get(leaf, leaf) if isinstance(leaf, Expr) else leaf, result)
             keys = list(names)
             names = dict(zip(substitute(keys, closed), names.values(), strict=True))
         return self.function.replace(
-            params=(*self.function.params, *params), result=result, names=names
+            params=(*self.function.params, *params), result=result, names=names, requires=requires
         )
+
+
+def _resolved(definitions: dict[Expr, Expr]) -> dict[Expr, Expr]:
+    """Each opened local's value in terms of arguments alone."""
+    values = dict(definitions)
+    for _ in definitions:  # one may be defined by another, in a chain no longer than this
+        values = dict(zip(values, substitute(values.values(), values), strict=True))
+    return values
 
 
 def _floats(tree: Tree) -> bool:

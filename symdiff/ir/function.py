@@ -18,12 +18,16 @@ _EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter; `tree` holds its `Var`s, or its static value."""
+    """One parameter; `tree` holds its `Var`s, or its static value.
+
+    seed: of a tangent or cotangent, the number of the operator that added it; -1 for the user's own.
+    """
 
     name: str
     tree: Tree
     default: str | None = None  # source of the default value, where it is a plain number
     kind: str = "plain"  # plain | keyword | star | starstar: how it stands in the signature
+    seed: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import types
 from typing import Any
 
 from symdiff.errors import IllTypedError, SourceError, UnsupportedError
-from symdiff.ir.expr import Expr
+from symdiff.ir.expr import Apply, Expr
+from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
 from symdiff.parse.builtins import BUILTINS, Lazy
 from symdiff.parse.containers import items_of
@@ -18,6 +19,7 @@ from symdiff.parse.frame import Evaluation, Frame, Step, handles
 from symdiff.parse.source import FunctionNode, definition_of
 from symdiff.parse.statements import PassThrough, block, result_of
 from symdiff.parse.values import from_python, is_static
+from symdiff.primitives.elementary import cast
 from symdiff.primitives.spell import BoundMethod, call_method, is_pure, spelled
 
 MAX_DEPTH = 5_000
@@ -78,7 +80,7 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
             return (yield result.run(lambda f, a: call(frame, f, a, {}, node)))
         if isinstance(result, list) and callee is list:
             context.born(result)
-        return result
+        return _noting_cast(frame, result, node)
     if callee is functools.partial:
         return functools.partial(*args, **kwargs)
     if getattr(callee, "__symdiff_detach__", False):
@@ -92,7 +94,7 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
     if hasattr(callee, "__symdiff_derivative__"):
         return (yield _nested(frame, callee.__symdiff_derivative__, args, kwargs, node))
     if isinstance(callee, BoundMethod):
-        return call_method(callee, args, kwargs)
+        return _noting_cast(frame, call_method(callee, args, kwargs), node)
     if isinstance(callee, Method):
         return (yield call(frame, callee.function, [callee.owner, *args], kwargs, node))
     if isinstance(callee, ContainerMethod):
@@ -133,6 +135,14 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
         hint="write it with functions that `symdiff primitives` lists, or give it a derivative "
         "with @symdiff.rule",
     )
+
+
+def _noting_cast(frame: Frame, result: Any, node: ast.AST) -> Any:
+    """Remember a cast to integers or booleans as a place that cuts the derivative."""
+    if isinstance(result, Apply) and result.op is cast and not result.type.differentiable:
+        what = f"the cast to {result.type.dtype}"
+        frame.context.cuts.append(Cut(result, what, frame.span(node)))
+    return result
 
 
 def _hashable(value: Any) -> bool:

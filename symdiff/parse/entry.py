@@ -16,6 +16,7 @@ from symdiff.ir.types import dim_symbols
 from symdiff.ir.walk import substitute, topological
 from symdiff.parse import calls, containers, expressions as _expressions, statements
 from symdiff.parse.calls import body_of, closure_variables
+from symdiff.parse.custom import custom_call
 from symdiff.parse.frame import Context, Frame, run
 from symdiff.parse.source import definition_of
 from symdiff.parse.values import from_python
@@ -46,7 +47,11 @@ def parse(
     frame.env.update({k: from_python(v) for k, v in bound.items()})
     frame.env.update(map_tree_values(arguments))
     try:
-        value = run(frame, body_of(frame, definition.node))
+        rule = getattr(plain, "__symdiff_rule__", None)
+        if rule is None:
+            value = run(frame, body_of(frame, definition.node))
+        else:  # its own derivative, as where it is called
+            value = run(frame, custom_call(frame, plain, rule, list(frame.env.values()), {}))
     except RecursionError:
         raise UnsupportedError(
             f"{plain.__name__} is nested too deeply for Python's own parser",
@@ -128,6 +133,12 @@ def _leaf(value: Any) -> Any:
 
 
 def _check_result(result: Tree, name: str, span: Any) -> None:
+    if any(node.type.is_complex for node in topological(expressions(result))):
+        raise UnsupportedError(
+            f"{name} computes with complex numbers, which are not supported",
+            span=span,
+            hint="write it with real and imaginary parts",
+        )
     for leaf in leaves(result):
         if not isinstance(leaf, Expr) and leaf is not None and not isinstance(leaf, str):
             raise UnsupportedError(

@@ -16,8 +16,8 @@ from symdiff.ir.tree import Record, Tree, record_fields
 def spread(name: str, params: Sequence[Param], seeds: Sequence[tuple[Any, bool]]) -> list[Any]:
     """The values of the generated function's last parameters, from the vectors of a call."""
     values: list[Any] = []
-    for seed, many in seeds:
-        count = len(params) - len(values) - (len(seeds) - 1) if many else 1
+    for number, (seed, many) in enumerate(seeds):
+        count = sum(p.seed == number for p in params)
         if many and (not isinstance(seed, (tuple, list)) or len(seed) != count):
             raise IllTypedError(f"{name}: the last argument must be a tuple of {count} vectors")
         values.extend(seed if many else [seed])

@@ -68,19 +68,19 @@ def _key(value: Any) -> Hashable:
 
 
 def _array(name: str, value: np.ndarray | np.generic, declared: Type | None = None) -> Described:
-    """Sizes are symbols but for those of one, and those that a declaration makes known."""
+    """Sizes are symbols but for those of 0 and 1, and those that a declaration makes known."""
     dtype = dtype_name(value.dtype, name)
-    ones = tuple(n == 1 for n in value.shape)
-    known: tuple[Any, ...] = (None,) * len(ones)
-    if declared is not None and declared.rank == len(ones):
+    few = tuple(min(n, 2) for n in value.shape)
+    known: tuple[Any, ...] = (None,) * len(few)
+    if declared is not None and declared.rank == len(few):
         known = tuple(d if isinstance(d, int) else None for d in declared.shape)
         if any(k is not None and k != n for k, n in zip(known, value.shape, strict=True)):
             raise IllTypedError(f"{name} has shape {value.shape}, but is declared as {declared}")
     shape = tuple(
-        1 if one else symbol(f"{name}.shape[{axis}]") if k is None else k
-        for axis, (one, k) in enumerate(zip(ones, known, strict=True))
+        n if n < 2 else symbol(f"{name}.shape[{axis}]") if k is None else k
+        for axis, (n, k) in enumerate(zip(few, known, strict=True))
     )
-    return (dtype, *ones), var(name, Type(dtype, shape)), value
+    return (dtype, *few), var(name, Type(dtype, shape)), value
 
 
 def dtype_name(dtype: np.dtype[Any], name: str) -> DType:
