@@ -406,7 +406,7 @@ def params(cases: list[Any]) -> list[Any]:
 @pytest.mark.parametrize("known", [False, True], ids=["symbolic", "known"])
 @pytest.mark.parametrize(("f", "args"), [p for group in GROUPS for p in params(group)])
 def test_function(f: Any, args: list[Any], known: bool) -> None:
-    check(f, *args, known=known)
+    check(f, *args, known=known, second=not known)
 
 
 @pytest.mark.parametrize(("f", "args"), params(KNOWN))

@@ -152,7 +152,9 @@ def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
     if static and step in (None, 1):
         from_front = start is None or start >= 0
         if from_front and (stop is None or stop < 0):
-            return dim_add(dim, -(start or 0), stop or 0)
+            less = (start or 0) - (stop or 0)
+            # A symbol is a size of two or more (see `least_size`).
+            return dim_add(dim, -less) if less <= 2 else symbol(f"max({dim} - {less}, 0)")
     if static and start is None and stop is None and step == -1:
         return dim
     if static and step in (None, 1):
