@@ -6,6 +6,7 @@ import ast
 import gc
 import importlib
 import inspect
+import os
 import platform
 import statistics
 import time
@@ -129,3 +130,8 @@ def environment(*peers: str) -> None:
         except PackageNotFoundError:
             print(f", {name} not installed", end="")
     print()
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > 0.5 * cores:
+        print(
+            f"The machine is busy (load {load:.1f} on {cores} cores): times are not to be trusted."
+        )
