@@ -9,6 +9,7 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record, is_container
+from symdiff.ir.types import Dim, Shape
 from symdiff.parse.frame import Unbound
 from symdiff.primitives.elementary import detach
 from symdiff.primitives.row import choose
@@ -68,7 +69,7 @@ def join(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
         a, b = to_expr(then), to_expr(orelse)
         if a is b:
             return a
-        if a.type.shape != b.type.shape:
+        if not _may_be_equal(a.type.shape, b.type.shape):
             raise IllTypedError(
                 f"the two branches give {what} different shapes: {a.type} and {b.type}"
             )
@@ -79,6 +80,17 @@ def join(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
     except Exception:
         pass
     return Unbound("is different things on the two sides of a branch that is taken at run time")
+
+
+def _may_be_equal(a: Shape, b: Shape) -> bool:
+    """Whether two shapes can be the same at run time: a symbol is never 0 or 1."""
+
+    def fits(m: Dim, n: Dim) -> bool:
+        if isinstance(m, int) and isinstance(n, int):
+            return m == n
+        return m == n or (m not in (0, 1) and n not in (0, 1))
+
+    return len(a) == len(b) and all(map(fits, a, b))
 
 
 def _join_containers(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
