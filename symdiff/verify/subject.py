@@ -31,6 +31,10 @@ class Arguments:
     bound: inspect.BoundArguments
     seeds: tuple[tuple[tuple[str, ...], tuple[Any, ...], bool], ...] = ()
 
+    def has(self, name: str) -> bool:
+        """Whether there is an argument of that name."""
+        return name in self.bound.arguments or any(name in names for names, _, _ in self.seeds)
+
     def value(self, name: str) -> Any:
         """The argument of that name. Raises KeyError where there is none."""
         for names, values, _ in self.seeds:
@@ -72,7 +76,7 @@ class Subject:
         self.function = function
         self.arguments = arguments
         self.pick = pick
-        self.local: dict[str, Overridden] = {}
+        self.local = self._overridden(wrt)
         self.values = [self._value(name) for name in wrt]
         self.wrt = list(wrt)
         self.leaves = [leaf for v in self.values for leaf in trees.leaves(v)]
@@ -80,21 +84,26 @@ class Subject:
         self.widened = self._any_single() and self._accepts_double()
         self.base = self.result([trees.reals(x).reshape(np.shape(x)) for x in self.leaves])
 
-    def _value(self, name: str) -> Any:
-        try:
-            return self.arguments.value(name)
-        except KeyError:
-            pass
+    def _overridden(self, wrt: Sequence[str]) -> Overridden | None:
+        """The function with its local variables under control, where `wrt` names some."""
+        local = [name for name in wrt if not self.arguments.has(name)]
+        if not local:
+            return None
         if not inspect.isroutine(self.function):
             raise UnsupportedError(
-                f"differences with respect to the local variable {name} need the function itself",
+                f"differences with respect to the local variable {local[0]} need the function "
+                "itself",
                 hint="check the derivative of first order",
             )
-        local = Overridden(self.function, name)
-        self.function = local
-        self.arguments.call(local, {}, trees.copied)
-        self.local[name] = local
-        return local.value
+        overridden = Overridden(self.function, local)
+        self.arguments.call(overridden.measure, {}, trees.copied)
+        self.function = overridden
+        return overridden
+
+    def _value(self, name: str) -> Any:
+        if self.local is not None and name in self.local.values:
+            return self.local.values[name]
+        return self.arguments.value(name)
 
     # float32: a finite difference in float32 is good for two digits, so it is taken in float64.
 
@@ -130,8 +139,8 @@ class Subject:
             count = len(trees.leaves(tree))
             new = trees.rebuild(tree, moved[at : at + count])
             at += count
-            if name in self.local:
-                self.local[name].replacement = new
+            if self.local is not None and name in self.local.values:
+                self.local.replacements[name] = new
             else:
                 changed[name] = new
         convert = self._wide if self.widened else trees.copied
