@@ -42,8 +42,6 @@ def both(partials: Partials) -> tuple[Partials, Partials]:
     return partials, partials
 
 
-
-
 def _remainder(x: Any, y: Any) -> Any:
     return x - y * mpmath.floor(x / y)
 
@@ -93,8 +91,6 @@ def _k(order: int, scaled: bool = False) -> Callable[[Any], Any]:
         return mpmath.besselk(order, x) * (mpmath.exp(x) if scaled else 1)
 
     return value
-
-
 
 
 def _radians(x: Any) -> Any:
@@ -154,14 +150,16 @@ REFERENCES: dict[str, Reference] = {
     "exp2": Reference(lambda x: mpmath.power(2, x)),
     "expm1": Reference(mpmath.expm1),
     "log": Reference(mpmath.log, singular={(0.0,): (ValueError, (INF,))}),
-    "log2": Reference(lambda x: mpmath.log(x) / mpmath.log(2), singular={(0.0,): (ValueError, (INF,))}),
+    "log2": Reference(
+        lambda x: mpmath.log(x) / mpmath.log(2), singular={(0.0,): (ValueError, (INF,))}
+    ),
     "log10": Reference(mpmath.log10, singular={(0.0,): (ValueError, (INF,))}),
     "log1p": Reference(mpmath.log1p, singular={(-1.0,): (ValueError, (INF,))}),
     "sqrt": Reference(mpmath.sqrt, singular={(0.0,): both((INF,)), (-1.0,): (ValueError, None)}),
     "cbrt": Reference(
         lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), singular={(0.0,): both((INF,))}
     ),
-    "abs": Reference(abs, singular={(0.0,): both((0.0,)), (-0.0,): both((0.0,))}),
+    "abs": Reference(abs, singular={(0.0,): both((0.0,))}),
     "fabs": Reference(abs, singular={(0.0,): both((0.0,))}),
     "erf": Reference(mpmath.erf),
     "erfc": Reference(mpmath.erfc),
@@ -286,8 +284,6 @@ REFERENCES: dict[str, Reference] = {
     "bessel_i": Reference(_i(1), attrs=(1,), singular={(0.0,): both((0.5,))}),
     "numpy_i0": Reference(_i(0)),
 }  # fmt: skip
-
-
 
 
 # Rows that are locally constant: value at some operands; their derivative is 0.

@@ -73,7 +73,10 @@ def compiled(
             (found,), _ = pullback([value], [seed], [x])
         value = zero_of(operand_type(flavour)) if found is None else found
     function = Function(
-        "derivative", tuple(Param(v.name, v) for v in (*params, *seeds)), value, requires=needs  # type: ignore[attr-defined]
+        "derivative",
+        tuple(Param(v.name, v) for v in (*params, *seeds)),
+        value,
+        requires=needs,  # type: ignore[attr-defined]
     )
     for _, run in (*ERASE, *PASSES):
         function = run(function, DEFAULT)

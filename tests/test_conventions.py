@@ -37,7 +37,9 @@ def holds(f: Callable[..., Any], args: tuple[float, ...], *expected: float | Non
             np.testing.assert_array_equal(got, want, err_msg=f"argument {i}")
 
 
-def holds_for_arrays(f: Callable[..., Any], args: tuple[float, ...], *expected: float | None) -> None:
+def holds_for_arrays(
+    f: Callable[..., Any], args: tuple[float, ...], *expected: float | None
+) -> None:
     """The same for arrays, elementwise, and for NumPy's scalars."""
     arrays = tuple(np.full(3, x) for x in args)
     for i, want in enumerate(expected):
@@ -125,9 +127,7 @@ def test_where_of_one_number() -> None:
 
 def test_second_derivatives_stay_guarded() -> None:
     x = np.array([-1.0, 0.0, 2.0])
-    np.testing.assert_array_equal(
-        symdiff.hessian(where_below_sum)(x), np.diag([0.0, 0.0, -0.25])
-    )
+    np.testing.assert_array_equal(symdiff.hessian(where_below_sum)(x), np.diag([0.0, 0.0, -0.25]))
 
 
 def ternary(x: float, on: float) -> float:

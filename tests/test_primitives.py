@@ -25,8 +25,9 @@ ARRAY_ROWS = {
         "convolve", "sum", "mean", "max", "min", "logsumexp", "prod", "var", "std", "norm",
         "power_norm", "det", "logabsdet", "others", "cumprod_tangent", "cumprod_adjoint",
         "cumprod", "sort", "take_along_axis", "median", "trace", "kron", "cross", "inv", "solve",
-        "cholesky", "cofactors", "eye", "arange", "size", "axis_size", "any", "all", "count_nonzero", "argmax",
-        "argmin", "argsort", "searchsorted", "detsign", "round", "isclose", "allclose",
+        "cholesky", "cofactors", "interp", "eye", "arange", "size", "axis_size", "any", "all",
+        "count_nonzero", "argmax", "argmin", "argsort", "searchsorted", "detsign", "round",
+        "isclose", "allclose",
         "array_equal",
     },
     "tests/test_special.py": {"scipy_logsumexp", "softmax", "log_softmax", "math_isclose"},
@@ -46,7 +47,9 @@ def needs(name: str) -> None:
 
 
 def reference_of(name: str) -> Reference:
-    assert name in REFERENCES, f"the row {name!r} has no reference: add one to tests/mp_reference.py"
+    assert name in REFERENCES, (
+        f"the row {name!r} has no reference: add one to tests/mp_reference.py"
+    )
     return REFERENCES[name]
 
 
@@ -61,7 +64,9 @@ def random_points(name: str, row: Primitive, reference: Reference, flavour: Flav
         if i in reference.fixed:
             continue
         values = sample(domain, override, rng)
-        columns.append(np.float32(values).astype(float).tolist() if flavour == "float32" else values)
+        columns.append(
+            np.float32(values).astype(float).tolist() if flavour == "float32" else values
+        )
     return columns
 
 
@@ -114,7 +119,9 @@ def test_derivatives(name: str, flavour: Flavour, order: int) -> None:
             if kind == flavour:  # SciPy's polygamma is float64 whatever it is given
                 assert got.dtype == flavour, steps
             assert got.shape == want.shape, steps
-        np.testing.assert_allclose(got, want, rtol=relative, atol=relative * 1e-2, err_msg=str(steps))
+        np.testing.assert_allclose(
+            got, want, rtol=relative, atol=relative * 1e-2, err_msg=str(steps)
+        )
 
 
 SINGULAR = [
@@ -174,15 +181,19 @@ def test_values_of_discrete_rows(name: str) -> None:
         if flavour == "float32":
             continue
         whole = isinstance(points[0][0], int)
-        kind = (INT if whole else FLOAT) if flavour == "python" else Type(
-            "int" if whole else "float64", (1,)
+        kind = (
+            (INT if whole else FLOAT)
+            if flavour == "python"
+            else Type("int" if whole else "float64", (1,))
         )
         operands = [var(f"x{i}", kind) for i in range(len(points[0]))]
         result = row.build(*operands)
         if not whole:
             seed = const(1.0, FLOAT)
             assert pullback([result], [seed], operands)[0] == [None] * len(operands)
-        made = emitted(Function("value", tuple(Param(v.name, v) for v in operands), result), DEFAULT)
+        made = emitted(
+            Function("value", tuple(Param(v.name, v) for v in operands), result), DEFAULT
+        )
         run = load(made.module, made.name, made.bindings)
         for point in points:
             given = point if flavour == "python" else [np.array([x]) for x in point]

@@ -1,4 +1,4 @@
-"""Spellings: every function of `math` and the supported ones of `scipy.special`, as users write them."""
+"""Every function of `math` and the supported ones of `scipy.special`, as users write them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_functions_of_math(name: str) -> None:
 
 
 def test_functions_of_whole_numbers_are_static() -> None:
-    f = written("def f(x):\n    return math.comb(5, 2) * x + math.factorial(3) * x + math.gcd(4, 6)\n")
+    f = written(
+        "def f(x):\n    return math.comb(5, 2) * x + math.factorial(3) * x + math.gcd(4, 6)\n"
+    )
     assert symdiff.grad(f)(1.0) == 16.0
     g = written("def f(x, n):\n    return math.factorial(n) * x\n")
     with pytest.raises(symdiff.SymdiffError, match="factorial"):
@@ -152,7 +154,9 @@ def test_module_with_helpers_stands_alone(tmp_path: Any) -> None:
 
 
 def test_a_helper_is_not_shadowed_by_a_local_variable() -> None:
-    f = written("def f(x):\n    _polygamma = math.lgamma(x) * x\n    return _polygamma * _polygamma\n")
+    f = written(
+        "def f(x):\n    _polygamma = math.lgamma(x) * x\n    return _polygamma * _polygamma\n"
+    )
     value, slope = symdiff.value_and_grad(f)(2.5)
     assert value == pytest.approx(f(2.5), rel=1e-15)
     assert slope == pytest.approx(difference(f, 2.5), rel=1e-9)
@@ -240,7 +244,7 @@ NORMALISED = {
 def test_sums_of_exponentials(name: str) -> None:
     keep = ", keepdims=True" if name == "logsumexp" else ""
     f = written(f"def f(x, w):\n    return np.sum(w * special.{name}(x, axis=-1{keep}) ** 2)\n")
-    g = written(f"def f(x, w):\n    return np.sum(w * own(x) ** 2)\n", own=NORMALISED[name])
+    g = written("def f(x, w):\n    return np.sum(w * own(x) ** 2)\n", own=NORMALISED[name])
     rng = np.random.default_rng(3)
     x, w, v = rng.standard_normal((3, 2, 4))
     assert symdiff.value_and_grad(f)(x, w)[0] == pytest.approx(g(x, w), rel=1e-13)

@@ -1,7 +1,7 @@
 """Checks for what the primal demands of its arguments: which are needed, and where they stand.
 
-    log(x)  ->  1.0 / x            needs   if x <= 0.0: raise ValueError("math domain error")
-    a / x   ->  -a / x**2          needs nothing: it divides by x itself
+log(x)  ->  1.0 / x            needs   if x <= 0.0: raise ValueError("math domain error")
+a / x   ->  -a / x**2          needs nothing: it divides by x itself
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ def early(function: Function) -> list[Expr]:
         divided = _divisors(certain, sums=True)
         for require in function.requires:
             by = require.by
-            if require.always and require.error == "ValueError" and by in certain:
-                if any(x in divided for x in by.operands):
-                    found.append(by)
+            certain_to_raise = require.always and require.error == "ValueError" and by in certain
+            if certain_to_raise and any(x in divided for x in by.operands):
+                found.append(by)
     return found
 
 

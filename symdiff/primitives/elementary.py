@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from symdiff.ir.expr import Const
-from symdiff.ir.expr import Apply
+from symdiff.ir.expr import Apply, Const
 from symdiff.ir.types import INT
 from symdiff.primitives.arithmetic import nonzero, pole
 from symdiff.primitives.domain import ABOVE_MINUS_ONE, ABOVE_ONE, POSITIVE, REALS, UNIT, Domain
@@ -258,7 +257,7 @@ def _where_result(attrs: Any, types: Any) -> Any:
 
 
 class Where(Elementwise):
-    """`np.where`: the mask *guards* the adjoint, so a masked-out inf or nan contributes exactly 0."""
+    """`np.where`: the mask *guards* the adjoint: a masked-out inf or nan contributes exactly 0."""
 
     def pushforward(self, node: Any, tangents: Any) -> Any:
         from symdiff.primitives.row import fit, zero_of

@@ -20,6 +20,7 @@ from symdiff.primitives import elementary as el
 from symdiff.primitives import scalars as sc
 from symdiff.primitives import special as sp
 from symdiff.primitives.api_common import is_dynamic
+from symdiff.primitives.arrays import matmul, sum_
 from symdiff.primitives.row import Primitive
 from symdiff.primitives.spell import (
     Spelling,
@@ -118,11 +119,8 @@ def _numbers(values: Any, function: str) -> list[Expr]:
 
 @_spells(math.fsum)
 def fsum(values: Any) -> Any:
-    if isinstance(values, Expr) and values.type.rank == 1:
-        if not isinstance(values.type.shape[0], int):  # any size: NumPy's pairwise sum
-            from symdiff.primitives.arrays import sum_
-
-            return weak(sum_.build(values, attrs=((-1,), False)))
+    if isinstance(values, Expr) and values.type.rank == 1 and values.type.shape[0] != 1:
+        return weak(sum_.build(values, attrs=((-1,), False)))  # NumPy's pairwise sum
     items = _numbers(values, "math.fsum")
     return sc.fsum.build(*items) if items else 0.0
 
@@ -150,8 +148,6 @@ if sys.version_info >= (3, 12):
     @_spells(math.sumprod)
     def sumprod(p: Any, q: Any) -> Any:
         if isinstance(p, Expr) and isinstance(q, Expr) and p.type.rank == q.type.rank == 1:
-            from symdiff.primitives.arrays import matmul
-
             return weak(matmul.build(p, q))
         a, b = _numbers(p, "math.sumprod"), _numbers(q, "math.sumprod")
         if len(a) != len(b):
@@ -227,7 +223,7 @@ def i0(x: Any) -> Expr:
 
 @spells(np.real, np.conjugate, method="conj")
 def real(x: Any) -> Expr:
-    """The real part or conjugate of a real number: itself. Raises IllTypedError for complex ones."""
+    """The real part or conjugate of a real number: itself. Complex ones are refused."""
     e = strong(to_expr(x))
     if e.type.is_complex:
         raise UnsupportedError(

@@ -86,7 +86,9 @@ fraction = Elementwise(
     "fraction", (lambda x, y: 1.0,), over=(REALS,), math="math.modf({0})[0]",
     numpy="np.modf({0})[0]",
 )
-whole = Discrete("whole", lambda attrs, types: types[0], numpy="np.trunc({0})", math="math.modf({0})[1]")
+whole = Discrete(
+    "whole", lambda attrs, types: types[0], numpy="np.trunc({0})", math="math.modf({0})[1]"
+)
 mantissa = Elementwise(
     "mantissa", (lambda x, y: ldexp(1.0, -exponent(x)),), over=(REALS.without(0.0),),
     math="math.frexp({0})[0]", numpy="np.frexp({0})[0]",

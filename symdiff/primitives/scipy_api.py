@@ -21,8 +21,9 @@ from symdiff.primitives.spell import Spelling, strong, to_expr
 
 # SciPy's name of each row, where it is not the row's own.
 _NAMES: dict[str, Primitive] = {
-    "psi": sp.digamma, "gammaln": sp.lgamma, "softplus": sp.scipy_softplus, "jn": sp.jv, "kn": sp.kv,
-    "yn": sp.yv, "cbrt": el.cbrt, "exp2": el.exp2, "expm1": el.expm1, "log1p": el.log1p,
+    "psi": sp.digamma, "gammaln": sp.lgamma, "softplus": sp.scipy_softplus, "jn": sp.jv,
+    "kn": sp.kv, "yn": sp.yv, "cbrt": el.cbrt, "exp2": el.exp2, "expm1": el.expm1,
+    "log1p": el.log1p,
     "erf": el.erf, "erfc": el.erfc,
 }  # fmt: skip
 _ROWS: tuple[Primitive, ...] = (

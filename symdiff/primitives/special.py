@@ -22,6 +22,7 @@ from symdiff.primitives.printed import along_axis, reduction
 from symdiff.primitives.row import (
     Attrs,
     Elementwise,
+    Infer,
     Partial,
     Primitive,
     Reduction,
@@ -38,11 +39,23 @@ ROOT_TWO_PI = math.sqrt(2.0 * math.pi)
 PROBABILITY = Domain(0.0, 1.0)
 
 
-def _wide_result(attrs: Attrs, types: Sequence[Type]) -> Type:
-    """SciPy's ufuncs that list float64 first: a Python number beside float32 makes float64."""
-    result = float_result(attrs, types)
-    alike = all(t.dtype == "float32" and not t.weak for t in types)
-    return result if alike or result.weak else result.with_dtype("float64")
+def _result_of(name: str) -> Infer:
+    """Type rule of a ufunc of several operands: which dtype SciPy's loops give.
+
+    Where they list float64 first (it depends on the version), a Python number beside float32
+    makes float64, unlike in NumPy.
+    """
+
+    def infer(attrs: Attrs, types: Sequence[Type]) -> Type:
+        result = float_result(attrs, types)
+        if result.weak or result.dtype != "float32" or all(not t.weak for t in types):
+            return result
+        from scipy import special  # the user's function holds one of its functions
+
+        first = getattr(special, name).types[0]
+        return result if first.startswith("f") else result.with_dtype("float64")
+
+    return infer
 
 
 def _always_double(attrs: Attrs, types: Sequence[Type]) -> Type:
@@ -97,12 +110,12 @@ lgamma = Elementwise(
 beta = _scipy(
     "beta", lambda a, b, y: y * (digamma(a) - digamma(a + b)),
     lambda a, b, y: y * (digamma(b) - digamma(a + b)),
-    over=(POSITIVE, POSITIVE), infer=_wide_result, commutes=True,
+    over=(POSITIVE, POSITIVE), infer=_result_of("beta"), commutes=True,
 )
 betaln = _scipy(
     "betaln", lambda a, b, y: digamma(a) - digamma(a + b),
     lambda a, b, y: digamma(b) - digamma(a + b),
-    over=(POSITIVE, POSITIVE), infer=_wide_result, commutes=True,
+    over=(POSITIVE, POSITIVE), infer=_result_of("betaln"), commutes=True,
 )
 
 
@@ -112,11 +125,11 @@ def _gamma_density(a: Term, x: Term) -> Term:
 
 gammainc = _scipy(
     "gammainc", _refused("gammainc", "parameter"), lambda a, x, y: _gamma_density(a, x),
-    over=(POSITIVE, POSITIVE), infer=_wide_result,
+    over=(POSITIVE, POSITIVE), infer=_result_of("gammainc"),
 )
 gammaincc = _scipy(
     "gammaincc", _refused("gammaincc", "parameter"), lambda a, x, y: -_gamma_density(a, x),
-    over=(POSITIVE, POSITIVE), infer=_wide_result,
+    over=(POSITIVE, POSITIVE), infer=_result_of("gammaincc"),
 )
 
 # Error functions and the normal distribution.
@@ -149,11 +162,11 @@ def _ratio(x: Term, y: Term) -> Term:
 
 xlogy = _scipy(
     "xlogy", lambda x, y, r: log(y), lambda x, y, r: _ratio(x, y),
-    over=(REALS, POSITIVE), infer=_wide_result,
+    over=(REALS, POSITIVE), infer=_result_of("xlogy"),
 )
 xlog1py = _scipy(
     "xlog1py", lambda x, y, r: log1p(y), lambda x, y, r: _ratio(x, 1.0 + y),
-    over=(REALS, Domain(-1.0, math.inf)), infer=_wide_result,
+    over=(REALS, Domain(-1.0, math.inf)), infer=_result_of("xlog1py"),
 )
 entr = _scipy("entr", lambda x, y: -log(x) - 1.0, over=(POSITIVE,))
 rel_entr = _scipy(
@@ -176,7 +189,7 @@ expi = _scipy("expi", lambda x, y: exp(x) / x, over=(REALS.without(0.0),))
 exp1 = _scipy("exp1", lambda x, y: -exp(-x) / x, over=(POSITIVE,))
 expn = _scipy(
     "expn", _refused("expn", "order"), lambda n, x, y: -expn(n - 1, x), over=(None, POSITIVE),
-    infer=_wide_result,
+    infer=_result_of("expn"),
 )
 
 
@@ -250,8 +263,8 @@ def _reduced(attrs: Attrs, types: Sequence[Type]) -> Type:
 
 
 logsumexp = Reduction(
-    "scipy_logsumexp", _reduced, lambda x, y, node: exp(x - y), numpy=reduction("special.logsumexp"),
-    attrs=("axes", "keepdims"), over=(REALS,),
+    "scipy_logsumexp", _reduced, lambda x, y, node: exp(x - y),
+    numpy=reduction("special.logsumexp"), attrs=("axes", "keepdims"), over=(REALS,),
 )
 
 

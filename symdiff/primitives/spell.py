@@ -50,7 +50,7 @@ def spelled(callee: Any) -> Spelling | None:
         found = SPELLINGS.get(callee)
     except TypeError:  # unhashable
         return None
-    if found is None and "scipy.special" in sys.modules:  # else nobody can hold one of its functions
+    if found is None and "scipy.special" in sys.modules:  # else nobody can hold its functions
         from symdiff.primitives.scipy_api import scipy_spellings
 
         found = scipy_spellings().get(callee)
@@ -201,7 +201,8 @@ def _numpy_spelling(function: Any, row: Primitive) -> Spelling:
                 hint="write the function with real and imaginary parts as separate arguments",
             )
         if all(e.type.weak for e in exprs):  # what NumPy returns is a NumPy number
-            exprs = [strong(e) if i == 0 or isinstance(row, Elementwise) else e for i, e in enumerate(exprs)]
+            every = isinstance(row, Elementwise)
+            exprs = [strong(e) if i == 0 or every else e for i, e in enumerate(exprs)]
         return row.build(*exprs)
 
     return call
@@ -211,7 +212,8 @@ def _refuse(name: str, options: dict[str, Any]) -> None:
     given = {k for k, v in options.items() if v is not None and v is not True}
     if given:
         hint = "assign the result instead" if "out" in given else None
-        raise UnsupportedError(f"{name} with {', '.join(sorted(given))}= is not supported", hint=hint)
+        options_given = ", ".join(sorted(given))
+        raise UnsupportedError(f"{name} with {options_given}= is not supported", hint=hint)
 
 
 for _object, _row in _NUMPY.items():
@@ -232,7 +234,9 @@ def as_float(x: Any) -> Expr:
 def _transposed(x: Expr) -> Expr:
     from symdiff.primitives.arrays import transpose
 
-    return transpose.build(x, attrs=(tuple(range(-1, -x.type.rank - 1, -1)),)) if x.type.rank > 1 else x
+    if x.type.rank < 2:
+        return x
+    return transpose.build(x, attrs=(tuple(range(-1, -x.type.rank - 1, -1)),))
 
 
 ATTRIBUTES: dict[str, Callable[[Expr], Any]] = {
