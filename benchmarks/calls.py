@@ -14,9 +14,11 @@ beyond NumPy.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from math import cos, sin
 from typing import Any
@@ -128,10 +130,19 @@ def verdict(met: bool) -> str:
 # The import.
 
 
-def import_times() -> dict[str, tuple[float, float]]:
+def fresh(cache: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a fresh interpreter, whose byte code is kept in the folder `cache`."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = cache
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+
+
+def import_times(cache: str) -> dict[str, tuple[float, float]]:
     """{module: (own, cumulative) seconds} of `import numpy, symdiff` in a fresh interpreter."""
-    command = [sys.executable, "-X", "importtime", "-c", "import numpy; import symdiff"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    lines = fresh(
+        cache, "-X", "importtime", "-c", "import numpy; import symdiff"
+    ).stderr.splitlines()
     found: dict[str, tuple[float, float]] = {}
     for line in lines:
         parts = line.removeprefix("import time:").split("|")
@@ -140,7 +151,7 @@ def import_times() -> dict[str, tuple[float, float]]:
     return found
 
 
-def first_call() -> float:
+def first_call(cache: str) -> float:
     """Seconds of the first compilation in a fresh interpreter; it imports the compiler."""
     code = (
         "import time, symdiff\n"
@@ -149,14 +160,16 @@ def first_call() -> float:
         "symdiff.grad(sine)(1.0)\n"
         "print(time.perf_counter() - start)\n"
     )
-    command = [sys.executable, "-c", code]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return float(fresh(cache, "-c", code).stdout)
 
 
 def imports(runs: int = 10) -> None:
     """Print what `import symdiff` costs beyond NumPy, and the modules that cost most."""
-    import_times()  # writes the byte code
-    samples = [import_times() for _ in range(runs)]
+    with tempfile.TemporaryDirectory() as cache:
+        import_times(cache)  # these two write the byte code
+        first_call(cache)
+        samples = [import_times(cache) for _ in range(runs)]
+        first = statistics.median(first_call(cache) for _ in range(runs))
     median = statistics.median(s["symdiff"][1] for s in samples)
     table(
         f"import symdiff, in fresh interpreters (medians of {runs})",
@@ -164,10 +177,9 @@ def imports(runs: int = 10) -> None:
         [
             ["numpy", show(statistics.median(s["numpy"][1] for s in samples))],
             ["symdiff, beyond numpy", show(median)],
-            ["first compilation (imports the compiler)",
-             show(statistics.median(first_call() for _ in range(5)))],
+            ["first compilation (imports the compiler)", show(first)],
         ],
-    )  # fmt: skip
+    )
     print(f"  mark 60 ms: {verdict(median <= 0.060)}")
     own = {name: statistics.median(s[name][0] for s in samples if name in s) for name in samples[0]}
     order = list(samples[0])
