@@ -298,6 +298,15 @@ def test_an_error_in_the_function_exits_1_with_its_place(model: Path) -> None:
     assert "Traceback" not in result.stderr and result.stdout == ""
 
 
+def test_an_array_taken_for_a_float_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.py"
+    path.write_text("def f(x):\n    return x[0] * x[1]\n")
+    result = run("diff", f"{path}:f")
+    assert result.exit_code == 1
+    assert "x was taken for float: for arrays say --arg 'x=float64[n]'" in result.stderr
+    assert run("diff", f"{path}:f", "--arg", "x=float64[n]").exit_code == 0
+
+
 def test_a_derivative_that_raises_exits_1(model: Path) -> None:
     result = run("diff", f"{model}:root", "--at", "x=-1.0")
     assert result.exit_code == 1

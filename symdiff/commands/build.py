@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from symdiff import aot
-from symdiff.codegen.literal import quoted
 from symdiff.api import Derivative
+from symdiff.codegen.literal import quoted
 from symdiff.commands.arguments import Declared, parameters
 from symdiff.commands.console import with_progress
 from symdiff.commands.load import imported, source_hashes

@@ -15,8 +15,10 @@ import click
 
 from symdiff.api import Derivative
 from symdiff.commands.arguments import Declared, parameters, parse_declarations, trees_of
+from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Tree, is_container
+from symdiff.ir.types import FLOAT
 from symdiff.options import DEFAULT, Options, Request
 from symdiff.pipeline import Compiled, compile_function
 from symdiff.runtime.signature import default_arguments
@@ -105,7 +107,7 @@ class Job:
         return self._made[0]
 
     def compile(self, *, stages: bool = False) -> Compiled:
-        return compile_function(self.primal, self.trees, self.requests, self.options, stages=stages)
+        return _compile(self.primal, self.trees, self.requests, self.options, self.declared, stages)
 
     def derivative(self) -> Derivative:
         """A derivative that can be called and checked."""
@@ -235,13 +237,40 @@ def job_for(
     trees.update(declared.static)
     options = ask.options if ask.options != DEFAULT or made is None else made.options
     if made is not None and not ask.given:
-        plain = options == made.options and not declared.names and not loose
-        as_is = made if plain else None
+        changed = options != made.options or declared.names or loose
+        as_is = None if changed else made
         return Job(name, primal, made.requests, options, trees, declared, as_is)
-    requests = requests_for(ask, lambda: compile_function(
-        primal, trees, [Request("primal")], replace(options, optimize=False)
-    ))  # fmt: skip
+    plain = replace(options, optimize=False)
+    requests = requests_for(
+        ask, lambda: _compile(primal, trees, [Request("primal")], plain, declared)
+    )
     return Job(name, primal, requests, options, trees, declared)
+
+
+def _compile(
+    primal: Callable[..., Any],
+    trees: Mapping[str, Tree],
+    requests: Sequence[Request],
+    options: Options,
+    declared: Declared,
+    stages: bool = False,
+) -> Compiled:
+    """Compile; an error that may come from taking a parameter for a float says that it was."""
+    try:
+        return compile_function(primal, trees, requests, options, stages=stages)
+    except (IllTypedError, UnsupportedError) as error:
+        assumed = [
+            k for k, t in trees.items()
+            if k not in declared.names and isinstance(t, Expr) and t.type == FLOAT
+            and _is_loose(primal, k, {})
+        ]  # fmt: skip
+        if assumed:
+            note = (
+                f"{', '.join(assumed)} {'was' if len(assumed) == 1 else 'were'} taken for float: "
+                f"for arrays say --arg '{assumed[0]}=float64[n]'"
+            )
+            error.hint = f"{error.hint}\n      {note}" if error.hint else note
+        raise
 
 
 def _is_loose(primal: Any, name: str, known: Mapping[str, Any]) -> bool:
