@@ -14,7 +14,7 @@ from symdiff.ir.expr import Apply, Const, Expr, If, Map
 from symdiff.ir.function import Function
 from symdiff.optimize.rebuild import rebuilt
 from symdiff.options import Options
-from symdiff.primitives.arithmetic import divide, equal
+from symdiff.primitives.arithmetic import divide, equal, multiply
 
 
 def drop_guards(function: Function, options: Options) -> Function:
@@ -50,7 +50,7 @@ def certain_divisors(results: Sequence[Expr]) -> set[Expr]:
         seen.add(node)
         if type(node) is Apply:
             if node.op is divide and all(x.type.weak for x in node.operands):
-                found.add(node.operands[1])
+                found.update(_factors(node.operands[1]))
             stack.extend(node.operands)
         elif type(node) is If:
             stack.append(node.pred)
@@ -58,6 +58,18 @@ def certain_divisors(results: Sequence[Expr]) -> set[Expr]:
             stack.extend(node.over)
         else:
             stack.extend(node.operands[:3])
+    return found
+
+
+def _factors(divisor: Expr) -> list[Expr]:
+    """`divisor`, and the factors of a product: it is 0 where one of them is (and none is inf)."""
+    found: list[Expr] = []
+    stack = [divisor]
+    while stack:
+        node = stack.pop()
+        found.append(node)
+        if type(node) is Apply and node.op is multiply:
+            stack.extend(node.operands)
     return found
 
 
