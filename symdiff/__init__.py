@@ -34,8 +34,9 @@ from symdiff.errors import (
     UnsupportedError,
 )
 from symdiff.options import Options
+from symdiff.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "CheckError", "Derivative", "IllTypedError", "NotConnectedError", "Options", "SourceError",

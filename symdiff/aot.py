@@ -14,7 +14,6 @@ import functools
 import hashlib
 import inspect
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -40,6 +39,7 @@ from symdiff.options import Options, Request
 from symdiff.pipeline import Compiled, compile_function, wrt_names
 from symdiff.runtime.load import load
 from symdiff.verify.points import Point, find_points
+from symdiff.version import VERSION
 
 POINTS = 3
 _SEED = 0
@@ -153,9 +153,9 @@ def check_stale(path: Path, folder: Path, options: str) -> None:
     sources = recorded.get("SOURCES")
     if not isinstance(sources, dict) or "SYMDIFF_VERSION" not in recorded:
         raise StaleError(f"{path} was not written by symdiff build", hint=hint)
-    if recorded["SYMDIFF_VERSION"] != version():
+    if recorded["SYMDIFF_VERSION"] != VERSION:
         raise StaleError(
-            f"{path} was written by symdiff {recorded['SYMDIFF_VERSION']}, this is {version()}",
+            f"{path} was written by symdiff {recorded['SYMDIFF_VERSION']}, this is {VERSION}",
             hint=hint,
         )
     if recorded.get("OPTIONS") != options:
@@ -167,11 +167,6 @@ def check_stale(path: Path, folder: Path, options: str) -> None:
             raise StaleError(f"{path}: its source {name} is gone", hint=hint)
         if file_hash(folder / name) != digest:
             raise StaleError(f"{path} is older than {name}", hint=hint)
-
-
-def version() -> str:
-    """The version of symdiff, which is loaded wherever this module is."""
-    return sys.modules["symdiff"].__version__
 
 
 # The functions of a module.
@@ -248,7 +243,7 @@ def module_text(
     exported = ", ".join(f'"{n}"' for n in sorted(set(module.public)))
     head.append(
         wrapped(f"__all__ = [{exported}]", "")
-        + f'\n\nSYMDIFF_VERSION = "{version()}"\nSOURCE_HASH = "{main_hash}"\n'
+        + f'\n\nSYMDIFF_VERSION = "{VERSION}"\nSOURCE_HASH = "{main_hash}"\n'
         + dictionary("SOURCES", provenance.sources)
         + f"OPTIONS = {_long(provenance.options)}\n"
     )
@@ -389,7 +384,7 @@ def _docstring(file_name: str, provenance: Provenance) -> str:
     digest = provenance.sources.get(provenance.file, "")
     known = f" (SHA-256 {digest[:16]}...)" if digest else ""
     return (
-        f'{raw}"""Derivatives of {provenance.file}, written by symdiff {version()}. '
+        f'{raw}"""Derivatives of {provenance.file}, written by symdiff {VERSION}. '
         "Not to be edited.\n"
         f"\nGenerated from {provenance.file}{known} by\n\n    {command}\n\n"
         "It runs without symdiff. Check every derivative against finite differences with\n\n"

@@ -17,19 +17,19 @@ from symdiff.codegen.arrays import (
     VIEWS,
     Spelling,
     index_key,
-    key_argument,
     is_flavour_change,
     is_repeatable,
+    key_argument,
     row_template,
     spell_apply,
 )
 from symdiff.codegen.checks import early, pending, placed, support_names
 from symdiff.codegen.names import MODULES, RESERVED, Names, telling_name
 from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
-from symdiff.codegen.spell import Sizes, call, name, number
+from symdiff.codegen.spell import Sizes, call, literal, name, number
 from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
 from symdiff.ir.function import Function, Param
-from symdiff.ir.tree import Record, Tree, expressions, is_container, children, paths
+from symdiff.ir.tree import Record, Tree, children, expressions, is_container, paths
 from symdiff.ir.types import Dim, SymDim, Type, dim_symbols
 from symdiff.ir.walk import topological
 from symdiff.options import Options
@@ -45,6 +45,7 @@ from symdiff.primitives.arithmetic import (
     not_equal,
     subtract,
 )
+from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate
 from symdiff.primitives.row import Elementwise, is_zero
 from symdiff.primitives.shape import shape_size
@@ -118,6 +119,7 @@ class _Emitter:
         self.forced: dict[Expr, str] = {}
         self.bindings: dict[str, Any] = {}
         self.returned: set[Expr] = set()
+        self.mixed = any(v.type.dtype == "float32" for v in function.variables)
         self.depth = 0  # how far statements are indented
         self._ends = set(function.results) if len(function.results) == 1 else set[Expr]()
         self.requires = pending(function)
@@ -278,6 +280,12 @@ class _Emitter:
         if node.op is accumulate:
             self._accumulate(node, out)
             return
+        if node.op is sized:  # another type for the same value
+            (operand,) = node.operands
+            if operand not in self.label:
+                self._assign(operand, self.text.pop(operand).node, out)
+            self.label[node] = self.label[operand]
+            return
         text = self._apply(node, out)
         self._place(node, text, out)
 
@@ -349,12 +357,14 @@ class _Emitter:
                 self.bindings[label] = value
                 self.label[node] = label
                 return name(label)
-            made = call("np.array", ast.parse(repr(value.tolist()), mode="eval").body)
+            made = call("np.array", literal(value.tolist()))
             if value.dtype not in (np.float64, np.int64, np.bool_):
                 made.keywords.append(ast.keyword("dtype", self.spelling.dtype(node.type.dtype)))
             return made
         if not node.type.weak and isinstance(value, np.generic):
             return call(f"np.{value.dtype.name}", number(value.item()))
+        if self.mixed and node.type.dtype == "float64" and not node.type.weak:
+            return call("np.float64", number(value))  # a bare one would adopt float32
         return number(value)
 
     def _apply(self, node: Apply, out: list[Statement]) -> _Text:
@@ -435,7 +445,7 @@ class _Emitter:
         body = self._operand(node.body)
         if not inner and body.width < 40:
             generator = ast.comprehension(target, iterable, [], 0)
-            made = call("np.array", ast.ListComp(body.node, [generator]))
+            made = self._stacked(node, ast.ListComp(body.node, [generator]))
             self._place(node, _Text(made, body.width + 40, body.depth + 3), out)
             return
         rows = self.names.fresh("rows")
@@ -443,7 +453,14 @@ class _Emitter:
         append = ast.Call(ast.Attribute(name(rows), "append", ast.Load()), [body.node], [])
         inner.append(Statement(ast.Expr(append)))
         out.append(Statement(ast.For(target, iterable, [], []), body=inner))
-        self._place(node, _Text(call("np.array", name(rows)), 20, 1), out)
+        made = self._stacked(node, name(rows))
+        self._place(node, _Text(made, len(ast.unparse(made)), 2), out)
+
+    def _stacked(self, node: Map, rows: ast.expr) -> ast.expr:
+        """Rows as one array; where there may be none, the array still has their shape."""
+        if node.body.type.rank and not all(isinstance(d, int) for d in node.type.shape):
+            return call("np.reshape", rows, self.spelling.shape(node.type.shape))
+        return call("np.array", rows)
 
     # Accumulation in place.
 
@@ -462,7 +479,12 @@ class _Emitter:
         key = index_key(
             self.spelling, node.attrs[0], [self._operand(x).node for x in node.operands[2:]]
         )
-        amount = self._operand(value).node
+        text = self._operand(value)
+        room = self.options.line_width - 4 * self.depth - len(f"{label}[{ast.unparse(key)}] += ")
+        if value in self.text and text.width > room:
+            self._assign(value, self.text.pop(value).node, out)
+            text = self._operand(value)
+        amount = text.node
         if is_repeatable(node.attrs[0]):
             made: ast.stmt = ast.Expr(call("np.add.at", name(label), key_argument(key), amount))
         elif not owned and is_zero(base) and self._covers_once(node):

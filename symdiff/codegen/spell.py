@@ -84,7 +84,7 @@ def _fill(node: Any, operands: Sequence[ast.expr], attrs: Mapping[str, Any]) -> 
 
 
 def _is_default(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value in (None, False) and value.value != 0 or (
+    return (isinstance(value, ast.Constant) and value.value in (None, False) and value.value != 0) or (
         isinstance(value, ast.Constant) and (value.value is None or value.value is False)
     )
 

@@ -24,7 +24,7 @@ def jacobian_entries(
     output; where sizes are known only at run time, arrays count more than scalars.
     """
     if mode == "auto":
-        mode = "forward" if _cost(wrt) < _cost(outputs) else "reverse"
+        mode = "forward" if _cost(wrt) <= _cost(outputs) else "reverse"
     if not out.type.rank:
         if mode == "reverse":
             adjoints, every = pullback([out], [const(1.0, FLOAT)], wrt)

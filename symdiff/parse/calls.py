@@ -9,7 +9,7 @@ import types
 from typing import Any
 
 from symdiff.errors import IllTypedError, SourceError, UnsupportedError
-from symdiff.ir.expr import Apply, Expr
+from symdiff.ir.expr import Apply
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
 from symdiff.parse.builtins import BUILTINS, Lazy

@@ -15,6 +15,9 @@ from symdiff.parse.frame import Evaluation, Frame, Step, handles
 from symdiff.parse.values import from_python, static_index, truth
 
 
+MAX_ROUNDS = 1_000_000
+
+
 def items_of(value: Any) -> list[Any]:
     """The items of something iterated over, which must be known in number when compiling."""
     if isinstance(value, Expr):
@@ -35,6 +38,11 @@ def items_of(value: Any) -> list[Any]:
         return list(value)
     if not isinstance(value, Iterable):
         raise TypeError(f"'{type(value).__name__}' object is not iterable")
+    if isinstance(value, range) and len(value) > MAX_ROUNDS:
+        raise UnsupportedError(
+            f"a loop of {len(value)} rounds is written out round by round, which is too long",
+            hint="use array operations (np.sum, np.cumsum), or fewer rounds",
+        )
     return [from_python(v) for v in value]
 
 

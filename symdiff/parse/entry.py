@@ -14,7 +14,8 @@ from symdiff.ir.function import Function, Measure, Param, Require
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.types import dim_symbols
 from symdiff.ir.walk import substitute, topological
-from symdiff.parse import calls, containers, expressions as _expressions, statements
+from symdiff.parse import calls, containers, statements
+from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
 from symdiff.parse.frame import Context, Frame, run

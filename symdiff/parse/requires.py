@@ -14,6 +14,7 @@ from symdiff.ir.function import Function, Require
 from symdiff.ir.types import Dim, SymDim, show_shape
 from symdiff.ir.walk import topological
 from symdiff.primitives.arrays import matmul
+from symdiff.primitives.elementary import sized
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
 from symdiff.primitives.shape import axis_size, size
 
@@ -36,6 +37,9 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
                 fails = as_expr(node.op.fails(*map(Term, node.operands)))
                 if not _settled(fails):
                     found.append(_require(node, fails, here, node.op.error))
+            for axis, dim in _relied_on(node):
+                fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
+                found.append(_require(fails, fails, here, _SHAPES))
             for a, b in unequal_sizes(node):
                 fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
                 found.append(_require(node, fails, here, _SHAPES))
@@ -50,7 +54,17 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
 def _may_fail(node: Expr) -> bool:
     if not isinstance(node, Apply):
         return False
-    return bool(node.op.fails and node.type.weak) or bool(node.type.rank and unequal_sizes(node))
+    if node.op.fails and node.type.weak:
+        return True
+    return bool(node.type.rank and (node.op is sized or unequal_sizes(node)))
+
+
+def _relied_on(node: Apply) -> list[tuple[int, int]]:
+    """(axis, size) of each size that the program takes for granted."""
+    if node.op is not sized:
+        return []
+    pairs = zip(node.operands[0].type.shape, node.type.shape, strict=True)
+    return [(i, b) for i, (a, b) in enumerate(pairs) if a != b and isinstance(b, int)]
 
 
 def _size(dim: Dim) -> Expr:
@@ -85,7 +99,7 @@ def _settled(fails: Expr) -> bool:
     return all(isinstance(x, Const) for x in parts)
 
 
-def _require(node: Apply, fails: Expr, paths: set[Path], error: tuple[str, str]) -> Require:
+def _require(node: Expr, fails: Expr, paths: set[Path], error: tuple[str, str]) -> Require:
     if () in paths:
         return Require(fails, node, *error)
     total: Expr | None = None

@@ -20,6 +20,7 @@ from symdiff.parse.expressions import apply_operator
 from symdiff.parse.frame import Evaluation, Frame, Unbound, handles
 from symdiff.parse.values import join, static_index, truth
 from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.elementary import with_size
 from symdiff.primitives.row import choose
 
 
@@ -142,6 +143,8 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
         case ast.Name():
             return bind(frame, target.id, value, at or target)
         case ast.Tuple() | ast.List():
+            if isinstance(value, Expr) and value.type.rank and not _starred(target):
+                value = with_size(value, 0, len(target.elts))
             yield _unpack(frame, target, items_of(value), at)
         case ast.Starred():
             yield assign(frame, target.value, value, at)
@@ -197,6 +200,10 @@ def _mark(frame: Frame, name: str, value: Expr) -> Var:
     marker = var(name, value.type, frame.context.fresh())
     marks.append((marker, value))
     return marker
+
+
+def _starred(target: ast.Tuple | ast.List) -> bool:
+    return any(isinstance(t, ast.Starred) for t in target.elts)
 
 
 def _unpack(frame: Frame, target: ast.Tuple | ast.List, items: list[Any], at: Any) -> Evaluation:

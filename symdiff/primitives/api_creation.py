@@ -103,7 +103,7 @@ def linspace(
     dtype: Any = None, axis: Any = 0, **options: Any,
 ) -> Any:  # fmt: skip
     refuse(**options)
-    first, last = array_of(start), array_of(stop)
+    first, last = to_expr(start), to_expr(stop)  # Python numbers adopt float32
     count = as_dim(num)
     ends = bool(endpoint)
     result = S.linspace.build(first, last, attrs=(count, ends))

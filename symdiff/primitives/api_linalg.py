@@ -28,6 +28,7 @@ from symdiff.primitives.api_common import (
     static_int,
 )
 from symdiff.primitives.arithmetic import add, multiply
+from symdiff.primitives.elementary import with_size
 from symdiff.primitives.indexing import take_slice
 from symdiff.primitives.shape import normal_axes, normal_axis, size_of
 from symdiff.primitives.shaping import flip, move_axis
@@ -197,6 +198,7 @@ def cross(
     x, y = array_of(a), array_of(b)
     x = move_axis(x, one_axis_of(x, axisa), -1)
     y = move_axis(y, one_axis_of(y, axisb), -1)
+    x, y = (with_size(e, -1, 3) if e.type.rank else e for e in (x, y))
     result = L.cross.build(x, y)
     return permuted_to(result, normal_axis(axisc, result.type.rank))
 

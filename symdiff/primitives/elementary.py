@@ -314,6 +314,33 @@ def _identity(attrs: Any, types: Any) -> Any:
     return types[0]
 
 
+class Sized(Elementwise):
+    """The operand itself, of sizes that the program relies on: `a, b, c = x` takes three.
+
+    attrs are (shape,); a requirement checks the sizes when called.
+    """
+
+    def partial(self, node: Any, index: int) -> Any:
+        from symdiff.primitives.row import as_expr
+
+        return as_expr(1.0)
+
+
+sized = Sized(
+    "sized", (None,), infer=lambda attrs, types: types[0].with_shape(attrs[0]), numpy="{0}",
+    attrs=("shape",),
+)  # fmt: skip
+
+
+def with_size(x: Any, axis: int, size: int) -> Any:
+    """`x` with `size` along `axis`, where its type does not say."""
+    shape = list(x.type.shape)
+    if isinstance(shape[axis], int):
+        return x
+    shape[axis] = size
+    return sized.build(x, attrs=(tuple(shape),))
+
+
 # The identity, through which no derivative flows.
 detach = Discrete("detach", _identity, numpy="{0}")
 

@@ -245,7 +245,7 @@ triu = Linear(
 
 
 def _linspace_type(attrs: Attrs, types: Types) -> Type:
-    dtype = promote_dtype(*(t.strong for t in types))
+    dtype = promote_dtype(*types)
     shape = broadcast_shapes(*(t.shape for t in types))
     return Type(dtype if dtype not in ("bool", "int") else "float64", (attrs[0], *shape))
 
