@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from symdiff.errors import IllTypedError, SymdiffError
+from symdiff.errors import IllTypedError, SymdiffError, UnsupportedError
 from symdiff.options import DEFAULT, Kind, Mode, Options, Request
 
 # The compiler is imported at the first compilation, which keeps `import symdiff` quick.
@@ -57,6 +57,8 @@ class Derivative:
         self.__symdiff_derivative__ = Spec(target, request)
         self._arity = -1  # how many floats `_on_floats` takes; -1 before it is compiled
         self._on_floats: Callable[..., Any] = self.__call__
+        self._plain_key: Callable[[tuple[Any, ...]], Any] | None = None
+        self._plain: dict[Any, tuple[Compiled, Callable[..., Any]]] = {}
         self._compiled: dict[Any, tuple[Compiled, Callable[..., Any]]] = {}
         self._last: Compiled | None = None
         functools.update_wrapper(self, self.primal, updated=())
@@ -77,7 +79,13 @@ class Derivative:
 
     @functools.cached_property
     def _signature(self) -> inspect.Signature:
-        return inspect.signature(self.primal)
+        try:
+            return inspect.signature(self.primal)
+        except ValueError as error:
+            raise UnsupportedError(
+                f"{self.primal!r} has no signature: it is not a Python function",
+                hint="wrap it: lambda x: ...",
+            ) from error
 
     @functools.cached_property
     def _types(self) -> dict[str, Type | None]:
@@ -88,12 +96,27 @@ class Derivative:
         }
         return {**found, **self.declared}
 
+    @functools.cached_property
+    def _demanding(self) -> bool:
+        """Whether arguments must be looked at in each call: static ones, and declared sizes."""
+        declared = [t for t in self._types.values() if t is not None]
+        return bool(self.static) or any(t.rank for t in declared)
+
     @property
     def _seeded(self) -> list[Request]:
         return [r for r in self.requests if r.kind in ("jvp", "vjp", "hvp")]
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        from symdiff.runtime.signature import describe
+        if self._plain_key is not None and not kwargs:
+            known = self._plain.get(self._plain_key(args))
+            if known is not None:
+                self._last, run = known
+                return run(*args)
+        return self._specialise(args, kwargs)
+
+    def _specialise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Look at every argument, compile for its signature where that is new, and call."""
+        from symdiff.runtime.signature import describe, plain_key
 
         count = len(self._seeded)
         if count and len(args) <= count - 1:
@@ -123,19 +146,27 @@ class Derivative:
             if not kwargs and args and plainly and all(type(a) is float for a in args):
                 if not (count and any(r.many for r in self._seeded)):
                     self._arity, self._on_floats = len(args), found[1]
+        if not kwargs and not count and not self._demanding:
+            self._plain_key = plain_key
+            quick = plain_key(args)
+            if quick is not None:
+                self._plain[quick] = found
         self._last, run = found
-        extra = self._spread(found[0], seeds)
+        extra = self._spread(found[0], seeds, bound.arguments)
         return run(*bound.args, *extra, **bound.kwargs)
 
-    def _spread(self, compiled: Compiled, seeds: Sequence[Any]) -> list[Any]:
+    def _spread(
+        self, compiled: Compiled, seeds: Sequence[Any], arguments: Mapping[str, Any]
+    ) -> list[Any]:
         """Tangents and cotangents as the generated function takes them, checked for shape."""
         if not seeds:
             return []
-        from symdiff.runtime.seeds import spread
+        from symdiff.runtime.seeds import measured, spread
 
         params = compiled.function.params[len(self._signature.parameters) :]
         many = [r.many and r.kind != "vjp" for r in self._seeded]
-        return spread(self.__name__, params, list(zip(seeds, many, strict=True)))
+        given = list(zip(seeds, many, strict=True))
+        return spread(self.__name__, params, given, measured(compiled.function, arguments))
 
     def _compile(self, trees: Mapping[str, Any]) -> tuple[Compiled, Callable[..., Any]]:
         from symdiff.pipeline import compile_function

@@ -59,12 +59,47 @@ def describe(name: str, value: Any, declared: Type | None = None, static: bool =
     return ("static", _key(value)), value, value
 
 
+class _Same:
+    """A key that is equal only for the very same object, which it keeps alive."""
+
+    def __init__(self, value: object):
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
 def _key(value: Any) -> Hashable:
     try:
         hash(value)
     except TypeError:
-        return ("id", id(value))
+        return _Same(value)
     return (type(value), value)
+
+
+def plain_key(args: tuple[Any, ...]) -> Hashable:
+    """The signature of a call with floats and arrays alone, quickly; None for any other.
+
+    It tells apart whatever `describe` does, so what was compiled for one call serves the next.
+    """
+    parts: list[Any] = []
+    for value in args:
+        kind = type(value)
+        if kind is float:
+            parts.append(None)
+        elif kind is np.ndarray:
+            shape = value.shape
+            parts.append(value.dtype.char)
+            if 0 in shape or 1 in shape:
+                parts.append(tuple([n if n < 2 else 2 for n in shape]))
+            else:
+                parts.append(len(shape))
+        else:
+            return None
+    return tuple(parts)
 
 
 def _array(name: str, value: np.ndarray | np.generic, declared: Type | None = None) -> Described:
