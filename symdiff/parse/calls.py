@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import inspect
 import types
 from typing import Any
 
-from symdiff.errors import IllTypedError, SourceError, UnsupportedError
+import numpy as np
+
+from symdiff.errors import IllTypedError, SourceError, SymdiffError, UnsupportedError
 from symdiff.ir.expr import Apply
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
@@ -104,6 +107,7 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
         return callee.function(*args, **kwargs)
     handler = spelled(callee)
     if handler is not None:
+        check_arguments(callee, args, kwargs)
         return handler(*args, **kwargs)
     if isinstance(callee, functools.partial):
         merged = {**{k: from_python(v) for k, v in callee.keywords.items()}, **kwargs}
@@ -143,6 +147,25 @@ def _noting_cast(frame: Frame, result: Any, node: ast.AST) -> Any:
         what = f"the cast to {result.type.dtype}"
         frame.context.cuts.append(Cut(result, what, frame.span(node)))
     return result
+
+
+def check_arguments(callee: Any, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Raises TypeError where the number of arguments is not what `math` or a ufunc takes."""
+    if isinstance(callee, np.ufunc):
+        if len(args) != callee.nin:
+            raise TypeError(f"{callee.__name__}() takes {callee.nin} arguments, not {len(args)}")
+    elif isinstance(callee, types.BuiltinFunctionType):
+        signature = _signature(callee)
+        if signature is not None:
+            signature.bind(*args, **kwargs)
+
+
+@functools.cache
+def _signature(callee: Any) -> inspect.Signature | None:
+    try:
+        return inspect.signature(callee)
+    except ValueError:  # a builtin that does not tell
+        return None
 
 
 def _hashable(value: Any) -> bool:
@@ -214,7 +237,10 @@ def body_of(frame: Frame, node: FunctionNode) -> Evaluation:
     if isinstance(node, ast.Lambda):
         return (yield Step(frame, node.body))
     signal = yield Step(frame, block(frame, node.body))
-    return result_of(frame, signal)
+    try:
+        return result_of(frame, signal)
+    except SymdiffError as error:
+        raise error.located(frame.span(node)) from None
 
 
 def closure_variables(function: types.FunctionType) -> dict[str, Any]:
