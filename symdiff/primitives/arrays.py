@@ -16,9 +16,9 @@ from symdiff.primitives.row import (
     Reduction,
     Term,
     arithmetic_result,
-    choose,
     fit,
     float_result,
+    indicator,
     zero_of,
 )
 from symdiff.primitives.shape import drop_axes, shape_size, size_of
@@ -136,7 +136,7 @@ def _number(value: Any) -> Expr:
 
 def _extreme(x: Term, y: Term, node: Apply) -> Term:
     """Ties share the subgradient equally."""
-    hit = choose(x.equals(y), 1.0, 0.0)
+    hit = indicator(x.equals(y), x)
     return hit / Term(sum_.build(hit, attrs=(node.attrs[0], True)))
 
 

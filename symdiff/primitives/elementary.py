@@ -23,6 +23,7 @@ from symdiff.primitives.row import (
     choose,
     conform,
     float_result,
+    indicator,
 )
 from symdiff.primitives.support import LOGADDEXP
 
@@ -217,10 +218,15 @@ def _clip_high(x: Term, low: Term, high: Term, r: Term) -> Term:
     return choose(x > high, 1.0, 0.0 if inside is True else choose(inside, 0.0, 1.0))
 
 
+def _clip_inside(x: Term, low: Term, high: Term, r: Term) -> Term:
+    above, below = indicator(x >= low, x), indicator(x <= high, x)
+    return above * below if r.expr.type.rank else choose(x >= low, below, 0.0)
+
+
 clip = Elementwise(
     "clip",
     (
-        lambda x, low, high, r: choose(x >= low, choose(x <= high, 1.0, 0.0), 0.0),
+        _clip_inside,
         _clip_low,
         _clip_high,
     ),

@@ -458,6 +458,20 @@ def choose(pred: Any, then: Any, orelse: Any) -> Term:
     return Term(if_(pred, conform(then, type_), conform(orelse, type_), type_))
 
 
+def indicator(pred: Any, like: Any) -> Term:
+    """1 where `pred`, else 0, in the dtype of `like`.
+
+    For arrays a cast, `(x == y).astype(float64)`: it is a slope, not a mask that cuts off an
+    adjoint, so it is no `np.where` (see `scaled`).
+    """
+    pred = as_expr(pred)
+    if not pred.type.rank:
+        return choose(pred, 1.0, 0.0)
+    type_ = as_expr(like).type
+    dtype = type_.dtype if type_.is_float else "float64"
+    return Term(Term.rows["cast"].build(pred, attrs=(dtype, False)))
+
+
 def conform(value: Expr, type_: Type) -> Expr:
     """`value` as `type_`, which it promotes to: for the two sides of an `If`."""
     if value.type == type_:
