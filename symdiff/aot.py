@@ -255,7 +255,8 @@ def _add_chain(module: _Module, unit: Unit, wanted: str | None) -> None:
     final = unit.compiled()
     known = inspect.signature(unit.primal).parameters
     trees = {p.name: p.tree for p in final.function.params if p.name in known}
-    make = functools.partial(compile_function, unit.primal, trees, options=unit.options)
+    options = replace(unit.options, check_shapes=True)  # who will call a module is unknown
+    make = functools.partial(compile_function, unit.primal, trees, options=options)
     base = make([Request("primal")])
     base_name = module.add(base, [base.name, f"{base.name}_"])
     done: list[Request] = []
@@ -268,7 +269,7 @@ def _add_chain(module: _Module, unit: Unit, wanted: str | None) -> None:
             below, below_name = base, base_name
         done.append(request)
         last = len(done) == len(unit.requests)
-        above = final if last else make(done)
+        above = make(done)
         base_name = _add_link(module, below, below_name, request, above, wanted if last else None)
         base = above
 

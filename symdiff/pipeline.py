@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symdiff.codegen.checks import support_of
+from symdiff.codegen.fixed import fixed_parameters
 from symdiff.codegen.printer import imports_of, print_definition
 from symdiff.codegen.python import generate
 from symdiff.differentiate.operators import differentiate
@@ -122,6 +123,8 @@ def emitted(
 ) -> Compiled:
     """The source of `function`, which has been through the passes."""
     definition = generate(function, options)
+    if options.check_shapes:
+        definition.body[:0] = fixed_parameters(function)
     text = print_definition(definition, options)
     support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
     imports = tuple(imports_of([*support, text]))
