@@ -62,6 +62,9 @@ class Schedule:
     groups: dict[tuple[Expr, Block], Group]  # the `if` that an If node belongs to, by its site
     loops: dict[tuple[Expr, Block], Block]  # the body of a Map, by its site
     uses: dict[Expr, int]
+    reads: dict[tuple[Expr | Group, Block], dict[tuple[Expr, Block], None]] = field(
+        default_factory=dict
+    )
 
 
 def is_free(node: Expr) -> bool:
@@ -82,13 +85,13 @@ def schedule(results: Sequence[Expr], first: Sequence[Expr] = ()) -> Schedule:
     groups: dict[tuple[Expr, Block], Group] = {}
     loops: dict[tuple[Expr, Block], Block] = {}
     shared: dict[tuple[Block, Expr, int], Group] = {}
-    needed: dict[Expr, set[Block]] = {}
+    needed: dict[Expr, dict[Block, None]] = {}  # dicts for sets: their order is the same each time
     for result in results:
-        needed.setdefault(result, set()).add(root)
+        needed.setdefault(result, {})[root] = None
     for node in reversed(order):
         if node not in needed:
             continue
-        wanted = {_lift(b, bound.get(node, frozenset())) for b in needed[node]}
+        wanted = dict.fromkeys(_lift(b, bound.get(node, frozenset())) for b in needed[node])
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
         sites[node] = places
         for block in places:
@@ -99,18 +102,18 @@ def schedule(results: Sequence[Expr], first: Sequence[Expr] = ()) -> Schedule:
                     group = shared[key] = Group(node.pred, block, depth[node])
                 group.members.append(node)
                 groups[node, block] = group
-                needed.setdefault(node.pred, set()).add(block)
-                needed.setdefault(node.then, set()).add(group.then)
-                needed.setdefault(node.orelse, set()).add(group.orelse)
+                needed.setdefault(node.pred, {})[block] = None
+                needed.setdefault(node.then, {})[group.then] = None
+                needed.setdefault(node.orelse, {})[group.orelse] = None
             elif isinstance(node, Map):
                 body = Block(block, region=node, path=(*block.path, node), when=(*block.when, 0))
                 loops[node, block] = body
                 for over in node.over:
-                    needed.setdefault(over, set()).add(block)
-                needed.setdefault(node.body, set()).add(body)
+                    needed.setdefault(over, {})[block] = None
+                needed.setdefault(node.body, {})[body] = None
             else:
                 for operand in node.operands:
-                    needed.setdefault(operand, set()).add(block)
+                    needed.setdefault(operand, {})[block] = None
     for node in order:
         for block in sites.get(node, ()):
             block.items.append(node)
@@ -157,22 +160,24 @@ def _lift(block: Block, depends: frozenset[Expr]) -> Block:
     return block
 
 
-def _cover(wanted: set[Block]) -> list[Block]:
+def _cover(wanted: dict[Block, None]) -> list[Block]:
     """The outermost, earliest blocks where a node needed in all of `wanted` is sure to be needed."""
     while True:
         kept: dict[tuple[object, ...], Block] = {}
         for block in sorted(wanted, key=lambda b: (len(b.path), b.when)):
             if not any(_serves(kept.get(block.path[:n]), block) for n in range(len(block.path) + 1)):
                 kept[block.path] = block
-        wanted = set(kept.values())
+        wanted = dict.fromkeys(kept.values())
         certain = False
         for path, block in kept.items():
             if block.group is None or not block.side or block not in wanted:
                 continue
             other = kept.get((*path[:-1], (block.group.pred, False)))
             if other is not None:  # either side needs it: certain
-                wanted -= {block, other}
-                wanted.add(min(block, other, key=lambda b: b.when).group.home)  # type: ignore[union-attr]
+                del wanted[block], wanted[other]
+                first = min(block, other, key=lambda b: b.when)
+                assert first.group is not None
+                wanted[first.group.home] = None
                 certain = True
         if not certain:
             return list(kept.values())
@@ -211,37 +216,51 @@ def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
 def _needs(plan: Schedule, block: Block, item: Expr | Group) -> list[Expr | Group]:
     """The items of `block` that `item`, with all that is nested in it, needs."""
     found: dict[Expr | Group, None] = {}
-    stack: list[tuple[Expr | Group, Block]] = [(item, block)]
-    while stack:
-        at, home = stack.pop()
-        read: list[tuple[Expr, Block]] = []  # (operand, the block that reads it)
-        if isinstance(at, Group):
-            read.append((at.pred, home))
-            for side in (at.then, at.orelse):
-                stack.extend((plan.groups.get((n, side), n), side) for n in side.items)
-                read.extend((m.then if side.side else m.orelse, side) for m in at.members)
-        else:
-            body = plan.loops.get((at, home))
-            read.extend((x, home) for x in at.operands[: len(at.operands) - (body is not None)])
-            if body is not None:
-                read.append((at.operands[-1], body))
-                stack.extend((plan.groups.get((n, body), n), body) for n in body.items)
-        for operand, reader in read:
-            if is_free(operand):
-                continue
-            for site in plan.sites.get(operand, ()):
-                if not _reaches(site, reader):
-                    continue  # computed again here, for another branch
-                while site is not block and site.parent is not None:
-                    if site.parent is block:
-                        break
-                    site = site.parent
-                if site is block:
-                    found.setdefault(plan.groups.get((operand, block), operand), None)
-                elif site.parent is block and site.group is not None:
-                    found.setdefault(site.group, None)
+    for operand, site in _reads(plan, item, block):
+        while site is not block and site.parent is not None and site.parent is not block:
+            site = site.parent
+        if site is block:
+            found.setdefault(plan.groups.get((operand, block), operand), None)
+        elif site.parent is block and site.group is not None:
+            found.setdefault(site.group, None)
     found.pop(item, None)
     return list(found)[::-1]
+
+
+def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, Block], None]:
+    """(value, where it is computed) of what `item` in `home` reads from outside itself."""
+    key = (item, home)
+    if key in plan.reads:
+        return plan.reads[key]
+    found: dict[tuple[Expr, Block], None] = {}
+
+    def read(operand: Expr, reader: Block) -> None:
+        if not is_free(operand):
+            for site in plan.sites.get(operand, ()):
+                if _reaches(site, reader):  # else it is computed again here, for another branch
+                    found[operand, site] = None
+
+    inner: tuple[Block, ...] = ()
+    if isinstance(item, Group):
+        inner = (item.then, item.orelse)
+        read(item.pred, home)
+        for member in item.members:
+            read(member.then, item.then)
+            read(member.orelse, item.orelse)
+    else:
+        body = plan.loops.get((item, home))
+        for operand in item.operands[: len(item.operands) - (body is not None)]:
+            read(operand, home)
+        if body is not None:
+            inner = (body,)
+            read(item.operands[-1], body)
+    for block in inner:
+        for below in dict.fromkeys(plan.groups.get((n, block), n) for n in block.items):
+            found.update(_reads(plan, below, block))
+    outside = {k: None for k in found if k[1] not in inner}
+    if inner:  # what one operand list holds is not worth keeping
+        plan.reads[key] = outside
+    return outside
 
 
 def _reaches(site: Block, reader: Block) -> bool:

@@ -8,6 +8,7 @@ look at y, whose length may not fit. So each such operation leaves a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.ir.function import Function, Require
@@ -26,12 +27,12 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
     order = topological(results)
     if not any(_may_fail(n) for n in order):
         return ()
-    paths: dict[Expr, set[Path]] = {r: {()} for r in results}
+    paths: dict[Expr, dict[Path, None]] = {r: {(): None} for r in results}
     found: list[Require] = []
     for node in reversed(order):
-        here = paths.get(node, {()})
+        here = paths.get(node, {(): None})
         if () in here or len(here) > 8:
-            here = {()} if () in here else here
+            here = {(): None} if () in here else here
         if isinstance(node, Apply) and len(here) <= 8:
             if node.op.fails and node.type.weak:
                 fails = as_expr(node.op.fails(*map(Term, node.operands)))
@@ -46,8 +47,8 @@ def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
         for i, operand in enumerate(node.operands):
             step = here
             if isinstance(node, If) and i > 0:
-                step = {(*path, (node.pred, i == 1)) for path in here}
-            paths.setdefault(operand, set()).update(step)
+                step = dict.fromkeys((*path, (node.pred, i == 1)) for path in here)
+            paths.setdefault(operand, {}).update(step)
     return tuple(reversed(found))
 
 
@@ -99,7 +100,7 @@ def _settled(fails: Expr) -> bool:
     return all(isinstance(x, Const) for x in parts)
 
 
-def _require(node: Expr, fails: Expr, paths: set[Path], error: tuple[str, str]) -> Require:
+def _require(node: Expr, fails: Expr, paths: dict[Path, None], error: tuple[str, str]) -> Require:
     if () in paths:
         return Require(fails, node, *error)
     total: Expr | None = None
@@ -118,11 +119,10 @@ _SHAPES = ("ValueError", "the shapes do not match")
 def with_declared_sizes(function: Function) -> Function:
     """Check the sizes that a function was declared with: what a module is called with is unknown.
 
-        f(X: float64[n,d], y: float64[n])  ->  if len(y) != len(X): raise ValueError(...)
+    f(X: float64[n,d], y: float64[n])  ->  if len(y) != len(X): raise ValueError(...)
     """
     requires = [
-        Require(r.fails, r.fails, r.error, r.message) if (r.error, r.message) == _SHAPES else r
-        for r in function.requires
+        replace(r, by=r.fails) if (r.error, r.message) == _SHAPES else r for r in function.requires
     ]
     for variable in function.variables:
         for axis, dim in enumerate(variable.type.shape):
