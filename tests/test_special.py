@@ -58,7 +58,7 @@ CONSTANT = {
     "ceil": "math.ceil(x) * x", "floor": "math.floor(x) * x", "trunc": "math.trunc(x) * x",
     "ulp": "math.ulp(x) + x", "isfinite": "x if math.isfinite(x) else 0.0",
     "isinf": "0.0 if math.isinf(x) else x", "isnan": "0.0 if math.isnan(x) else x",
-    "isclose": "0.0 if math.isclose(x, 9.0, rel_tol=1e-3) else x * x", "fmax": "math.fmax(x, 1.0)", "isnormal": "x if math.isnormal(x) else 0.0",
+    "isclose": "0.0 if math.isclose(x, 9.0, rel_tol=1e-3) else x * x",
 }  # fmt: skip
 STATIC = {"comb", "factorial", "gcd", "isqrt", "lcm", "perm"}
 NUMBERS = {"e", "inf", "nan", "pi", "tau"}
