@@ -61,6 +61,7 @@ class Derivative:
         self._plain: dict[Any, tuple[Compiled, Callable[..., Any]]] = {}
         self._compiled: dict[Any, tuple[Compiled, Callable[..., Any]]] = {}
         self._last: Compiled | None = None
+        self.__name__ = getattr(self.primal, "__name__", type(self.primal).__name__)
         functools.update_wrapper(self, self.primal, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -91,9 +92,7 @@ class Derivative:
     def _types(self) -> dict[str, Type | None]:
         from symdiff.runtime.signature import declared_type
 
-        found = {
-            p.name: declared_type(p, self.primal) for p in self._signature.parameters.values()
-        }
+        found = {p.name: declared_type(p, self.primal) for p in self._signature.parameters.values()}
         return {**found, **self.declared}
 
     @functools.cached_property
@@ -143,9 +142,9 @@ class Derivative:
                 raise error.with_traceback(None) from None
             self._compiled[key] = found
             plainly = all(k == "f" for k in keys[: len(plain)])
-            if not kwargs and args and plainly and all(type(a) is float for a in args):
-                if not (count and any(r.many for r in self._seeded)):
-                    self._arity, self._on_floats = len(args), found[1]
+            floats = bool(args) and all(isinstance(a, float) for a in args)
+            if plainly and floats and not kwargs and not any(r.many for r in self._seeded):
+                self._arity, self._on_floats = len(args), found[1]
         if not kwargs and not count and not self._demanding:
             self._plain_key = plain_key
             quick = plain_key(args)
@@ -295,25 +294,32 @@ _COMMON = """
     Raises SymdiffError, with the place in your source, for what cannot be differentiated.
 """
 
-grad = _operator("grad", """The gradient of a scalar function.
+grad = _operator(
+    "grad",
+    """The gradient of a scalar function.
 
     >>> import math, symdiff
     >>> def f(x):
     ...     return math.sin(x**2)
     >>> symdiff.grad(f)(4.0)
-    -7.661275842587077""" + _COMMON)
+    -7.661275842587077"""
+    + _COMMON,
+)
 value_and_grad = _operator(
-    "value_and_grad", "The value of a scalar function and its gradient: (value, gradient)." + _COMMON
+    "value_and_grad",
+    "The value of a scalar function and its gradient: (value, gradient)." + _COMMON,
 )
 jvp = _operator(
     "jvp", "`jvp(f)(*args, tangent)` is (value, directional derivative); forward mode." + _COMMON
 )
 vjp = _operator(
-    "vjp", "`vjp(f)(*args, cotangent)` is (value, pullback of the cotangent); reverse mode." + _COMMON
+    "vjp",
+    "`vjp(f)(*args, cotangent)` is (value, pullback of the cotangent); reverse mode." + _COMMON,
 )
 jacobian = _operator(
-    "jacobian", "The Jacobian, of shape result.shape + argument.shape. mode: forward, reverse, or "
-    "auto, which counts inputs and outputs." + _COMMON
+    "jacobian",
+    "The Jacobian, of shape result.shape + argument.shape. mode: forward, reverse, or "
+    "auto, which counts inputs and outputs." + _COMMON,
 )
 hessian = _operator("hessian", "The Hessian of a scalar function." + _COMMON)
 hvp = _operator("hvp", "`hvp(f)(*args, v)` is the product of the Hessian with v." + _COMMON)
@@ -345,7 +351,7 @@ detach.__symdiff_detach__ = True  # type: ignore[attr-defined]
 stop_gradient.__symdiff_detach__ = True  # type: ignore[attr-defined]
 
 
-class no_grad:
+class no_grad:  # noqa: N801  (PyTorch's name)
     """`with symdiff.no_grad():` - what is assigned inside carries no derivative."""
 
     __symdiff_cuts__ = True
@@ -358,7 +364,9 @@ class no_grad:
 
 
 def rule(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give `function` a derivative of its own: partials in each argument, from result and arguments.
+    """Give `function` a derivative of its own: its partial in each argument.
+
+    The decorated function gets the result and the arguments.
 
     >>> import math, symdiff
     >>> def softplus(x):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,7 @@ class Compiled:
 
 
 @contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
+def _without_collector() -> Generator[None]:
     """No cyclic garbage collection meanwhile: expressions have no cycles, and it costs a third."""
     enabled = gc.isenabled()
     gc.disable()
@@ -128,9 +128,7 @@ def emitted(
     text = print_definition(definition, options)
     support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
     imports = tuple(imports_of([*support, text]))
-    return Compiled(
-        function, definition.name, text, imports, definition.bindings, stages, support
-    )
+    return Compiled(function, definition.name, text, imports, definition.bindings, stages, support)
 
 
 def wrt_names(primal: Function, request: Request) -> list[str]:

@@ -1,9 +1,9 @@
 """Activity: only what lies between `wrt` and the result is differentiated.
 
-    def f(x, k):
-        n = floor(x)      # inactive: locally constant
-        a = k * 2         # inactive: does not depend on x
-        return a * x + n  # active
+def f(x, k):
+    n = floor(x)      # inactive: locally constant
+    a = k * 2         # inactive: does not depend on x
+    return a * x + n  # active
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Forward mode: tangents follow the program's order.
 
-    y = sin(x)  ->  y = sin(x);  d_y = cos(x) * d_x
+y = sin(x)  ->  y = sin(x);  d_y = cos(x) * d_x
 """
 
 from __future__ import annotations

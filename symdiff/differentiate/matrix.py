@@ -120,8 +120,10 @@ def hessian_entries(
             continue
         grad = fit(grad, x.type)
         if x.type.rank == 0:
-            rest = [y for y in wrt[i:]]
-            found = jacobian_entries(grad, rest, "forward" if mode == "forward" else "reverse", names, [grad])
+            rest = list(wrt[i:])
+            found = jacobian_entries(
+                grad, rest, "forward" if mode == "forward" else "reverse", names, [grad]
+            )
             for j, y in enumerate(wrt[i:], start=i):
                 entry = found.get(y)
                 rows[i][y] = zero_of(_entry_type(x, y)) if entry is None else entry
@@ -139,4 +141,3 @@ def hessian_entries(
 
 def _entry_type(x: Expr, y: Expr) -> Type:
     return Type(x.type.dtype, (*x.type.shape, *y.type.shape), x.type.weak and y.type.weak)
-

@@ -1,16 +1,16 @@
 """Derivatives of whole functions: `Function -> Function`, so they nest.
 
-    f(x, y)                  ->  grad:            f_grad(x, y) -> d_x
-                                 value_and_grad:  ... -> (f, d_x)
-                                 jvp:             ... (x, y, d_x) -> (f, d_f)
-                                 vjp:             ... (x, y, d_f) -> (f, d_x)
-                                 jacobian, hessian, hvp
+f(x, y)                  ->  grad:            f_grad(x, y) -> d_x
+                             value_and_grad:  ... -> (f, d_x)
+                             jvp:             ... (x, y, d_x) -> (f, d_f)
+                             vjp:             ... (x, y, d_f) -> (f, d_x)
+                             jacobian, hessian, hvp
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from symdiff.differentiate.forward import pushforward
@@ -18,12 +18,13 @@ from symdiff.differentiate.matrix import hessian_entries, jacobian_entries
 from symdiff.differentiate.reverse import pullback
 from symdiff.errors import IllTypedError, NotConnectedError, UnknownNameError
 from symdiff.ir.expr import Expr, Var, const, var
-from symdiff.ir.function import Function, Param, Require
+from symdiff.ir.function import Function, Param
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.types import Type, show_shape
 from symdiff.ir.walk import depends_on, substitute
 from symdiff.options import ALL, Request
 from symdiff.primitives.row import fit, zero_of
+
 
 def differentiate(function: Function, request: Request) -> Function:
     """`function` under one derivative operator."""
@@ -230,7 +231,7 @@ class _Derivation:
         return found
 
     def _groups(self, outputs: Sequence[Expr]) -> list[tuple[list[Expr], list[Expr]]]:
-        """(results, what to differentiate them by): locals opened for the one, closed for the other."""
+        """(results, what to differentiate them by): a local is open only for its own."""
         others = [v for v in self.wrt if v not in self.local]
         if not self.local:
             return [(list(outputs), others)]
@@ -279,7 +280,9 @@ class _Derivation:
             counter = iter(range(1_000_000))
             single = isinstance(tree, Expr)
 
-            def seed(leaf: Tree, fresh: str = fresh, single: bool = single, counter: Any = counter) -> Tree:
+            def seed(
+                leaf: Tree, fresh: str = fresh, single: bool = single, counter: Any = counter
+            ) -> Tree:
                 if not isinstance(leaf, Expr) or not leaf.type.differentiable:
                     return leaf
                 type_ = leaf.type if leaf.type.rank else Type(leaf.type.dtype, (), True)
@@ -309,15 +312,19 @@ class _Derivation:
     def _finish(self, result: Tree, params: Sequence[Param] = ()) -> Function:
         """The derivative as a function; local variables opened for `wrt` are defined again."""
         closed = self.closing
-        names = {node: name for node, name in self.names.items()}
+        names = dict(self.names)
         requires = self.function.requires
         if closed:
             requires = tuple(
-                Require(*substitute([r.fails, r.by], closed), r.error, r.message) for r in requires
+                replace(r, fails=fails, by=by)
+                for r in requires
+                for fails, by in [substitute([r.fails, r.by], closed)]
             )
             exprs = expressions(result)
             new = dict(zip(exprs, substitute(exprs, closed), strict=True))
-            result = map_tree(lambda leaf: new.get(leaf, leaf) if isinstance(leaf, Expr) else leaf, result)
+            result = map_tree(
+                lambda leaf: new.get(leaf, leaf) if isinstance(leaf, Expr) else leaf, result
+            )
             keys = list(names)
             names = dict(zip(substitute(keys, closed), names.values(), strict=True))
         return self.function.replace(

@@ -22,7 +22,7 @@ _INTERNED: WeakValueDictionary[Hashable, Expr] = WeakValueDictionary()
 
 
 class Operator:
-    """What an `Apply` applies. The table of primitives subclasses it; the IR knows only its name."""
+    """What an `Apply` applies. The table's rows subclass it; the IR knows only its name."""
 
     name: str
 

@@ -20,7 +20,7 @@ _EMPTY: Mapping[Any, Any] = MappingProxyType({})
 class Param:
     """One parameter; `tree` holds its `Var`s, or its static value.
 
-    seed: of a tangent or cotangent, the number of the operator that added it; -1 for the user's own.
+    seed: of a tangent or cotangent, the number of the operator that added it; else -1.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Require:
-    """Where `fails` the primal raises `error(message)`; `by`, where it is computed, does so itself."""
+    """Where `fails` the primal raises `error(message)`; `by`, if computed, does so itself."""
 
     fails: Expr
     by: Expr

@@ -33,7 +33,9 @@ class SymDim:
         for factors, coefficient in self.terms:
             body = "*".join(factors)
             magnitude = abs(coefficient)
-            shown = body if body and magnitude == 1 else "*".join(filter(None, (str(magnitude), body)))
+            shown = (
+                body if body and magnitude == 1 else "*".join(filter(None, (str(magnitude), body)))
+            )
             sign = "-" if coefficient < 0 else "+" if text else ""
             text += sign + shown
         return text or "0"

@@ -58,7 +58,9 @@ def _sum(values: Any, start: Any = 0) -> Any:
     total: Any = start
     for item in items_of(values):
         first = total is start and not isinstance(start, Expr) and start == 0
-        total = item if first and isinstance(item, Expr) else apply_operator(operator.add, total, item)
+        total = (
+            item if first and isinstance(item, Expr) else apply_operator(operator.add, total, item)
+        )
     return total
 
 

@@ -19,7 +19,7 @@ from symdiff.parse.builtins import BUILTINS, Lazy
 from symdiff.parse.containers import items_of
 from symdiff.parse.expressions import ContainerMethod, Method
 from symdiff.parse.frame import Evaluation, Frame, Step, handles
-from symdiff.parse.source import FunctionNode, definition_of
+from symdiff.parse.source import FunctionNode, definition_of, python_call
 from symdiff.parse.statements import PassThrough, block, result_of
 from symdiff.parse.values import from_python, is_static
 from symdiff.primitives.elementary import cast
@@ -31,7 +31,9 @@ MAX_DEPTH = 5_000
 class Closure:
     """A function defined, with `def` or `lambda`, inside a function that is being evaluated."""
 
-    def __init__(self, node: FunctionNode, frame: Frame, defaults: list[Any], kw_defaults: list[Any]):
+    def __init__(
+        self, node: FunctionNode, frame: Frame, defaults: list[Any], kw_defaults: list[Any]
+    ):
         self.node = node
         self.frame = frame
         self.defaults = defaults
@@ -73,7 +75,9 @@ def call_expression(frame: Frame, node: ast.Call) -> Evaluation:
     return (yield call(frame, callee, args, kwargs, node))
 
 
-def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], node: ast.AST) -> Evaluation:
+def call(
+    frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], node: ast.AST
+) -> Evaluation:
     """Call anything callable."""
     context = frame.context
     builtin = BUILTINS.get(callee) if _hashable(callee) else None
@@ -123,12 +127,15 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], nod
         return (yield _custom(frame, callee, rule, args, kwargs))
     if isinstance(callee, types.FunctionType):
         return (yield inline(frame, callee, args, kwargs))
-    if isinstance(callee, type) and (dataclasses.is_dataclass(callee) or hasattr(callee, "_fields")):
+    if isinstance(callee, type) and (
+        dataclasses.is_dataclass(callee) or hasattr(callee, "_fields")
+    ):
         return _construct(callee, args, kwargs)
     if is_pure(callee) and is_static(args) and is_static(kwargs):
         return callee(*args, **kwargs)
-    if callable(callee) and isinstance(getattr(type(callee), "__call__", None), types.FunctionType):
-        return (yield call(frame, type(callee).__call__, [callee, *args], kwargs, node))
+    method = python_call(callee)
+    if method is not None:
+        return (yield call(frame, method, [callee, *args], kwargs, node))
     name = getattr(callee, "__name__", type(callee).__name__)
     module = getattr(callee, "__module__", None) or ""
     where = f"{module}.{name}" if module not in ("builtins", "__main__", "") else name
@@ -173,9 +180,13 @@ def _hashable(value: Any) -> bool:
 
 
 def _construct(cls: type, args: list[Any], kwargs: dict[str, Any]) -> Record:
-    names = list(cls._fields) if hasattr(cls, "_fields") else [  # type: ignore[attr-defined]
-        f.name for f in dataclasses.fields(cls) if f.init
-    ]
+    names = (
+        list(cls._fields)
+        if hasattr(cls, "_fields")
+        else [  # type: ignore[attr-defined]
+            f.name for f in dataclasses.fields(cls) if f.init
+        ]
+    )
     if len(args) > len(names):
         raise TypeError(f"{cls.__name__}() takes {len(names)} arguments but {len(args)} were given")
     given = dict(zip(names, args, strict=False))
@@ -218,7 +229,9 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
         defaults = [from_python(d) for d in function.__defaults__ or ()]
         given = function.__kwdefaults__ or {}
         kw_defaults = [from_python(given.get(a.arg)) for a in node.args.kwonlyargs]
-    env = bind_arguments(node, args, kwargs, defaults, kw_defaults, getattr(callee, "__name__", "?"))
+    env = bind_arguments(
+        node, args, kwargs, defaults, kw_defaults, getattr(callee, "__name__", "?")
+    )
     inner = Frame(frame.context, source, env, outer, scope, parent=parent)
     frame.context.depth += 1
     if frame.context.depth > MAX_DEPTH:

@@ -14,7 +14,6 @@ from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Step, handles
 from symdiff.parse.values import from_python, static_index, truth
 
-
 MAX_ROUNDS = 1_000_000
 
 
@@ -99,14 +98,20 @@ def dict_comprehension(frame: Frame, node: ast.DictComp) -> Evaluation:
     inner = _scope(frame)
     keys: list[Any] = []
     values: list[Any] = []
-    yield _generate(frame, inner, list(node.generators), _Collect(node.key, keys, node.value, values))
-    return frame.context.born({static_index(k, "a key"): v for k, v in zip(keys, values, strict=True)})
+    yield _generate(
+        frame, inner, list(node.generators), _Collect(node.key, keys, node.value, values)
+    )
+    return frame.context.born(
+        {static_index(k, "a key"): v for k, v in zip(keys, values, strict=True)}
+    )
 
 
 class _Collect:
     """What a comprehension gathers at its innermost level."""
 
-    def __init__(self, elt: ast.expr, into: list[Any], elt2: ast.expr | None = None, into2: Any = None):
+    def __init__(
+        self, elt: ast.expr, into: list[Any], elt2: ast.expr | None = None, into2: Any = None
+    ):
         self.pairs = [(elt, into)] + ([(elt2, into2)] if elt2 is not None else [])
 
 

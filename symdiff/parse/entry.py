@@ -7,7 +7,6 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import symdiff.primitives.table  # noqa: F401  (the rows must exist before anything is built)
 from symdiff.errors import SymdiffError, UnsupportedError
 from symdiff.ir.expr import Apply, Expr, Var
 from symdiff.ir.function import Function, Measure, Param, Require
@@ -19,9 +18,8 @@ from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
 from symdiff.parse.frame import Context, Frame, run
-from symdiff.parse.source import definition_of
+from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
-from symdiff.primitives import math_api, numpy_api  # noqa: F401  (register their spellings)
 from symdiff.primitives.spell import to_expr
 
 
@@ -93,7 +91,10 @@ def unwrap(function: Any) -> tuple[types.FunctionType, dict[str, Any]]:
     while True:
         if isinstance(function, functools.partial):
             signature = inspect.signature(function.func)
-            bound = {**signature.bind_partial(*function.args, **function.keywords).arguments, **bound}
+            bound = {
+                **signature.bind_partial(*function.args, **function.keywords).arguments,
+                **bound,
+            }
             function = function.func
         elif isinstance(function, types.MethodType):
             owner = next(iter(inspect.signature(function.__func__).parameters))
@@ -101,10 +102,8 @@ def unwrap(function: Any) -> tuple[types.FunctionType, dict[str, Any]]:
             function = function.__func__
         elif isinstance(function, types.FunctionType):
             return function, bound
-        elif hasattr(type(function), "__call__") and isinstance(
-            type(function).__call__, types.FunctionType
-        ):
-            function = function.__call__
+        elif python_call(function) is not None:
+            function = types.MethodType(python_call(function), function)
         else:
             name = getattr(function, "__name__", repr(function))
             raise UnsupportedError(
@@ -143,7 +142,7 @@ def _check_result(result: Tree, name: str, span: Any) -> None:
     for leaf in leaves(result):
         if not isinstance(leaf, Expr) and leaf is not None and not isinstance(leaf, str):
             raise UnsupportedError(
-                f"{name} returns a {type(leaf).__name__}, which is not a number, array or container",
+                f"{name} returns a {type(leaf).__name__}, which is no number, array or container",
                 span=span,
             )
 
@@ -199,4 +198,5 @@ def _requires(result: Tree) -> tuple[Require, ...]:
     return requirements(expressions(result))
 
 
-_REGISTERED = (calls, containers, _expressions, statements)
+# The modules whose handlers the evaluator finds in its table.
+CONSTRUCTS = (calls, containers, _expressions, statements)

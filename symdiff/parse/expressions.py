@@ -1,4 +1,4 @@
-"""Expressions: names, numbers, operators, comparisons, indexing. One function for each construct."""
+"""Expressions: names, numbers, operators, comparisons, indexing. One function a construct."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from symdiff.primitives.arithmetic import OPERATORS
 from symdiff.primitives.row import choose
 from symdiff.primitives.spell import ATTRIBUTES, METHODS, BoundMethod, binary, subscript, to_expr
 
-_BINARY = {
+BINARY: dict[type[ast.operator], Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
     ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
     ast.Pow: operator.pow, ast.MatMult: operator.matmul, ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.LShift: operator.lshift,
     ast.RShift: operator.rshift,
 }  # fmt: skip
-_COMPARE = {
+_COMPARE: dict[type[ast.cmpop], Any] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
 }  # fmt: skip
@@ -57,13 +57,15 @@ def _dynamic(*values: Any) -> bool:
 def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
     left = yield node.left
     right = yield node.right
-    return apply_operator(_BINARY[type(node.op)], left, right)
+    return apply_operator(BINARY[type(node.op)], left, right)
 
 
 def apply_operator(op: Any, left: Any, right: Any) -> Any:
     """`left op right`, in Python where both are static."""
     if _dynamic(left, right):
-        if isinstance(left, (tuple, list, str, dict)) or isinstance(right, (tuple, list, str, dict)):
+        if isinstance(left, (tuple, list, str, dict)) or isinstance(
+            right, (tuple, list, str, dict)
+        ):
             if op is operator.mul and isinstance(left, (tuple, list)):
                 return left * static_index(right, "the length of a repeated list")
             if not _numeric(left) or not _numeric(right):
@@ -78,7 +80,7 @@ def apply_operator(op: Any, left: Any, right: Any) -> Any:
 
 
 def _numeric(value: Any) -> bool:
-    """Whether NumPy would take `value` as an operand beside an array: a number or nested numbers."""
+    """Whether `value` may be an operand beside an array."""
     if isinstance(value, (list, tuple)):
         return False
     return not isinstance(value, (str, dict))
@@ -153,7 +155,8 @@ def comparison(frame: Frame, node: ast.Compare) -> Evaluation:
         if isinstance(part, Expr):
             if part.type.rank:
                 raise IllTypedError(
-                    "a chained comparison of arrays has no truth value", hint="write (a < b) & (b < c)"
+                    "a chained comparison of arrays has no truth value",
+                    hint="write (a < b) & (b < c)",
                 )
             result = choose(part, result, False).expr
         elif not part:

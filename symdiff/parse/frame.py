@@ -23,7 +23,7 @@ Evaluation = Generator[Any, Any, Any]
 
 
 class Unbound:
-    """A name that only one side of a run-time branch assigns, or to things that cannot be joined."""
+    """A name that only one side of a run-time branch assigns, or that cannot be joined."""
 
     def __init__(self, why: str):
         self.why = why
@@ -92,8 +92,8 @@ class Frame:
 
     def lookup(self, name: str) -> Any:
         """The value of a name, by Python's scopes."""
-        frame: Frame | None = self
-        while frame is not None:
+        frame = self
+        while True:
             if name in frame.env:
                 value = frame.env[name]
                 if isinstance(value, Unbound):
@@ -165,7 +165,9 @@ def run(frame: Frame, node: Any) -> Any:
         if _is_ours(error):
             raise
         message = f"{type(error).__name__}: {error}"
-        raise IllTypedError(message).located(frame.span(where) if where is not None else None) from error
+        raise IllTypedError(message).located(
+            frame.span(where) if where is not None else None
+        ) from error
 
 
 def _none() -> Evaluation:

@@ -11,6 +11,7 @@ import functools
 import linecache
 import types
 from dataclasses import dataclass
+from typing import Any
 
 from symdiff.errors import SourceError, Span
 
@@ -111,3 +112,12 @@ def _closest(candidates: list[FunctionNode], code: types.CodeType) -> FunctionNo
         return (-hits, width)
 
     return min(candidates, key=inside)
+
+
+def python_call(value: Any) -> Any:
+    """The `__call__` that the class of `value` defines in Python, or None."""
+    for cls in type(value).__mro__:
+        found = vars(cls).get("__call__")
+        if found is not None:
+            return found if isinstance(found, types.FunctionType) else None
+    return None

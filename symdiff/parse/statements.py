@@ -101,7 +101,7 @@ def annotated_assignment(frame: Frame, node: ast.AnnAssign) -> Evaluation:
 
 @handles(ast.AugAssign)
 def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
-    from symdiff.parse.expressions import _BINARY
+    from symdiff.parse.expressions import BINARY
 
     load = ast.copy_location(_loaded(node.target), node.target)
     current = yield load
@@ -116,7 +116,7 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
         frame.context.check_mutable(current)
         current.extend(items_of(value))
         return None
-    result = apply_operator(_BINARY[type(node.op)], current, value)
+    result = apply_operator(BINARY[type(node.op)], current, value)
     yield assign(frame, node.target, result, node)
     return None
 
@@ -305,7 +305,9 @@ def _joined_return(pred: Expr, then: Any, orelse: Any) -> Any:
     return value
 
 
-def _merge(frame: Frame, pred: Expr, then: dict[str, Any], orelse: dict[str, Any], at: ast.If) -> None:
+def _merge(
+    frame: Frame, pred: Expr, then: dict[str, Any], orelse: dict[str, Any], at: ast.If
+) -> None:
     for name in dict.fromkeys((*then, *orelse)):
         missing = Unbound("may be unassigned: only one side of a branch assigns it")
         a, b = then.get(name, missing), orelse.get(name, missing)

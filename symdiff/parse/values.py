@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -63,9 +63,9 @@ def join(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
         return _join_containers(pred, then, orelse, what)
     numeric = (Expr, *NUMBERS, np.ndarray)
     if isinstance(then, numeric) and isinstance(orelse, numeric):
-        if not isinstance(then, Expr) and not isinstance(orelse, Expr):
-            if type(then) is type(orelse) and np.array_equal(then, orelse, equal_nan=False):
-                return then
+        static = not isinstance(then, Expr) and not isinstance(orelse, Expr)
+        if static and type(then) is type(orelse) and np.array_equal(*cast(Any, (then, orelse))):
+            return then
         a, b = to_expr(then), to_expr(orelse)
         if a is b:
             return a
@@ -102,7 +102,9 @@ def _join_containers(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
         same = same and then.cls is orelse.cls
     if not same:
         return Unbound("has a different structure on the two sides of a run-time branch")
-    return rebuild(then, [join(pred, x, y, what) for (_, _, x), (_, _, y) in zip(a, b, strict=True)])
+    return rebuild(
+        then, [join(pred, x, y, what) for (_, _, x), (_, _, y) in zip(a, b, strict=True)]
+    )
 
 
 def detached(value: Any) -> Any:

@@ -161,7 +161,7 @@ class Primitive(Operator):
 
 
 class Discrete(Primitive):
-    """Locally constant, or not a number at all: comparisons, floor, argmax, zeros. No derivative."""
+    """Locally constant, or not a number at all: comparisons, floor, argmax. No derivative."""
 
     differentiable = False
 
@@ -178,7 +178,9 @@ Partial = Callable[..., Any] | None
 class Elementwise(Primitive):
     """Acts on each element, with broadcasting; `partials[i](*operands, result)`."""
 
-    def __init__(self, name: str, partials: Sequence[Partial], *, commutes: bool = False, **row: Any):
+    def __init__(
+        self, name: str, partials: Sequence[Partial], *, commutes: bool = False, **row: Any
+    ):
         super().__init__(name, row.pop("infer", float_result), **row)
         self.partials = tuple(partials)
         self.commutes = commutes
@@ -370,9 +372,9 @@ def plus(a: Expr | None, b: Expr | None) -> Expr | None:
 def times(a: Expr, b: Expr) -> Expr:
     """a * b, where a factor of exactly one disappears unless it gives the product its shape."""
     for one, other in ((a, b), (b, a)):
-        if isinstance(one, Const) and is_number(one, 1.0) and one.type.weak:
-            if other.type.differentiable:
-                return other
+        unit = isinstance(one, Const) and is_number(one, 1.0) and one.type.weak
+        if unit and other.type.differentiable:
+            return other
     return Term.rows["multiply"].build(a, b)
 
 

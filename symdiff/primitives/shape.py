@@ -171,7 +171,7 @@ def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
 
 
 def least_size(dim: Dim) -> int:
-    """What `dim` is at least: the sizes 0 and 1 are part of a signature, so a symbol is 2 or more."""
+    """What `dim` is at least: sizes 0 and 1 are part of a signature, so a symbol is 2 or more."""
     if isinstance(dim, int):
         return dim
     least = 0

@@ -1,1 +1,1 @@
-"""Running generated code: loading it, and choosing a compiled version for the arguments of a call."""
+"""Running generated code: loading it, and choosing a version for the arguments of a call."""

@@ -1,4 +1,4 @@
-"""Types as people write them: `float64[n,d]`, annotations, jaxtyping's `Float[np.ndarray, "n d"]`."""
+"""Types as people write them: `float64[n,d]`, annotations, jaxtyping's `Float[..., "n d"]`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def parse_type(text: str) -> Type:
     """
     found = _ARRAY.match(text.strip())
     name = found[1] if found else text
-    if found is None or (name not in DTYPES and name not in _SHORT and name not in ("float", "int")):
+    if found is None or (
+        name not in DTYPES and name not in _SHORT and name not in ("float", "int")
+    ):
         raise IllTypedError(
             f"{text!r} is not a type", hint="write float, int, float64[n,d] or float32[3]"
         )

@@ -101,5 +101,7 @@ def fitted(name: str, label: str, tree: Tree, value: Any, sizes: Mapping[str, in
     if isinstance(tree, (tuple, list)):
         if not isinstance(value, (tuple, list)) or len(value) != len(tree):
             raise IllTypedError(f"{name}: {label} must have {len(tree)} items, as its variable has")
-        return type(tree)(fitted(name, label, t, v, sizes) for t, v in zip(tree, value, strict=True))
+        return type(tree)(
+            fitted(name, label, t, v, sizes) for t, v in zip(tree, value, strict=True)
+        )
     return value

@@ -21,7 +21,9 @@ from symdiff.runtime.declare import annotated_type
 Described = tuple[Hashable, Tree, Any]  # (key, tree of variables, value to pass)
 
 
-def describe(name: str, value: Any, declared: Type | None = None, static: bool = False) -> Described:
+def describe(
+    name: str, value: Any, declared: Type | None = None, static: bool = False
+) -> Described:
     """An argument as (its part of the signature, variables for the parser, value to call with).
 
     What is inside a container is called by its path, `p[0].w`: no parameter can be called so.
@@ -125,11 +127,13 @@ def dtype_name(dtype: np.dtype[Any], name: str) -> DType:
         return "int"
     if text in DTYPES:
         return text  # type: ignore[return-value]
-    hint = "the array is ragged or holds objects" if dtype == object else "use float64 or float32"
+    hint = "the array is ragged or holds objects" if dtype.kind == "O" else "use float64 or float32"
     raise IllTypedError(f"{name} has dtype {text}, which is not supported", hint=hint)
 
 
-def default_arguments(function: Callable[..., Any], declared: Mapping[str, Type]) -> dict[str, Tree]:
+def default_arguments(
+    function: Callable[..., Any], declared: Mapping[str, Type]
+) -> dict[str, Tree]:
     """Arguments for compiling before any call: annotations, defaults, and floats elsewhere."""
     arguments: dict[str, Tree] = {}
     for p in inspect.signature(function).parameters.values():
@@ -161,4 +165,4 @@ def declared_type(p: inspect.Parameter, function: Any) -> Type | None:
     return annotated_type(annotation)
 
 
-__all__ = ["BOOL", "default_arguments", "declared_type", "describe"]
+__all__ = ["BOOL", "declared_type", "default_arguments", "describe"]
