@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 _WIDEST = 100  # columns of a source line that an error shows
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from symdiff.codegen.checks import support_of
 from symdiff.codegen.fixed import fixed_parameters
+from symdiff.codegen.merge import merged
 from symdiff.codegen.printer import imports_of, print_definition
 from symdiff.codegen.python import generate
 from symdiff.differentiate.operators import differentiate
@@ -123,6 +124,7 @@ def emitted(
 ) -> Compiled:
     """The source of `function`, which has been through the passes."""
     definition = generate(function, options)
+    definition.body = merged(definition.body)
     if options.check_shapes:
         definition.body[:0] = fixed_parameters(function)
     text = print_definition(definition, options)

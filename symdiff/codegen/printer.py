@@ -20,7 +20,18 @@ def expression_text(node: ast.AST) -> str:
     import astor  # not before it is needed: importing symdiff must stay quick
 
     text = astor.to_source(node, pretty_source="".join, pretty_string=_plain_string)
-    return text.strip("\n")
+    return _bare_element(text.strip("\n"))
+
+
+def _bare_element(text: str) -> str:
+    """A comprehension without the parentheses that astor puts around its element."""
+    at = text.find("[(")
+    while at >= 0:
+        close = at + 1 + _matching(text[at + 1 :])
+        if text[close + 1 :].startswith(" for "):
+            text = f"{text[: at + 1]}{text[at + 2 : close]}{text[close + 1 :]}"
+        at = text.find("[(", at + 1)
+    return text
 
 
 def _plain_string(text: str, *_: Any, **__: Any) -> str:

@@ -101,8 +101,9 @@ def _add(total: Expr | None, term: Expr) -> Expr:
     if total is None:
         return term
     for first, second in ((total, term), (term, total)):
-        fresh = isinstance(second, Apply) and second.op is into and is_zero(second.operands[0])
-        if fresh and first.type == second.type:
+        if not isinstance(second, Apply) or second.op is not into or first.type != second.type:
+            continue
+        if is_zero(second.operands[0]):
             return into.build(first, *second.operands[1:], attrs=second.attrs)
     result = plus(total, term)
     assert result is not None
