@@ -394,7 +394,7 @@ def scaled(ct: Expr, partial: Expr) -> Expr:
         if is_zero(then):
             return where.build(mask, then, scaled(orelse, partial))
     product = times(ct, partial)
-    if ct.type.rank and _hides_mask(ct):
+    if not ct.type.weak and _hides_mask(ct):
         is_cut = Term.rows["equal"].build(ct, 0.0)
         return where.build(is_cut, zero_of(product.type.with_shape(())), product)
     return product
