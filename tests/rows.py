@@ -14,8 +14,9 @@ from symdiff.differentiate.reverse import pullback
 from symdiff.ir.expr import Expr, Var, var
 from symdiff.ir.function import Function, Param
 from symdiff.ir.types import FLOAT, Type
+from symdiff.ir.walk import topological
 from symdiff.options import DEFAULT
-from symdiff.parse.requires import requirements
+from symdiff.parse.requires import may_raise, requirements
 from symdiff.pipeline import ERASE, PASSES, emitted
 from symdiff.primitives.domain import Domain
 from symdiff.primitives.row import Primitive, as_expr, zero_of
@@ -60,7 +61,7 @@ def compiled(
     """The derivative of `row` after `steps`, as a function of its operands."""
     operands = variables(row, reference, flavour)
     value: Expr = row.build(*operands, attrs=reference.attrs)
-    needs = requirements([value])
+    needs = requirements({n: {(): None} for n in topological([value]) if may_raise(n)})
     params = [x for x in operands if isinstance(x, Var)]
     seeds: list[Var] = []
     for mode, i in steps:

@@ -665,3 +665,37 @@ def with_rule(x: float) -> float:
 def test_custom_rule() -> None:
     holds(with_rule, (0.0,), 1.0)
     assert symdiff.grad(symdiff.grad(with_rule))(0.0) == 0.5
+
+
+# Evaluation is the user's: also of what only one branch goes on to use.
+
+
+def test_a_value_computed_before_a_branch_raises_whichever_way_it_goes():
+    def f(x, c):
+        y = math.log(x)
+        return y if c > 0.0 else 0.0
+
+    assert symdiff.grad(f)(2.0, 1.0) == 0.5
+    assert symdiff.grad(f)(2.0, -1.0) == 0.0
+    for c in (1.0, -1.0):
+        with pytest.raises(ValueError, match="math domain error"):
+            symdiff.grad(f)(-1.0, c)
+
+
+def test_what_an_early_return_skips_does_not_raise():
+    def f(x):
+        if x > 0.0:
+            return x * x
+        return math.sqrt(-x) * x
+
+    assert symdiff.grad(f)(3.0) == 6.0
+    assert symdiff.grad(f)(-4.0) == pytest.approx(3.0)
+
+
+def test_a_nested_derivative_demands_what_its_function_does():
+    def f(x):
+        return symdiff.grad(lambda y: math.log(y) * y)(x)
+
+    assert symdiff.grad(f)(2.0) == 0.5
+    with pytest.raises(ValueError, match="math domain error"):
+        symdiff.grad(f)(-2.0)

@@ -85,7 +85,7 @@ def call(
         result = builtin(*args, **kwargs)
         if isinstance(result, Lazy):
             return (yield result.run(lambda f, a: call(frame, f, a, {}, node)))
-        if isinstance(result, list) and callee is list:
+        if isinstance(result, (list, dict)) and id(result) not in context.births:
             context.born(result)
         return _noting_cast(frame, result, node)
     if callee is functools.partial:
@@ -108,7 +108,8 @@ def call(
         if callee.name in ("append", "extend", "insert", "pop", "update", "setdefault", "clear",
                            "remove", "reverse", "sort", "popitem"):  # fmt: skip
             context.check_mutable(callee.owner)
-        return callee.function(*args, **kwargs)
+        result = callee.function(*args, **kwargs)
+        return context.born(result) if callee.name == "copy" else result
     handler = spelled(callee)
     if handler is not None:
         check_arguments(callee, args, kwargs)
@@ -130,7 +131,9 @@ def call(
     if isinstance(callee, type) and (
         dataclasses.is_dataclass(callee) or hasattr(callee, "_fields")
     ):
-        return _construct(callee, args, kwargs)
+        record = _construct(callee, args, kwargs)
+        context.born(record.fields)
+        return record
     if is_pure(callee) and is_static(args) and is_static(kwargs):
         return callee(*args, **kwargs)
     method = python_call(callee)
@@ -232,7 +235,9 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
     env = bind_arguments(
         node, args, kwargs, defaults, kw_defaults, getattr(callee, "__name__", "?")
     )
-    inner = Frame(frame.context, source, env, outer, scope, parent=parent)
+    context = frame.context
+    inner = Frame(context, source, env, outer, scope, parent=parent, level=context.branch)
+    saved = context.path
     frame.context.depth += 1
     if frame.context.depth > MAX_DEPTH:
         raise UnsupportedError(
@@ -242,6 +247,7 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
         )
     result = yield Step(inner, body_of(inner, node))
     frame.context.depth -= 1
+    context.path = saved
     return result
 
 

@@ -27,7 +27,9 @@ def custom_call(
             f"{callee.__name__} has a derivative rule and takes positional arguments only"
         )
     value = to_expr((yield inline(frame, callee, args, {})))
+    required = {node: dict(paths) for node, paths in frame.context.evaluated.items()}
     partials = yield inline(frame, rule, [value, *args], {})
+    frame.context.evaluated = required  # what only the rule computes, the primal does not demand
     many = list(partials) if isinstance(partials, (tuple, list)) else [partials]
     if len(many) != len(args):
         raise IllTypedError(

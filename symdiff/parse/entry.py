@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from symdiff.errors import SymdiffError, UnsupportedError
 from symdiff.ir.expr import Apply, Expr, Var
-from symdiff.ir.function import Function, Measure, Param, Require
+from symdiff.ir.function import Function, Measure, Param
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.types import dim_symbols
 from symdiff.ir.walk import substitute, topological
@@ -18,6 +19,7 @@ from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
 from symdiff.parse.frame import Context, Frame, run
+from symdiff.parse.requires import requirements
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
 from symdiff.primitives.spell import to_expr
@@ -76,7 +78,11 @@ def parse(
         names=dict(context.names),
         lines=dict(context.lines),
         sizes=_sizes(params, result),
-        requires=_requires(result),
+        requires=tuple(
+            replace(r, fails=fails, by=by)
+            for r in requirements(context.evaluated)
+            for fails, by in [substitute([r.fails, r.by], closing)]
+        ),
         cuts=tuple(context.cuts),
         locals={**dict.fromkeys(context.known_locals), **locals_},
         span=span,
@@ -190,12 +196,6 @@ def _sizes(params: tuple[Param, ...], result: Tree) -> dict[str, Measure]:
             for name, mask in zip(masks, bools, strict=True):
                 sizes.setdefault(name, Measure(mask, None))
     return sizes
-
-
-def _requires(result: Tree) -> tuple[Require, ...]:
-    from symdiff.parse.requires import requirements
-
-    return requirements(expressions(result))
 
 
 # The modules whose handlers the evaluator finds in its table.

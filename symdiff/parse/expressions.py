@@ -57,7 +57,8 @@ def _dynamic(*values: Any) -> bool:
 def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
     left = yield node.left
     right = yield node.right
-    return apply_operator(BINARY[type(node.op)], left, right)
+    result = apply_operator(BINARY[type(node.op)], left, right)
+    return frame.context.born(result) if isinstance(result, list) else result
 
 
 def apply_operator(op: Any, left: Any, right: Any) -> Any:
@@ -121,7 +122,10 @@ def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
     conjunction = isinstance(node.op, ast.And)
     pending: list[tuple[Expr, Any]] = []
     result: Any = None
+    context, saved = frame.context, frame.context.path
     for operand in node.values:
+        if pending:
+            _refuse_walrus(operand)
         value = yield operand
         known = truth(value)
         result = value
@@ -130,6 +134,10 @@ def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
                 break
         elif operand is not node.values[-1]:
             pending.append((known, value))
+            context.path = (*context.path, (known, conjunction))
+            context.branch += 1
+    context.path = saved
+    context.branch -= len(pending)
     for pred, value in reversed(pending):
         other = pred if isinstance(result, Expr) and result.type.dtype == "bool" else value
         if isinstance(result, bool):
@@ -139,17 +147,31 @@ def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
     return result
 
 
+def _refuse_walrus(node: ast.expr) -> None:
+    """What a run-time condition may skip must not assign."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.NamedExpr):
+            raise UnsupportedError(
+                "':=' where a run-time condition decides whether it runs is not supported",
+                hint="assign before the expression",
+            )
+
+
 @handles(ast.Compare)
 def comparison(frame: Frame, node: ast.Compare) -> Evaluation:
     """`a < b < c` is `a < b and b < c`, with b evaluated once."""
     left = yield node.left
     parts: list[Any] = []
+    context, saved = frame.context, frame.context.path
     for op, comparator in zip(node.ops, node.comparators, strict=True):
         right = yield comparator
         parts.append(compare(op, left, right))
         if parts[-1] is False:
             break
         left = right
+        if isinstance(parts[-1], Expr) and not parts[-1].type.rank:
+            context.path = (*context.path, (parts[-1], True))
+    context.path = saved
     result = parts[-1]
     for part in reversed(parts[:-1]):
         if isinstance(part, Expr):
@@ -197,10 +219,16 @@ def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
     pred = truth((yield node.test))
     if isinstance(pred, bool):
         return (yield node.body if pred else node.orelse)
-    frame.context.branch += 1
-    then = yield node.body
-    orelse = yield node.orelse
-    frame.context.branch -= 1
+    context, saved = frame.context, frame.context.path
+    context.branch += 1
+    sides: list[Any] = []
+    for side, holds in ((node.body, True), (node.orelse, False)):
+        _refuse_walrus(side)
+        context.path = (*saved, (pred, holds))
+        sides.append((yield side))
+    context.path = saved
+    context.branch -= 1
+    then, orelse = sides
     result = join(pred, then, orelse, "this expression")
     if isinstance(result, Unbound):
         raise UnsupportedError(f"the conditional expression {result.why}")
@@ -283,8 +311,13 @@ def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
         items = tuple(value.fields.values())
         return items[static_index(key, "an index into a named tuple")]
     if isinstance(value, (tuple, list, dict, str)) or hasattr(value, "__getitem__"):
-        return from_python(value[_static_key(key)])
+        item = from_python(value[_static_key(key)])
+        return frame.context.born(item) if isinstance(item, list) and _is_slice(key) else item
     raise IllTypedError(f"{type(value).__name__} objects cannot be indexed")
+
+
+def _is_slice(key: Any) -> bool:
+    return isinstance(key, slice)
 
 
 def _static_key(key: Any) -> Any:

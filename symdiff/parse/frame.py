@@ -15,11 +15,18 @@ from types import GeneratorType
 from typing import Any
 
 from symdiff.errors import IllTypedError, Span, SymdiffError, UnknownNameError, UnsupportedError
-from symdiff.ir.expr import Expr
+from symdiff.ir.expr import Expr, If
 from symdiff.ir.function import Cut
+from symdiff.parse.requires import may_raise
 from symdiff.parse.source import Source
 
 Evaluation = Generator[Any, Any, Any]
+Path = tuple[tuple[Expr, bool], ...]
+
+# Syntax that computes its value, which a name or a constant does not.
+EVALUATED = frozenset(
+    (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Subscript, ast.AugAssign, ast.Attribute)
+)
 
 
 class Unbound:
@@ -43,6 +50,11 @@ class Context:
     detached: list[Span] = field(default_factory=list)  # the `with no_grad()` that are open
     branch: int = 0  # how many run-time branches are open
     births: dict[int, tuple[Any, int]] = field(default_factory=dict)  # containers and their branch
+    path: Path = ()  # the run-time conditions under which evaluation is now
+    evaluated: dict[Expr, dict[Path, None]] = field(
+        default_factory=dict
+    )  # what may raise, and where
+    seen: set[Expr] = field(default_factory=set)
     depth: int = 0  # helper calls that are open
     serial: int = 0
 
@@ -59,14 +71,36 @@ class Context:
         self.cuts.extend(Cut(node, what, span) for node in expressions(result))
         return result
 
+    def note(self, value: Any) -> None:
+        """`value` has just been evaluated: remember what in it may raise, and on which path."""
+        stack = [(v, self.path) for v in (value if isinstance(value, tuple) else (value,))]
+        while stack:
+            node, path = stack.pop()
+            if not isinstance(node, Expr):
+                continue
+            if may_raise(node):
+                self.evaluated.setdefault(node, {}).setdefault(path)
+            if node in self.seen:
+                continue
+            self.seen.add(node)
+            for i, operand in enumerate(node.operands):
+                if operand not in self.seen:
+                    inner = (*path, (node.pred, i == 1)) if isinstance(node, If) and i else path
+                    stack.append((operand, inner))
+
     def born(self, container: Any) -> Any:
         """Note in which branch a list or dict is made: only there may it be changed."""
         self.births[id(container)] = (container, self.branch)
         return container
 
     def check_mutable(self, container: Any) -> None:
-        _, branch = self.births.get(id(container), (None, self.branch))
-        if branch != self.branch:
+        known = self.births.get(id(container))
+        if known is None:
+            raise UnsupportedError(
+                "this changes a container that was made outside the function",
+                hint="change a copy, list(...) or dict(...), and return it",
+            )
+        if known[1] != self.branch:
             raise UnsupportedError(
                 "this changes a container inside a branch that is taken only at run time",
                 hint="build the container in both branches, or use a conditional expression",
@@ -85,6 +119,8 @@ class Frame:
     parent: Frame | None = None  # the frame of an enclosing function that is being evaluated too
     top: bool = False
     returns: list[tuple[Expr, Any]] = field(default_factory=list)
+    level: int = 0  # how many branches were open when this function was called
+    forks: int = 0  # how many of those open now are this function's own `if`s
     nonlocals: frozenset[str] = frozenset()
 
     def span(self, node: ast.AST) -> Span:
@@ -159,6 +195,8 @@ def run(frame: Frame, node: Any) -> Any:
             except StopIteration as stop:
                 stack.pop()
                 value = stop.value
+                if type(where) in EVALUATED:
+                    frame.context.note(value)
     except SymdiffError as error:
         raise error.located(frame.span(where) if where is not None else None) from None
     except (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError) as error:

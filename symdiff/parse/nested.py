@@ -47,6 +47,8 @@ def nested_derivative(
         arguments: dict[Expr, Expr] = {}
         for name, value in given.items():
             params.append(Param(name, _open(frame, name, value, arguments)))
+        context = frame.context
+        required, context.evaluated = context.evaluated, {}
         inner_args = [p.tree for p in params[: len(positional)]]
         inner_kwargs = {p.name: p.tree for p in params[len(positional) :]}
         result = yield call(frame, target, inner_args, inner_kwargs, node)
@@ -54,6 +56,13 @@ def nested_derivative(
         derived = derive(Function(name, tuple(params), result, span=frame.span(node)), request)
         if extra:
             _bind_seeds(derived.params[len(params) :], args[-1], arguments)
+        for node, paths in context.evaluated.items():  # what g demands, of these arguments
+            (closed_node,) = substitute([node], arguments)
+            for path in paths:
+                preds = substitute([p for p, _ in path], arguments)
+                sides = tuple(zip(preds, (side for _, side in path), strict=True))
+                required.setdefault(closed_node, {}).setdefault(sides)
+        context.evaluated = required
         found = expressions(derived.result)
         closed = dict(zip(found, substitute(found, arguments), strict=True))
         return map_tree(lambda x: closed[x] if isinstance(x, Expr) else x, derived.result)

@@ -1,19 +1,26 @@
 """What the primal demands of its arguments: `math.log(x)` raises unless x > 0.
 
 The derivative of log is 1 / x, which would not raise at x = -1; that of sum(x + y) does not even
-look at y, whose length may not fit. So each such operation leaves a
+look at y, whose length may not fit. So each such operation, where it is evaluated, leaves a
 `Require`; code generation prints it as a check where the operation itself is no longer computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
-from symdiff.ir.expr import Apply, Const, Expr, If
+from symdiff.ir.expr import Apply, Const, Expr
 from symdiff.ir.function import Function, Require
 from symdiff.ir.types import Dim, SymDim, show_shape
-from symdiff.ir.walk import topological
+from symdiff.primitives.arithmetic import (
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    not_equal,
+)
 from symdiff.primitives.arrays import matmul
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
@@ -22,37 +29,26 @@ from symdiff.primitives.shape import axis_size, size
 Path = tuple[tuple[Expr, bool], ...]
 
 
-def requirements(results: Sequence[Expr]) -> tuple[Require, ...]:
-    """The requirements of every operation that may raise, under the branches that lead to it."""
-    order = topological(results)
-    if not any(_may_fail(n) for n in order):
-        return ()
-    paths: dict[Expr, dict[Path, None]] = {r: {(): None} for r in results}
-    found: list[Require] = []
-    for node in reversed(order):
-        here = paths.get(node, {(): None})
-        if () in here or len(here) > 8:
-            here = {(): None} if () in here else here
-        if isinstance(node, Apply) and len(here) <= 8:
-            if node.op.fails and node.type.weak:
-                fails = as_expr(node.op.fails(*map(Term, node.operands)))
-                if not _settled(fails):
-                    found.append(_require(node, fails, here, node.op.error))
-            for axis, dim in _relied_on(node):
-                fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
-                found.append(_require(fails, fails, here, _SHAPES))
-            for a, b in unequal_sizes(node):
-                fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
-                found.append(_require(node, fails, here, _SHAPES))
-        for i, operand in enumerate(node.operands):
-            step = here
-            if isinstance(node, If) and i > 0:
-                step = dict.fromkeys((*path, (node.pred, i == 1)) for path in here)
-            paths.setdefault(operand, {}).update(step)
-    return tuple(reversed(found))
+def requirements(evaluated: Mapping[Expr, Mapping[Path, None]]) -> tuple[Require, ...]:
+    """The requirements of what was evaluated and may raise, under the branches that led to it."""
+    found: list[Require | None] = []
+    for node, paths in evaluated.items():
+        assert isinstance(node, Apply)
+        if node.op.fails and node.type.weak:
+            fails = as_expr(node.op.fails(*map(Term, node.operands)))
+            if not _settled(fails):
+                found.append(_require(node, fails, paths, node.op.error))
+        for axis, dim in _relied_on(node):
+            fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
+            found.append(_require(fails, fails, paths, _SHAPES))
+        for a, b in unequal_sizes(node):
+            fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
+            found.append(_require(node, fails, paths, _SHAPES))
+    return tuple(r for r in found if r is not None)
 
 
-def _may_fail(node: Expr) -> bool:
+def may_raise(node: Expr) -> bool:
+    """Whether computing `node` may raise for some arguments."""
     if not isinstance(node, Apply):
         return False
     if node.op.fails and node.type.weak:
@@ -100,17 +96,59 @@ def _settled(fails: Expr) -> bool:
     return all(isinstance(x, Const) for x in parts)
 
 
-def _require(node: Expr, fails: Expr, paths: dict[Path, None], error: tuple[str, str]) -> Require:
+def _require(
+    node: Expr, fails: Expr, paths: Mapping[Path, None], error: tuple[str, str]
+) -> Require | None:
     if () in paths:
         return Require(fails, node, *error)
+    possible = [p for p in paths if not any(_excludes(pred, side, fails) for pred, side in p)]
+    if not possible:
+        return None
     total: Expr | None = None
-    for path in sorted(paths, key=len):  # on any of the ways that lead there
+    for path in sorted(possible, key=len):  # on any of the ways that lead there
         there = fails
         for pred, side in reversed(path):
             there = choose(pred, there, False).expr if side else choose(pred, False, there).expr
         total = there if total is None else choose(there, True, total).expr
     assert total is not None
     return Require(total, node, *error, always=False)
+
+
+# x > a rules out x <= b where b <= a, and so on: (what holds, what would fail, may they be equal).
+_OPPOSITES = {
+    (greater, less_equal): True, (greater, less): True, (greater_equal, less): True,
+    (greater_equal, less_equal): False, (less, greater_equal): True, (less, greater): True,
+    (less_equal, greater): True, (less_equal, greater_equal): False,
+}  # fmt: skip
+_NEGATED = {
+    less: greater_equal, less_equal: greater, greater: less_equal, greater_equal: less,
+    equal: not_equal, not_equal: equal,
+}  # fmt: skip
+
+
+def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
+    """Whether `fails` cannot be where `pred` is `side`: both compare one value with numbers."""
+    if not isinstance(pred, Apply) or not isinstance(fails, Apply):
+        return False
+    if pred is fails:
+        return not side
+    if (
+        pred.op not in _NEGATED
+        or len(fails.operands) != 2
+        or pred.operands[0] is not fails.operands[0]
+    ):
+        return False
+    a, b = pred.operands[1], fails.operands[1]
+    if not isinstance(a, Const) or not isinstance(b, Const) or a.type.rank or b.type.rank:
+        return False
+    holds = pred.op if side else _NEGATED[pred.op]
+    if holds in (equal, not_equal):
+        return fails.op is _NEGATED[holds] and a.value == b.value
+    equality = _OPPOSITES.get((holds, fails.op))
+    if equality is None:
+        return False
+    low, high = (b.value, a.value) if holds in (greater, greater_equal) else (a.value, b.value)
+    return low < high or (equality and low == high)
 
 
 _SHAPES = ("ValueError", "the shapes do not match")

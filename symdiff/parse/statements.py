@@ -117,6 +117,7 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
         current.extend(items_of(value))
         return None
     result = apply_operator(BINARY[type(node.op)], current, value)
+    frame.context.note(result)
     yield assign(frame, node.target, result, node)
     return None
 
@@ -188,6 +189,11 @@ def bind(frame: Frame, name: str, value: Any, at: ast.AST) -> Any:
             owner = owner.parent
         if owner is None:
             raise UnsupportedError(f"{name!r} belongs to a function that has already returned")
+        if context.branch - owner.level != owner.forks:
+            raise UnsupportedError(
+                f"{name!r} of an enclosing function is assigned in a branch taken at run time",
+                hint="return the value and assign it in the enclosing function",
+            )
         owner.env[name] = value
     else:
         frame.env[name] = value
@@ -220,7 +226,8 @@ def _unpack(frame: Frame, target: ast.Tuple | ast.List, items: list[Any], at: An
     if len(items) < len(targets) - 1:
         raise ValueError(f"not enough values to unpack (expected at least {len(targets) - 1})")
     stop = len(items) - tail
-    parts = [*items[:at_star], list(items[at_star:stop]), *items[stop:]]
+    rest = frame.context.born(list(items[at_star:stop]))
+    parts = [*items[:at_star], rest, *items[stop:]]
     for t, item in zip(targets, parts, strict=True):
         yield assign(frame, t, item, at)
     return None
@@ -257,8 +264,9 @@ def if_statement(frame: Frame, node: ast.If) -> Evaluation:
     pred = truth((yield node.test))
     if isinstance(pred, bool):
         return (yield block(frame, node.body if pred else node.orelse))
-    then = yield _side(frame, node.body)
-    orelse = yield _side(frame, node.orelse)
+    then = yield _side(frame, node.body, (pred, True))
+    orelse = yield _side(frame, node.orelse, (pred, False))
+    early = len(frame.returns)
     for side in (then, orelse):
         if isinstance(side.signal, (Break, Continue)):
             raise UnsupportedError(
@@ -278,15 +286,22 @@ def if_statement(frame: Frame, node: ast.If) -> Evaluation:
         frame.env = then.env
     else:
         _merge(frame, pred, then.env, orelse.env, node)
+    # What follows runs only where nothing has been returned.
+    frame.context.path += tuple((left, False) for left, _ in frame.returns[early:])
     return None
 
 
-def _side(frame: Frame, body: list[ast.stmt]) -> Evaluation:
+def _side(frame: Frame, body: list[ast.stmt], condition: tuple[Expr, bool]) -> Evaluation:
+    context, saved_path = frame.context, frame.context.path
     saved_env, saved_returns = frame.env, frame.returns
     frame.env, frame.returns = dict(saved_env), []
-    frame.context.branch += 1
+    context.path = (*saved_path, condition)
+    context.branch += 1
+    frame.forks += 1
     signal = yield block(frame, body)
-    frame.context.branch -= 1
+    frame.forks -= 1
+    context.branch -= 1
+    context.path = saved_path
     side = _Side(frame.env, frame.returns, signal)
     frame.env, frame.returns = saved_env, saved_returns
     return side
