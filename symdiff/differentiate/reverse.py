@@ -16,8 +16,9 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Expr, If, Map, if_, map_, var
 from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
+from symdiff.primitives.arithmetic import logical_not
 from symdiff.primitives.arrays import sum_
-from symdiff.primitives.row import fit, is_zero, plus, zero_of
+from symdiff.primitives.row import choose, fit, is_zero, plus, zero_of
 
 
 def pullback(
@@ -32,6 +33,7 @@ def pullback(
     order = topological(results)
     active = active_nodes(order, wrt)
     stop = set(wrt)
+    always = certain(results)
     terms: dict[Expr, list[Expr]] = {}
     for result, ct in zip(results, cotangents, strict=True):
         if result in active:
@@ -41,7 +43,7 @@ def pullback(
         contributions = terms.pop(node, None)
         if contributions is None or node not in active:
             continue
-        ct = accumulate(contributions)
+        ct = accumulate(contributions, guarded_only=node not in always)
         adjoint[node] = ct
         if node in stop:
             continue
@@ -70,8 +72,25 @@ def guarded(ct: Expr) -> tuple[Expr, bool, Expr] | None:
     return None
 
 
-def accumulate(terms: Sequence[Expr]) -> Expr:
-    """The sum of contributions; those behind the same guard are added inside it."""
+def certain(results: Sequence[Expr]) -> set[Expr]:
+    """What is computed whichever branches are taken."""
+    seen: set[Expr] = set()
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend([node.pred] if isinstance(node, If) else node.operands)
+    return seen
+
+
+def accumulate(terms: Sequence[Expr], guarded_only: bool = False) -> Expr:
+    """The sum of contributions; those behind the same guard are added inside it.
+
+    guarded_only: the value exists only in branches, so that what multiplies its adjoint may be
+    computed only there. Where several guards lead to it, the sum is guarded by any of them:
+    `a if p else 0` and `b if q else 0` make `(a if p else 0) + (b if q else 0) if p or q else 0`.
+    """
     total: Expr | None = None
     inside: dict[tuple[Expr, bool], list[Expr]] = {}
     for term in terms:
@@ -83,7 +102,7 @@ def accumulate(terms: Sequence[Expr]) -> Expr:
             inside.setdefault((pred, side), []).append(value)
     for pred in dict.fromkeys(pred for pred, _ in inside):
         sides = [inside.get((pred, side)) for side in (True, False)]
-        then, orelse = (None if s is None else accumulate(s) for s in sides)
+        then, orelse = (None if s is None else accumulate(s, guarded_only) for s in sides)
         if then is not None and orelse is not None and then.type == orelse.type:
             total = _add(total, if_(pred, then, orelse, then.type))
             continue
@@ -91,6 +110,13 @@ def accumulate(terms: Sequence[Expr]) -> Expr:
             if value is not None:
                 total = _add(total, guard(pred, value, side))
     assert total is not None
+    if guarded_only and guarded(total) is None and all(map(guarded, terms)):
+        preds = list(dict.fromkeys(pred if side else logical_not.build(pred) for pred, side in inside))
+        if not any(logical_not.build(p) in preds for p in preds):
+            union = preds[0]
+            for pred in preds[1:]:
+                union = choose(union, True, pred).expr
+            total = guard(union, total, True)
     return total
 
 

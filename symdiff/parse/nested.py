@@ -56,8 +56,8 @@ def nested_derivative(
         derived = derive(Function(name, tuple(params), result, span=frame.span(node)), request)
         if extra:
             _bind_seeds(derived.params[len(params) :], args[-1], arguments)
-        for node, paths in context.evaluated.items():  # what g demands, of these arguments
-            (closed_node,) = substitute([node], arguments)
+        for demand, paths in context.evaluated.items():  # what g demands, of these arguments
+            (closed_node,) = substitute([demand], arguments)
             for path in paths:
                 preds = substitute([p for p, _ in path], arguments)
                 sides = tuple(zip(preds, (side for _, side in path), strict=True))
