@@ -1,12 +1,15 @@
-"""How the structural rows print: filling, shaping, indexing, reducing. Only spelling, no algebra."""
+"""How the structural rows print: filling, shaping, indexing, reducing. Spelling, no algebra."""
 
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from symdiff.codegen.spell import Sizes, call, literal, name, number, template
+from symdiff.codegen.spell import Sizes, call, dotted, literal, name, number
+from symdiff.codegen.templates import Builder, builder, width_of
 from symdiff.ir.expr import Apply, Const, Expr, Var
 from symdiff.ir.types import Type
 from symdiff.primitives import arrays as A
@@ -55,9 +58,7 @@ class Spelling:
     def dtype(self, dtype: str) -> ast.expr:
         if dtype in ("bool", "int"):
             return name(dtype)
-        return ast.parse(f"np.{dtype}", mode="eval").body
-
-    template = staticmethod(template)
+        return dotted(f"np.{dtype}")
 
 
 def _filled(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
@@ -195,7 +196,7 @@ def key_argument(key: ast.expr) -> ast.expr:
     parts = key.elts if isinstance(key, ast.Tuple) else [key]
     if not any(isinstance(part, ast.Slice) for part in parts):
         return key
-    return ast.Subscript(ast.parse("np.s_", mode="eval").body, key, ast.Load())
+    return ast.Subscript(dotted("np.s_"), key, ast.Load())
 
 
 def _index(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
@@ -268,20 +269,54 @@ VIEWS = frozenset((A.reshape, A.expand_dims, A.squeeze, A.transpose, A.broadcast
 FILLS = frozenset((A.full,))
 
 
+@dataclass(frozen=True, slots=True)
+class Spelt:
+    """How a row prints, for Python numbers or for NumPy's.
+
+    printer, else build: what makes its syntax; neither: a function of the row itself.
+    width: of the template besides operands, None without one. library: that it starts with.
+    """
+
+    printer: Printer | None
+    build: Builder | None
+    width: int | None
+    library: str
+
+
+@functools.cache
+def _spelt(op: Any, weak: bool) -> Spelt:
+    text = op.math if weak and op.math else op.numpy
+    printer = PRINTERS.get(op)
+    if not isinstance(text, str):
+        return Spelt(printer, None, None, "")
+    return Spelt(
+        printer,
+        None if printer or callable(op.numpy) else builder(text),
+        None if printer else width_of(text),
+        next((library for library in ("math.", "np.") if text.startswith(library)), ""),
+    )
+
+
+def spelt(node: Apply) -> Spelt:
+    """How `node` prints: with `math` where it computes with Python numbers only."""
+    weak = node.type.weak
+    if weak:
+        for x in node.operands:
+            if not x.type.weak:
+                weak = False
+                break
+    return _spelt(node.op, weak)
+
+
 def spell_apply(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     """The syntax of an operator applied to operands."""
-    printer = PRINTERS.get(node.op)
-    if printer is not None:
-        return printer(to, operands, node)
-    if callable(node.op.numpy):
-        return node.op.numpy(operands, node, to)
-    return template(row_template(node), operands, dict(zip(node.op.attr_names, node.attrs, strict=False)))
-
-
-def row_template(node: Apply) -> str:
-    """The template that prints `node`: of `math` for Python numbers, of NumPy otherwise."""
-    weak = node.type.weak and all(x.type.weak for x in node.operands)
-    return node.op.math if weak and node.op.math else node.op.numpy
+    how = spelt(node)
+    if how.build is not None:
+        attrs = dict(zip(node.op.attr_names, node.attrs, strict=False)) if node.attrs else {}
+        return how.build(operands, attrs)
+    if how.printer is not None:
+        return how.printer(to, operands, node)
+    return node.op.numpy(operands, node, to)
 
 
 def is_flavour_change(node: Expr) -> bool:

@@ -31,7 +31,7 @@ def pending(function: Function) -> list[Require]:
     if not function.requires:
         return []
     live = set(function.nodes())
-    certain = _certain(function.results)
+    certain = _certain(function.results) if any(type(n) is If for n in live) else live
     divisors = {True: _divisors(certain), False: _divisors(live)}
     needed: list[Require] = []
     for require in function.requires:
@@ -106,10 +106,13 @@ def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:
 
     So that a wrong argument is reported as the primal reports it, not by the division after it.
     """
+    if not checks:
+        return list(body)
+    bound = [_bound(statement) for statement in body]
     at: dict[int, list[Any]] = {}
     for check in checks:
         read = {n.id for n in ast.walk(check.node.test) if isinstance(n, ast.Name)}
-        last = max((i for i, s in enumerate(body) if read & _bound(s)), default=-1)
+        last = max((i for i, names in enumerate(bound) if not read.isdisjoint(names)), default=-1)
         at.setdefault(last, []).append(check)
     result = list(at.get(-1, ()))
     for i, statement in enumerate(body):
@@ -119,9 +122,10 @@ def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:
 
 
 def _bound(statement: Any) -> set[str]:
-    """The names that a statement, or one inside it, binds."""
+    """The names that a statement, or one inside it, binds: nothing but assignments does."""
+    targets = statement.node.targets if isinstance(statement.node, ast.Assign) else ()
     names = {
-        n.id for n in ast.walk(statement.node)
+        n.id for target in targets for n in ast.walk(target)
         if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
     }  # fmt: skip
     for inner in (*statement.body, *statement.orelse):
@@ -129,21 +133,18 @@ def _bound(statement: Any) -> set[str]:
     return names
 
 
+def _helpers(function: Function) -> dict[str, Any]:
+    """The helper functions of the rows that a function applies, by name."""
+    rows = dict.fromkeys(node.op for node in function.nodes() if type(node) is Apply)
+    return {helper.__name__: helper for row in rows for helper in row.support}
+
+
 def support_names(function: Function) -> set[str]:
     """The names of the helper functions that generated code may call: no variable is called so."""
-    return {
-        helper.__name__
-        for node in function.nodes() if isinstance(node, Apply) for helper in node.op.support
-    }  # fmt: skip
+    return set(_helpers(function))
 
 
 def support_of(function: Function, text: str) -> list[Any]:
     """The helper functions that the generated `text` calls."""
-    found = {
-        helper.__name__: helper
-        for node in function.nodes()
-        if isinstance(node, Apply)
-        for helper in node.op.support
-        if f"{helper.__name__}(" in text
-    }
-    return [found[name] for name in sorted(found)]
+    found = _helpers(function)
+    return [found[name] for name in sorted(found) if f"{name}(" in text]

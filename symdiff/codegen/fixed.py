@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 
-from symdiff.codegen.python import Statement
 from symdiff.codegen.spell import call, name, number
+from symdiff.codegen.statements import Statement
 from symdiff.ir.function import Function
 
 

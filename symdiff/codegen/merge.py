@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from symdiff.codegen.python import Statement
+from symdiff.codegen.statements import Statement
 
 
 def merged(statements: Sequence[Statement]) -> list[Statement]:

@@ -1,41 +1,29 @@
-"""From statements to text, through astor; no line is wider than asked, none breaks inside a call."""
+"""From statements to text, through astor; no line is wider than asked, no call is broken."""
 
 from __future__ import annotations
 
 import ast
 import re
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from symdiff.codegen.python import Definition, Signature, Statement
 from symdiff.codegen.rename import renamed
+from symdiff.codegen.statements import Definition, Signature, Statement
 from symdiff.options import Options
 
 _INDENT = "    "
 
 
 def expression_text(node: ast.AST) -> str:
-    """One statement or expression on one line."""
-    import astor  # not before it is needed: importing symdiff must stay quick
-
-    text = astor.to_source(node, pretty_source="".join, pretty_string=_plain_string)
-    return _bare_element(text.strip("\n"))
+    """One simple statement or expression on one line."""
+    return _texts()(node)
 
 
-def _bare_element(text: str) -> str:
-    """A comprehension without the parentheses that astor puts around its element."""
-    at = text.find("[(")
-    while at >= 0:
-        close = at + 1 + _matching(text[at + 1 :])
-        if text[close + 1 :].startswith(" for "):
-            text = f"{text[: at + 1]}{text[at + 2 : close]}{text[close + 1 :]}"
-        at = text.find("[(", at + 1)
-    return text
+def _texts() -> Callable[[ast.AST], str]:
+    """What turns nodes into text: a printer is set up once for many of them."""
+    from symdiff.codegen.syntax import Printer  # not before it is needed: it imports astor
 
-
-def _plain_string(text: str, *_: Any, **__: Any) -> str:
-    return repr(text)
+    return Printer().text
 
 
 def print_definition(definition: Definition, options: Options) -> str:
@@ -43,7 +31,7 @@ def print_definition(definition: Definition, options: Options) -> str:
     lines = _header(definition, options.line_width)
     if definition.doc:
         lines += _docstring(definition.doc, options.line_width)
-    lines += _statements(definition.body, 1, options.line_width)
+    lines += _Body(options.line_width).statements(definition.body, 1)
     return renamed("\n".join(lines) + "\n", definition.renames)
 
 
@@ -73,7 +61,7 @@ def _parameters(params: Sequence[Signature]) -> list[str]:
                 keyword_only = True
             if p.annotation:
                 text += f": {p.annotation}"
-            if p.default is not None and (p.kind == "keyword" or True):
+            if p.default is not None:
                 text += f" = {p.default}" if p.annotation else f"={p.default}"
                 optional = True
             elif optional and not keyword_only:
@@ -95,24 +83,62 @@ def _docstring(doc: str, width: int) -> list[str]:
     return [(_INDENT + line).rstrip() for line in lines] + [_INDENT + '"""']
 
 
-def _statements(body: Sequence[Statement], depth: int, width: int) -> list[str]:
-    lines: list[str] = []
-    indent = _INDENT * depth
-    shown = ""
-    for statement in body:
+class _Body:
+    """The lines of statements."""
+
+    def __init__(self, width: int):
+        self.width = width
+        self.text = _texts()
+
+    def statements(self, body: Sequence[Statement], depth: int) -> list[str]:
+        lines: list[str] = []
+        indent = _INDENT * depth
+        shown = ""
+        for statement in body:
+            node = statement.node
+            comment = statement.comment if statement.comment != shown else ""
+            shown = statement.comment or shown
+            if isinstance(node, (ast.If, ast.For)):
+                lines += self._compound(statement, depth, comment)
+                shown = ""
+                continue
+            text = self.text(node)
+            value = node.value if isinstance(node, ast.Return) else None
+            if isinstance(value, ast.Tuple) and len(value.elts) == 1:
+                # `return (x,)`: a trailing comma alone is easy to miss.
+                text = f"return ({self.text(value.elts[0])},)"
+            lines += _simple(text, indent, self.width, comment)
+        return lines
+
+    def _compound(self, statement: Statement, depth: int, comment: str) -> list[str]:
         node = statement.node
-        comment = statement.comment if statement.comment != shown else ""
-        shown = statement.comment or shown
-        if isinstance(node, (ast.If, ast.For)):
-            lines += _compound(statement, depth, width, comment)
-            shown = ""
-            continue
-        text = expression_text(node)
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-            if len(node.value.elts) == 1:  # `return (x,)`: a trailing comma alone is easy to miss
-                text = f"return ({expression_text(node.value.elts[0])},)"
-        lines += _simple(text, indent, width, comment)
-    return lines
+        indent = _INDENT * depth
+        note = f"  # {comment}" if comment else ""
+        if isinstance(node, ast.For):
+            head = f"for {self._bare(node.target)} in {self.text(node.iter)}:"
+            return [indent + head + note, *self.statements(statement.body, depth + 1)]
+        assert isinstance(node, ast.If)
+        lines = [f"{indent}if {self._bare(node.test)}:{note}"]
+        lines += self.statements(statement.body, depth + 1)
+        orelse = statement.orelse
+        while orelse:
+            if len(orelse) == 1 and isinstance(orelse[0].node, ast.If):
+                inner = orelse[0]
+                lines.append(f"{indent}elif {self._bare(inner.node.test)}:")  # type: ignore[union-attr]
+                lines += self.statements(inner.body, depth + 1)
+                orelse = inner.orelse
+                continue
+            lines.append(f"{indent}else:")
+            lines += self.statements(orelse, depth + 1)
+            break
+        return lines
+
+    def _bare(self, node: ast.expr) -> str:
+        """An expression without parentheses around the whole."""
+        text = self.text(node)
+        if text.startswith("(") and _matching(text) == len(text) - 1:
+            return text[1:-1]
+        return text
 
 
 def _simple(text: str, indent: str, width: int, comment: str) -> list[str]:
@@ -179,53 +205,26 @@ def _split_items(text: str) -> list[str]:
     return parts + ([tail] if tail else [])
 
 
-def _compound(statement: Statement, depth: int, width: int, comment: str) -> list[str]:
-    node = statement.node
-    indent = _INDENT * depth
-    note = f"  # {comment}" if comment else ""
-    if isinstance(node, ast.For):
-        head = f"for {_bare(node.target)} in {expression_text(node.iter)}:"
-        return [indent + head + note, *_statements(statement.body, depth + 1, width)]
-    assert isinstance(node, ast.If)
-    lines = [f"{indent}if {_bare(node.test)}:{note}"]
-    lines += _statements(statement.body, depth + 1, width)
-    orelse = statement.orelse
-    while orelse:
-        if len(orelse) == 1 and isinstance(orelse[0].node, ast.If):
-            inner = orelse[0]
-            lines.append(f"{indent}elif {_bare(inner.node.test)}:")  # type: ignore[union-attr]
-            lines += _statements(inner.body, depth + 1, width)
-            orelse = inner.orelse
-            continue
-        lines.append(f"{indent}else:")
-        lines += _statements(orelse, depth + 1, width)
-        break
-    return lines
-
-
-def _bare(node: ast.expr) -> str:
-    """An expression without parentheses around the whole."""
-    text = expression_text(node)
-    if text.startswith("(") and _matching(text) == len(text) - 1:
-        return text[1:-1]
-    return text
+# How generated code refers to a module, and the line that imports it.
+_IMPORTS = (
+    ("builtins", "import builtins"),
+    ("dataclasses", "import dataclasses"),
+    ("_dataclasses", "import dataclasses as _dataclasses"),
+    ("math", "import math"),
+    ("_math", "import math as _math"),
+    ("np", "import numpy as np"),
+    ("_np", "import numpy as _np"),
+    ("special", "from scipy import special"),
+    ("_special", "from scipy import special as _special"),
+)
 
 
 def imports_of(texts: Sequence[str]) -> list[str]:
     """The import lines that generated functions need, in order."""
     joined = "\n".join(texts)
-    lines: list[str] = []
-    for root, line in (
-        ("builtins", "import builtins"),
-        ("dataclasses", "import dataclasses"),
-        ("_dataclasses", "import dataclasses as _dataclasses"),
-        ("math", "import math"),
-        ("_math", "import math as _math"),
-        ("np", "import numpy as np"),
-        ("_np", "import numpy as _np"),
-        ("special", "from scipy import special"),
-        ("_special", "from scipy import special as _special"),
-    ):
-        if re.search(rf"(?<![\w.]){root}\.", joined):
-            lines.append(line)
-    return lines
+    return [line for root, line in _IMPORTS if _refers_to(joined, root)]
+
+
+def _refers_to(text: str, root: str) -> bool:
+    # Most roots are nowhere in the text; that is quick to find out without a pattern.
+    return f"{root}." in text and re.search(rf"(?<![\w.]){root}\.", text) is not None

@@ -73,11 +73,23 @@ def is_free(node: Expr) -> bool:
                                               and node.op.name == "size")  # fmt: skip
 
 
-def schedule(results: Sequence[Expr], first: Sequence[Expr] = ()) -> Schedule:
-    """Place everything that `results` need. `first` are nodes to compute early, in their order."""
-    live = topological(results)
-    alive = set(live)
-    order = topological([*(x for x in first if x in alive), *results])
+def schedule(
+    live: Sequence[Expr], results: Sequence[Expr], first: Sequence[Expr] = ()
+) -> Schedule:
+    """Place everything that `results` need, which is `live`, operands first.
+
+    `first` are nodes to compute early, in their order.
+    """
+    order = live
+    if first:
+        alive = set(live)
+        order = topological([*(x for x in first if x in alive), *results])
+    count = users(order)
+    for result in results:
+        count[result] = count.get(result, 0) + 1
+    if not any(type(node) is If or type(node) is Map for node in order):  # one block, in order
+        root = Block(items=list(order))
+        return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
     depth = _if_depths(order)
     bound = _bound_variables(order)
     root = Block()
@@ -119,9 +131,6 @@ def schedule(results: Sequence[Expr], first: Sequence[Expr] = ()) -> Schedule:
             block.items.append(node)
     for group in shared.values():
         group.members.reverse()
-    count = users(n for n in order if n in sites)
-    for result in results:
-        count[result] = count.get(result, 0) + 1
     return Schedule(root, sites, groups, loops, count)
 
 
@@ -161,11 +170,12 @@ def _lift(block: Block, depends: frozenset[Expr]) -> Block:
 
 
 def _cover(wanted: dict[Block, None]) -> list[Block]:
-    """The outermost, earliest blocks where a node needed in all of `wanted` is sure to be needed."""
+    """The outermost, earliest blocks where what all of `wanted` need is sure to be needed."""
     while True:
         kept: dict[tuple[object, ...], Block] = {}
         for block in sorted(wanted, key=lambda b: (len(b.path), b.when)):
-            if not any(_serves(kept.get(block.path[:n]), block) for n in range(len(block.path) + 1)):
+            outer = (kept.get(block.path[:n]) for n in range(len(block.path) + 1))
+            if not any(_serves(first, block) for first in outer):
                 kept[block.path] = block
         wanted = dict.fromkeys(kept.values())
         certain = False
@@ -190,6 +200,8 @@ def _serves(first: Block | None, block: Block) -> bool:
 
 def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
     """The nodes and `if` statements of a block, each after what it needs."""
+    if not any(type(node) is If or type(node) is Map for node in block.items):
+        return list(block.items)  # operands come first already
     items: dict[Expr | Group, None] = {}
     for node in block.items:
         items.setdefault(plan.groups.get((node, block), node), None)

@@ -1,25 +1,16 @@
-"""From rows to Python syntax: templates such as "np.sin({0})", sizes, constants."""
+"""From values to Python syntax: names, calls, constants, sizes."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from symdiff.ir.types import Dim, Shape, SymDim
-
-_PLACE = re.compile(r"\{(\w+)\}")
-_OPERATORS: dict[str, Any] = {
-    "+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "//": ast.FloorDiv, "%": ast.Mod,
-    "**": ast.Pow, "@": ast.MatMult, "&": ast.BitAnd, "|": ast.BitOr, "^": ast.BitXor,
-    "<<": ast.LShift, ">>": ast.RShift,
-}  # fmt: skip
-_BINARY = re.compile(r"^\{0\} (\S+) \{1\}$")
 
 
 def name(text: str) -> ast.expr:
@@ -36,57 +27,32 @@ def number(value: Any) -> ast.expr:
         if math.isinf(value):
             body = ast.parse("math.inf", mode="eval").body
             return body if value > 0 else ast.UnaryOp(ast.USub(), body)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if math.copysign(1.0, value) < 0 and (value or isinstance(value, float)):
-            return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    signed = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if signed and math.copysign(1.0, value) < 0 and (value or isinstance(value, float)):
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value))
     return ast.Constant(value)
 
 
 def call(function: str, *args: ast.expr, **keywords: ast.expr) -> ast.Call:
     """`function(args, keyword=value)`."""
     return ast.Call(
-        ast.parse(function, mode="eval").body,
-        list(args),
-        [ast.keyword(k, v) for k, v in keywords.items()],
+        dotted(function), list(args), [ast.keyword(k, v) for k, v in keywords.items()]
     )
 
 
 @functools.cache
-def _parsed(template: str) -> ast.expr:
-    return ast.parse(_PLACE.sub(r"_place_\1", template), mode="eval").body
+def dotted(text: str) -> ast.expr:
+    """`np.linalg.solve` as syntax. It is shared: names print alike wherever they stand."""
+    made = ast.parse(text, mode="eval").body
+    assert is_dotted(made), text
+    return made
 
 
-def template(text: str, operands: Sequence[ast.expr], attrs: Mapping[str, Any] = {}) -> ast.expr:
-    """`text` with {0}, {1} replaced by operands and {name} by attributes.
-
-    A keyword argument whose value is None or False is left out.
-    """
-    found = _BINARY.match(text)
-    if found and found[1] in _OPERATORS:
-        return ast.BinOp(operands[0], _OPERATORS[found[1]](), operands[1])
-    return _fill(_parsed(text), operands, attrs)
-
-
-def _fill(node: Any, operands: Sequence[ast.expr], attrs: Mapping[str, Any]) -> Any:
-    if isinstance(node, ast.Name):
-        if node.id.startswith("_place_"):
-            key = node.id.removeprefix("_place_")
-            return operands[int(key)] if key.isdigit() else literal(attrs[key])
-        return ast.Name(node.id, ast.Load())
-    if isinstance(node, list):
-        return [_fill(x, operands, attrs) for x in node]
-    if not isinstance(node, ast.AST):
-        return node
-    fields = {f: _fill(v, operands, attrs) for f, v in ast.iter_fields(node)}
-    if isinstance(node, ast.Call):
-        fields["keywords"] = [k for k in fields["keywords"] if not _is_default(k.value)]
-    return type(node)(**fields)
-
-
-def _is_default(value: ast.expr) -> bool:
-    return (isinstance(value, ast.Constant) and value.value in (None, False) and value.value != 0) or (
-        isinstance(value, ast.Constant) and (value.value is None or value.value is False)
-    )
+def is_dotted(node: ast.AST) -> bool:
+    """Whether `node` is a name, or an attribute of one."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def literal(value: Any) -> ast.expr:

@@ -14,11 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from symdiff.ir.types import Type
 
-_INTERNED: WeakValueDictionary[Hashable, Expr] = WeakValueDictionary()
+
+class _Entry(ref["Expr"]):
+    """A weak reference to a node that knows where the table has it."""
+
+    __slots__ = ("key",)
+    key: Hashable
+
+
+# Every live node by its structure. A `WeakValueDictionary` does the same at three times the cost.
+_INTERNED: dict[Hashable, _Entry] = {}
+
+
+def _forget(entry: _Entry, table: dict[Hashable, _Entry] = _INTERNED) -> None:
+    """Called when a node dies; an equal one may have taken its place already."""
+    if table.get(entry.key) is entry:
+        del table[entry.key]
 
 
 class Operator:
@@ -177,13 +192,15 @@ Node = Const | Var | Apply | If | Map | For | While | Call | Project
 
 
 def _intern(key: Hashable, kind: type, type_: Type, **fields: Any) -> Any:
-    node = _INTERNED.get(key)
+    entry = _INTERNED.get(key)
+    node: Any = None if entry is None else entry()
     if node is None:
         node = object.__new__(kind)
         node.type = type_
         for name, value in fields.items():
             setattr(node, name, value)
-        _INTERNED[key] = node
+        entry = _INTERNED[key] = _Entry(node, _forget)
+        entry.key = key
     return node
 
 
@@ -204,12 +221,14 @@ def var(name: str, type_: Type, tag: int = 0) -> Var:
 def apply(op: Operator, operands: tuple[Expr, ...], attrs: tuple[Any, ...], type_: Type) -> Apply:
     """`op` on `operands`, of the given result type."""
     key = (op, operands, attrs, type_)
-    node = _INTERNED.get(key)
+    entry = _INTERNED.get(key)
+    node: Any = None if entry is None else entry()
     if node is None:
         node = object.__new__(Apply)
         node.type, node.op, node.operands, node.attrs = type_, op, operands, attrs
-        _INTERNED[key] = node
-    return node  # type: ignore[return-value]
+        entry = _INTERNED[key] = _Entry(node, _forget)
+        entry.key = key
+    return node
 
 
 def if_(pred: Expr, then: Expr, orelse: Expr, type_: Type) -> If:
@@ -251,9 +270,9 @@ def with_operands(node: Expr, operands: tuple[Expr, ...]) -> Expr:
     """`node` with other operands of the same types."""
     if operands == node.operands:
         return node
+    if type(node) is Apply:
+        return apply(node.op, operands, node.attrs, node.type)
     match node:
-        case Apply():
-            return apply(node.op, operands, node.attrs, node.type)
         case If():
             return if_(*operands, node.type)  # type: ignore[arg-type]
         case Map():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -91,7 +92,11 @@ class Function:
         return [e for p in self.params for e in expressions(p.tree) if isinstance(e, Var)]
 
     def nodes(self) -> list[Expr]:
-        """Everything that the results are made of, operands first."""
+        """Everything that the results are made of, operands first. Found once: do not change it."""
+        return self._nodes
+
+    @functools.cached_property
+    def _nodes(self) -> list[Expr]:
         return topological(self.results)
 
     def replace(self, **changes: Any) -> Function:

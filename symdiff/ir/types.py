@@ -7,6 +7,7 @@ depends on that difference (which library to call, whether `1 / 0` raises) reads
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -119,29 +120,35 @@ def dim_symbols(dim: Dim) -> frozenset[str]:
     return frozenset() if isinstance(dim, int) else frozenset(s for f, _ in dim.terms for s in f)
 
 
-@dataclass(frozen=True, slots=True)
 class Type:
-    """What is known of a value when compiling: dtype, shape, and `weak` for Python numbers."""
+    """What is known of a value when compiling: dtype, shape, and `weak` for Python numbers.
 
+    Frozen and interned: equal types are the same object, so comparing and hashing them is cheap.
+    """
+
+    __slots__ = (
+        "differentiable", "dtype", "is_complex", "is_float", "rank", "shape", "strong", "weak",
+    )  # fmt: skip
     dtype: DType
-    shape: Shape = ()
-    weak: bool = False
+    shape: Shape
+    weak: bool
+    rank: int
+    is_float: bool
+    is_complex: bool
+    differentiable: bool
+    strong: Type  # the same but for `weak`
 
-    @property
-    def rank(self) -> int:
-        return len(self.shape)
+    def __new__(cls, dtype: DType, shape: Shape = (), weak: bool = False) -> Type:
+        return _type(dtype, shape, weak)
 
-    @property
-    def is_float(self) -> bool:
-        return self.dtype in ("float32", "float64")
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"types are frozen: cannot set {name}")
 
-    @property
-    def is_complex(self) -> bool:
-        return self.dtype in ("complex64", "complex128")
+    def __reduce__(self) -> tuple[type[Type], tuple[DType, Shape, bool]]:
+        return Type, (self.dtype, self.shape, self.weak)
 
-    @property
-    def differentiable(self) -> bool:
-        return _KIND[self.dtype] >= 2
+    def __repr__(self) -> str:
+        return f"Type(dtype={self.dtype!r}, shape={self.shape!r}, weak={self.weak!r})"
 
     def with_shape(self, shape: Shape) -> Type:
         return Type(self.dtype, shape, self.weak and not shape)
@@ -149,14 +156,25 @@ class Type:
     def with_dtype(self, dtype: DType) -> Type:
         return Type(dtype, self.shape, self.weak)
 
-    @property
-    def strong(self) -> Type:
-        return Type(self.dtype, self.shape, False)
-
     def __str__(self) -> str:
         if self.weak:
             return {"float64": "float", "complex128": "complex"}.get(self.dtype, self.dtype)
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+
+@functools.cache
+def _type(dtype: DType, shape: Shape, weak: bool) -> Type:
+    """The one type with these fields; what else is asked of it is worked out once."""
+    made = object.__new__(Type)
+    rank, kind = len(shape), _KIND[dtype]
+    fields = {
+        "dtype": dtype, "shape": shape, "weak": weak, "rank": rank, "is_float": kind == 2,
+        "is_complex": kind == 3, "differentiable": kind >= 2,
+        "strong": _type(dtype, shape, False) if weak else made,
+    }  # fmt: skip
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+    return made
 
 
 FLOAT = Type("float64", (), True)

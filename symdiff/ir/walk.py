@@ -9,24 +9,33 @@ from symdiff.ir.expr import Expr, Map, Var, with_operands
 
 def topological(roots: Iterable[Expr]) -> list[Expr]:
     """All nodes that `roots` are made of, each once, operands before their users."""
-    order: list[Expr] = []
-    seen: set[Expr] = set()
-    stack = list(roots)[::-1]
-    while stack:
-        node = stack[-1]
-        if node in seen:
-            stack.pop()
+    order: dict[Expr, None] = {}
+    for root in roots:
+        if root in order:
             continue
-        ready = True
-        for x in node.operands[::-1]:
-            if x not in seen:
-                stack.append(x)
-                ready = False
-        if ready:
-            seen.add(node)
-            order.append(node)
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            operands = node.operands
+            if len(operands) > 8:  # looked through once, not again after each of them
+                pending = [x for x in operands if x not in order]
+                if pending:
+                    stack.extend(reversed(pending))
+                    continue
+            else:
+                for x in operands:
+                    if x not in order:
+                        if x.operands:
+                            stack.append(x)
+                            break
+                        order[x] = None
+                else:
+                    order[node] = None
+                    stack.pop()
+                continue
+            order[node] = None
             stack.pop()
-    return order
+    return list(order)
 
 
 def transform(

@@ -144,7 +144,7 @@ class Primitive(Operator):
 
     def build(self, *operands: Any, attrs: Attrs = ()) -> Expr:
         """This row applied to expressions, terms or numbers."""
-        exprs = tuple([as_expr(x) for x in operands])
+        exprs = tuple([x if isinstance(x, Expr) else as_expr(x) for x in operands])
         return apply(self, exprs, attrs, self.infer(attrs, [e.type for e in exprs]))
 
     def __call__(self, *operands: Any, attrs: Attrs = ()) -> Term:
@@ -314,8 +314,12 @@ def float_result(attrs: Attrs, types: Sequence[Type]) -> Type:
 def arithmetic_result(attrs: Attrs, types: Sequence[Type]) -> Type:
     """Type rule of `+` and the like: NumPy's promotion, broadcast shapes."""
     first = types[0]
-    if first.weak and not first.shape and all(t is first or t == first for t in types):
-        return first if first.dtype != "bool" else INT
+    if first.weak and not first.rank:  # Python numbers of one kind, as nearly all are
+        for t in types:
+            if t is not first:
+                break
+        else:
+            return first if first.dtype != "bool" else INT
     dtype = promote_dtype(*types)
     shape = broadcast_shapes(*(t.shape for t in types))
     return Type(dtype, shape, all(t.weak for t in types))
@@ -343,10 +347,12 @@ def zeros_like(x: Expr) -> Expr:
     return zero_of(x.type)
 
 
+_FILLS = frozenset(("full", "broadcast_to"))
+
+
 def filled_with(x: Expr) -> Expr:
     """The value that fills `x`, where `x` is an array full of one value; else `x` itself."""
-    fills = (Term.rows["full"], Term.rows["broadcast_to"])
-    while isinstance(x, Apply) and x.op in fills:
+    while type(x) is Apply and x.op.name in _FILLS:
         x = x.operands[0]
     return x
 
@@ -369,12 +375,16 @@ def plus(a: Expr | None, b: Expr | None) -> Expr | None:
     return Term.rows["add"].build(a, b)
 
 
+def _is_one(x: Expr) -> bool:
+    return type(x) is Const and x.type.weak and x.value == 1.0
+
+
 def times(a: Expr, b: Expr) -> Expr:
     """a * b, where a factor of exactly one disappears unless it gives the product its shape."""
-    for one, other in ((a, b), (b, a)):
-        unit = isinstance(one, Const) and is_number(one, 1.0) and one.type.weak
-        if unit and other.type.differentiable:
-            return other
+    if _is_one(a) and b.type.differentiable:
+        return b
+    if _is_one(b) and a.type.differentiable:
+        return a
     return Term.rows["multiply"].build(a, b)
 
 
@@ -428,6 +438,8 @@ def fit(value: Expr, like: Type) -> Expr:
     Undoes broadcasting: axes that the primal value does not have, or has with size one, are
     summed; all of it is decided when compiling.
     """
+    if value.type is like:
+        return value
     shape, wanted = value.type.shape, like.shape
     if len(shape) > len(wanted):
         axes = tuple(range(-len(shape), -len(wanted)))

@@ -1,0 +1,408 @@
+"""Statements for the values of a function: which get a name, which are written where they are used.
+
+A value used once is written inside the formula that uses it, as long as the line and the nesting
+stay within limits; others are assigned, in the order that `schedule` found.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symdiff.codegen.accumulate import Accumulation
+from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spelt
+from symdiff.codegen.checks import early, pending, support_names
+from symdiff.codegen.names import Names, telling_name
+from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
+from symdiff.codegen.spell import Sizes, call, literal, name, number
+from symdiff.codegen.statements import Statement, assign, branch, choice
+from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
+from symdiff.ir.function import Function
+from symdiff.ir.tree import paths
+from symdiff.ir.types import Dim, SymDim, dim_symbols
+from symdiff.ir.walk import topological
+from symdiff.options import Options
+from symdiff.primitives.arithmetic import (
+    add,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    multiply,
+    negative,
+    not_equal,
+    subtract,
+)
+from symdiff.primitives.elementary import sized
+from symdiff.primitives.indexing import accumulate
+from symdiff.primitives.row import Elementwise
+from symdiff.primitives.shape import shape_size
+
+INLINE_ARRAY = 16  # constant arrays of at most this many elements are written in place
+
+
+@dataclass(slots=True)
+class Text:
+    """An expression not yet in a statement: its syntax, about how wide and deep it is."""
+
+    node: ast.expr
+    width: int
+    depth: int
+
+
+class Emitter:
+    """What is known while the statements of one function are made.
+
+    label: the names of values. text: values that are written where they are used.
+    """
+
+    def __init__(self, function: Function, options: Options):
+        self.function = function
+        self.options = options
+        params = [p.name for p in function.params]
+        self.names = Names([*params, *support_names(function)])
+        self.label: dict[Expr, str] = {}
+        self.text: dict[Expr, Text] = {}
+        self.forced: dict[Expr, str] = {}
+        self.bindings: dict[str, Any] = {}
+        self.mixed = any(v.type.dtype == "float32" for v in function.variables)
+        self.depth = 0  # how far statements are indented
+        self._ends = set(function.results) if len(function.results) == 1 else set[Expr]()
+        self._read: dict[str, Text] = {}
+        self.requires = pending(function)
+        self.roots = [*function.results, *(r.fails for r in self.requires)]
+        live = topological(self.roots) if self.requires else function.nodes()
+        self.masks = self._counted_masks(live)
+        user = [n for n in function.names if not is_free(n)]
+        first = [*self.masks, *early(function)]
+        self._named = frozenset(first)  # these are assigned, however often they are used
+        self.plan = schedule(
+            topological([*self.roots, *self.masks]) if self.masks else live,
+            [*self.roots, *self.masks], [*first, *user],
+        )  # fmt: skip
+        self.accumulation = Accumulation(self)
+        self.opening = self._name_variables()
+        self.spelling = self._spelling()
+
+    # Variables and sizes.
+
+    def _counted_masks(self, live: list[Expr]) -> list[Expr]:
+        """Boolean masks whose count is the size of something: they need a name."""
+        if not self.function.sizes:
+            return []
+        used = _sizes_used(live)
+        counted = [m.of for s, m in self.function.sizes.items() if s in used and m.axis is None]
+        return [m for m in dict.fromkeys(counted) if m.type.dtype == "bool" and not is_free(m)]
+
+    def _name_variables(self) -> list[Statement]:
+        """Names of the parameters' variables; those inside containers are read first."""
+        opening: list[Statement] = []
+        live: set[Expr] = set(self.plan.sites)
+        used = _sizes_used(live) if self.function.sizes else frozenset[str]()
+        for measure_name, measure in self.function.sizes.items():
+            if measure_name in used:
+                live.add(measure.of)
+        for param in self.function.params:
+            if isinstance(param.tree, Expr):
+                self.label[param.tree] = param.name
+                continue
+            for path, leaf in paths(param.tree):
+                if isinstance(leaf, Expr) and leaf in live:
+                    wish = self.function.names.get(leaf) or leaf.name  # type: ignore[attr-defined]
+                    label = self.names.fresh(wish)
+                    self.label[leaf] = label
+                    source = ast.parse(param.name + path, mode="eval").body
+                    opening.append(Statement(assign(label, source)))
+        return opening
+
+    def _spelling(self) -> Spelling:
+        variables = [
+            (v, self.label[v]) for v in self.function.variables if v in self.label
+        ]
+        measures: dict[str, ast.expr] = {}
+        for symbol, measure in self.function.sizes.items():
+            if measure.of in self.masks:
+                measures[symbol] = call("np.count_nonzero", name(self.name_of(measure.of)))
+                continue
+            label = self.label.get(measure.of)
+            if label is None:
+                continue
+            if measure.axis is None:
+                measures[symbol] = name(label)
+            elif measure.axis == 0:
+                measures[symbol] = call("len", name(label))
+            else:
+                shape = ast.Attribute(name(label), "shape", ast.Load())
+                measures[symbol] = ast.Subscript(shape, number(measure.axis), ast.Load())
+        totals: list[tuple[Dim, str]] = []
+        for v, label in variables:
+            total = shape_size(v.type.shape)
+            if v.type.rank > 1 and isinstance(total, SymDim):
+                totals.append((total, label))
+        return Spelling(Sizes(measures, totals), variables)
+
+    # Blocks.
+
+    def block(self, block: Block) -> list[Statement]:
+        """The statements of a block."""
+        out: list[Statement] = []
+        self.depth += 1
+        for item in emission_order(self.plan, block):
+            if isinstance(item, Group):
+                self._group(item, out)
+            elif isinstance(item, Map):
+                self._map(item, block, out)
+            elif not is_free(item):
+                self._node(item, out)
+        self.depth -= 1
+        return out
+
+    def _node(self, node: Expr, out: list[Statement]) -> None:
+        assert isinstance(node, Apply), node
+        if node.op is accumulate:
+            self.accumulation.emit(node, out)
+            return
+        if node.op is sized:  # another type for the same value
+            (operand,) = node.operands
+            if operand not in self.label:
+                self.assign(operand, self.text.pop(operand).node, out)
+            self.label[node] = self.label[operand]
+            return
+        text = self._apply(node, out)
+        self._place(node, text, out)
+
+    def _place(self, node: Expr, text: Text, out: list[Statement]) -> None:
+        """Keep `text` for the one expression that uses it, or give the value a name."""
+        if self._inlined(node):
+            self.text[node] = text
+            return
+        self.assign(node, text.node, out)
+
+    def _inlined(self, node: Expr) -> bool:
+        if node in self.forced or node in self._named or len(self.plan.sites[node]) > 1:
+            return False
+        if is_flavour_change(node) or _is_trivial(node):
+            return True
+        # `return expression` reads better than a name for a single result.
+        return self.plan.uses.get(node, 0) <= 1 and (
+            node not in self.function.names or node in self._ends
+        )
+
+    def assign(
+        self, node: Expr, value: ast.expr, out: list[Statement], force: str | None = None
+    ) -> None:
+        """Give a value its name."""
+        label = force or self.name_of(node)
+        self.label[node] = label
+        if isinstance(value, ast.Name) and value.id == label:
+            return
+        out.append(Statement(assign(label, value), self.comment(node)))
+
+    def name_of(self, node: Expr) -> str:
+        """The name of a value; a new one where it has none."""
+        if node in self.label:
+            return self.label[node]
+        if node in self.forced:
+            return self.forced[node]
+        wish = self.function.names.get(node)
+        if wish is None:
+            wish = telling_name(node, self.label)
+        self.label[node] = self.names.fresh(wish)
+        return self.label[node]
+
+    def comment(self, node: Expr) -> str:
+        """The line of the user's source that computes a value."""
+        line = self.function.lines.get(node)
+        return f"line {line}" if line else ""
+
+    # Expressions.
+
+    def operand(self, node: Expr, parent: Apply | None = None) -> Text:
+        """A value as an operand: its name, or its formula."""
+        if parent is not None and type(node) is Apply and is_flavour_change(node):
+            library = spelt(parent).library if isinstance(parent.op, Elementwise) else ""
+            if library == ("math." if node.type.weak else "np."):
+                return self.operand(node.operands[0], parent)
+        label = self.label.get(node)
+        if label is not None:
+            read = self._read.get(label)
+            if read is None:  # names are shared: how one prints does not depend on its place
+                read = self._read[label] = Text(name(label), len(label), 0)
+            return read
+        text = self.text.get(node)
+        if text is not None:
+            return text
+        if isinstance(node, Const):
+            made = self._constant(node)
+            return Text(made, _constant_width(node, made), 0)
+        if isinstance(node, Apply):  # a size
+            made = spell_apply(self.spelling, [], node)
+            return Text(made, len(ast.unparse(made)), 1)
+        raise AssertionError(f"{node!r} has no value here")
+
+    def _constant(self, node: Const) -> ast.expr:
+        value = node.value
+        if isinstance(value, np.ndarray):
+            if value.size > INLINE_ARRAY:
+                label = self.names.fresh("constant")
+                self.bindings[label] = value
+                self.label[node] = label
+                return name(label)
+            made = call("np.array", literal(value.tolist()))
+            if value.dtype not in (np.float64, np.int64, np.bool_):
+                made.keywords.append(ast.keyword("dtype", self.spelling.dtype(node.type.dtype)))
+            return made
+        if not node.type.weak and isinstance(value, np.generic):
+            return call(f"np.{value.dtype.name}", number(value.item()))
+        if self.mixed and node.type.dtype == "float64" and not node.type.weak:
+            return call("np.float64", number(value))  # a bare one would adopt float32
+        return number(value)
+
+    def _apply(self, node: Apply, out: list[Statement]) -> Text:
+        limit = self.options.line_width - 4 * self.depth - 8
+        operands = [self.operand(x, node) for x in node.operands]
+        extra = spelt(node).width
+        repeats = getattr(node.op, "repeats", False)
+        while True:
+            width = depth = 0
+            for text in operands:
+                width += text.width
+                if text.depth > depth:
+                    depth = text.depth
+            depth += 1
+            if extra is None:  # a printer of its own decides how wide it is
+                made = spell_apply(self.spelling, [t.node for t in operands], node)
+                width = len(ast.unparse(made))
+            else:
+                width += extra + 8 * len(node.attrs)
+            if len(operands) == 2 and _continues(node, operands[0].node):
+                depth = max(operands[0].depth, 1 + operands[1].depth)  # a + b + c is flat
+                width -= 2
+            if not (repeats or width > limit or depth > self.options.nesting):
+                break
+            at = [i for i, x in enumerate(node.operands) if x in self.text]
+            if not at:
+                break
+            # Name the part that is widest, so that what stays reads as one formula.
+            key = (lambda i: operands[i].depth) if width <= limit else (lambda i: operands[i].width)
+            worst = max(at, key=key)
+            part = node.operands[worst]
+            self.assign(part, self.text.pop(part).node, out)
+            operands[worst] = self.operand(part, node)
+        return Text(spell_apply(self.spelling, [t.node for t in operands], node), width, depth)
+
+    # Branches.
+
+    def _group(self, group: Group, out: list[Statement]) -> None:
+        for member in group.members:
+            for side in (member.then, member.orelse):
+                if self.plan.uses.get(side) == 1 and not is_free(side):
+                    self._force(side, member)
+        then, orelse = self.block(group.then), self.block(group.orelse)
+        test = self.operand(group.pred)
+        if not then and not orelse and len(group.members) == 1:
+            (member,) = group.members
+            a, b = self.operand(member.then), self.operand(member.orelse)
+            width = test.width + a.width + b.width + 16
+            if width <= self.options.line_width - 18 and not self._is_forced(member):
+                made = choice(member, test.node, a.node, b.node)
+                self._place(member, Text(made, width, 2 + max(a.depth, b.depth)), out)
+                return
+        for member in group.members:
+            label = self.name_of(member)
+            self.assign(member, self.operand(member.then).node, then, label)
+            self.assign(member, self.operand(member.orelse).node, orelse, label)
+        out.append(branch(test.node, then, orelse, self.comment(group.members[0])))
+
+    def _force(self, node: Expr, like: If) -> None:
+        """A value that is only one side of a choice gets the name of the choice at once."""
+        named = node in self.function.names and len(self.plan.sites[node]) == 1
+        if named or (isinstance(node, If) and not self._short(node)):
+            self.forced[node] = self.name_of(like)
+
+    def _short(self, node: Expr) -> bool:
+        return isinstance(node, If) and all(is_free(x) for x in node.operands[1:])
+
+    def _is_forced(self, node: Expr) -> bool:
+        return node in self.forced
+
+    # Loops over rows.
+
+    def _map(self, node: Map, block: Block, out: list[Statement]) -> None:
+        for v in node.indices:
+            self.label[v] = self.names.fresh(self.function.names.get(v) or v.name)
+        inner = self.block(self.plan.loops[node, block])
+        over = [self.operand(x).node for x in node.over]
+        labels: list[ast.expr] = [name(self.label[v]) for v in node.indices]
+        target = labels[0] if len(labels) == 1 else ast.Tuple(labels, ast.Store())
+        iterable = over[0] if len(over) == 1 else call("zip", *over)
+        body = self.operand(node.body)
+        if not inner and body.width < 40:
+            generator = ast.comprehension(target, iterable, [], 0)
+            made = self._stacked(node, ast.ListComp(body.node, [generator]))
+            self._place(node, Text(made, body.width + 40, body.depth + 3), out)
+            return
+        rows = self.names.fresh("rows")
+        out.append(Statement(assign(rows, ast.List([], ast.Load()))))
+        append = ast.Call(ast.Attribute(name(rows), "append", ast.Load()), [body.node], [])
+        inner.append(Statement(ast.Expr(append)))
+        out.append(Statement(ast.For(target, iterable, [], []), body=inner))
+        made = self._stacked(node, name(rows))
+        self._place(node, Text(made, len(ast.unparse(made)), 2), out)
+
+    def _stacked(self, node: Map, rows: ast.expr) -> ast.expr:
+        """Rows as one array; where there may be none, the array still has their shape."""
+        if node.body.type.rank and not all(isinstance(d, int) for d in node.type.shape):
+            return call("np.reshape", rows, self.spelling.shape(node.type.shape))
+        return call("np.array", rows)
+
+
+def _symbols(attrs: tuple[Any, ...]) -> set[str]:
+    """The names of the sizes in the attributes of a node."""
+    found: set[str] = set()
+    stack: list[Any] = [attrs]
+    while stack:
+        at = stack.pop()
+        if isinstance(at, tuple):
+            stack.extend(at)
+        elif isinstance(at, SymDim):
+            found |= dim_symbols(at)
+    return found
+
+
+def _sizes_used(nodes: Iterable[Expr]) -> set[str]:
+    """The names of the sizes in the attributes of `nodes`."""
+    return {s for n in nodes if type(n) is Apply and n.attrs for s in _symbols(n.attrs)}
+
+
+def _constant_width(node: Const, made: ast.expr) -> int:
+    value = node.value
+    if type(value) in (float, int) and node.type.weak and math.isfinite(value):
+        return len(repr(value))
+    return len(ast.unparse(made))
+
+
+def _continues(node: Apply, left: ast.expr) -> bool:
+    """Whether `left` is a sum or product that `node` only makes longer."""
+    if type(left) is not ast.BinOp:
+        return False
+    if node.op in (add, subtract):
+        return isinstance(left.op, (ast.Add, ast.Sub))
+    return node.op is multiply and isinstance(left.op, ast.Mult)
+
+
+_TRIVIAL = frozenset((negative, less, less_equal, greater, greater_equal, equal, not_equal))
+
+
+def _is_trivial(node: Expr) -> bool:
+    """-x, or a comparison of plain scalars: written again at each use, not named."""
+    return (
+        isinstance(node, Apply) and node.op in _TRIVIAL and not node.type.rank
+        and all(isinstance(x, (Var, Const)) for x in node.operands)
+    )  # fmt: skip

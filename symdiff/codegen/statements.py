@@ -1,0 +1,76 @@
+"""A generated function before it is text: statements, the parts of its `def` line, small syntax."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+from symdiff.ir.expr import Const, If
+
+
+@dataclass(slots=True)
+class Statement:
+    """A statement with its comment; `body` and `orelse` hold those of an `if` or `for`."""
+
+    node: ast.stmt
+    comment: str = ""
+    body: list[Statement] = field(default_factory=list)
+    orelse: list[Statement] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Signature:
+    """One parameter as it stands in the `def` line."""
+
+    name: str
+    annotation: str = ""
+    default: str | None = None
+    kind: str = "plain"
+
+
+@dataclass(slots=True)
+class Definition:
+    """A generated function: what the printer lays out, and objects that it refers to."""
+
+    name: str
+    params: list[Signature]
+    returns: str
+    doc: str
+    body: list[Statement]
+    bindings: dict[str, Any] = field(default_factory=dict)
+    renames: dict[str, str] = field(default_factory=dict)  # where a parameter is called `np`
+
+
+def assign(label: str, value: ast.expr) -> ast.stmt:
+    """`label = value`."""
+    return ast.Assign([ast.Name(label, ast.Store())], value)
+
+
+def in_place(target: ast.expr, amount: ast.expr) -> ast.stmt:
+    """`target += amount`, or `-=` where the amount is negated."""
+    if isinstance(amount, ast.UnaryOp) and isinstance(amount.op, ast.USub):
+        return ast.AugAssign(target, ast.Sub(), amount.operand)  # type: ignore[arg-type]
+    return ast.AugAssign(target, ast.Add(), amount)  # type: ignore[arg-type]
+
+
+def branch(
+    test: ast.expr, then: list[Statement], orelse: list[Statement], comment: str
+) -> Statement:
+    """An `if` statement; an empty first side is turned around."""
+    if not then:
+        test = ast.UnaryOp(ast.Not(), test)
+        then, orelse = orelse, []
+    return Statement(ast.If(test, [], []), comment, then, orelse)
+
+
+def choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.expr:
+    """`then if test else orelse`; as `and`, `or` where one side is True or False."""
+    if member.type.dtype == "bool":
+        for value, (a, b) in ((False, (test, then)), (True, (ast.UnaryOp(ast.Not(), test), then))):
+            if isinstance(member.orelse, Const) and bool(member.orelse.value) is value:
+                return ast.BoolOp(ast.Or() if value else ast.And(), [a, b])
+        for value, a in ((True, test), (False, ast.UnaryOp(ast.Not(), test))):
+            if isinstance(member.then, Const) and bool(member.then.value) is value:
+                return ast.BoolOp(ast.Or() if value else ast.And(), [a, orelse])
+    return ast.IfExp(test, then, orelse)
