@@ -18,6 +18,7 @@ from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
 from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
+from symdiff.optimize.arrange import arrange
 from symdiff.optimize.erase import erase
 from symdiff.optimize.factor import factor
 from symdiff.optimize.guards import drop_guards
@@ -38,6 +39,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify),
     ("guards", drop_guards),
     ("factor", factor),
+    ("arrange", arrange),
 )
 
 
