@@ -3,16 +3,15 @@
     cos(x**2) * (2 * x)   ->   2 * x * cos(x**2)
     x * (2 * cos(y))      ->   2 * x * cos(y)
 
-Condition: `exact` where the two operands only change places, `real` where a number moves to the front
-(of Python floats alone: of arrays it would cost an operation on all elements).
+Condition: `exact` where the two operands only change places, `real` where a number moves to the
+front (of Python floats alone: for arrays it would cost an operation on all elements).
 """
 
 from __future__ import annotations
 
-from symdiff.ir.expr import Apply, Const, Expr, Var
+from symdiff.ir.expr import Apply, Const, Expr, Var, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.walk import users
-from symdiff.optimize.rebuild import rebuilt
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import add, multiply, negative, power, subtract
 
@@ -24,28 +23,36 @@ def arrange(function: Function, options: Options) -> Function:
     if not options.optimize:
         return function
     order = function.nodes()
-    named = set(function.names)
-    weight: dict[Expr, int] = {}
-
     uses = users(order)
-
-    def arranged(node: Expr) -> Expr:
-        if isinstance(node, Apply) and node.op is multiply:
-            left, right = node.operands
-            if uses.get(right) == 1 and right not in named and _is_multiple(right):
-                number, rest = right.operands
-                if not isinstance(left, Const) and node.type.weak:
-                    left, right = multiply.build(number, left), rest
-                    weight.setdefault(left, _weight(left, weight))
-                    node = multiply.build(left, right)
-            if weight.get(left, _CALL) > weight.get(right, _CALL):
-                node = multiply.build(right, left)
-        weight[node] = _weight(node, weight)
-        return node
-
     # What the user named is printed as a name, whatever it is made of.
-    weight.update((node, _NAME) for node in named)
-    return function.rewritten(rebuilt(order, arranged))
+    weight: dict[Expr, int] = dict.fromkeys(function.names, _NAME)
+    fixed: set[Expr] = set(function.names)  # products that are not taken apart
+    done: dict[Expr, Expr] = {}
+    for node in order:
+        new = (
+            with_operands(node, tuple([done[x] for x in node.operands])) if node.operands else node
+        )
+        if isinstance(new, Apply) and new.op is multiply:
+            new = _product(new, weight, fixed)
+        if uses.get(node, 0) != 1 or node in function.names:
+            fixed.add(new)
+        if node in function.names:
+            weight[new] = _NAME
+        weight[new] = _weight(new, weight)
+        done[node] = new
+    return function.rewritten(done)
+
+
+def _product(node: Apply, weight: dict[Expr, int], fixed: set[Expr]) -> Expr:
+    left, right = node.operands
+    for one, other in ((left, right), (right, left)):
+        if node.type.weak and one not in fixed and _is_multiple(one) and weight[other] != _NUMBER:
+            number, rest = one.operands
+            first, last = sorted((other, rest), key=lambda x: weight[x])
+            start = multiply.build(number, first)
+            weight.setdefault(start, _weight(start, weight))
+            return multiply.build(start, last)
+    return multiply.build(right, left) if weight[left] > weight[right] else node
 
 
 def _is_multiple(node: Expr) -> bool:
@@ -62,9 +69,9 @@ def _weight(node: Expr, weight: dict[Expr, int]) -> int:
         case Var():
             return _NAME
         case Apply() if node.op is multiply or node.op is negative:
-            return max(weight.get(x, _CALL) for x in node.operands)
+            return max(weight[x] for x in node.operands)
         case Apply() if node.op is power and isinstance(node.operands[1], Const):
-            return max(_POWER, weight.get(node.operands[0], _CALL))
+            return max(_POWER, weight[node.operands[0]])
         case Apply() if node.op is add or node.op is subtract:
             return _SUM
         case _:
