@@ -21,9 +21,14 @@ def active_nodes(order: Iterable[Expr], wrt: Iterable[Expr]) -> set[Expr]:
     for node in order:
         if node in active:
             continue
+        if type(node) is Apply:
+            if node.type.differentiable and node.op.differentiable:
+                for x in node.operands:
+                    if x in active:
+                        active.add(node)
+                        break
+            continue
         match node:
-            case Apply():
-                varies = node.op.differentiable and any(x in active for x in node.operands)
             case If():
                 varies = node.then in active or node.orelse in active
             case Map():
@@ -46,12 +51,10 @@ def expand_composites(results: Sequence[Expr], wrt: Iterable[Expr]) -> list[Expr
     results = list(results)
     while True:
         order = topological(results)
-        active = active_nodes(order, wrt)
-        if not any(
-            isinstance(n, Apply) and isinstance(n.op, Composite) and n in active for n in order
-        ):
+        composites = [n for n in order if type(n) is Apply and isinstance(n.op, Composite)]
+        targets = active_nodes(order, wrt).intersection(composites) if composites else ()
+        if not targets:
             return results
-        targets = {n for n in active if isinstance(n, Apply) and isinstance(n.op, Composite)}
         done: dict[Expr, Expr] = {}
         for node in order:  # operands first, so each target sees its rewritten operands
             new = transform([node], lambda n: n, done)[node]

@@ -102,7 +102,10 @@ class Function:
     def replace(self, **changes: Any) -> Function:
         """A copy with some fields changed."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return Function(**{**fields, **changes})
+        made = Function(**{**fields, **changes})
+        if made.result is self.result and "_nodes" in self.__dict__:
+            made.__dict__["_nodes"] = self._nodes  # the same expressions, found already
+        return made
 
     def rewritten(self, mapping: Mapping[Expr, Expr]) -> Function:
         """This function with its expressions replaced; names and lines follow the values.
@@ -125,8 +128,11 @@ class Function:
         for old, line in self.lines.items():
             if old in mapping:
                 lines.setdefault(mapping[old], line)
+        result = self.result
+        if any(moved(x) is not x for x in self.results):
+            result = map_tree(lambda x: moved(x) if isinstance(x, Expr) else x, result)
         return self.replace(
-            result=map_tree(lambda x: moved(x) if isinstance(x, Expr) else x, self.result),
+            result=result,
             names=names,
             lines=lines,
             requires=tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from symdiff.ir.expr import Expr, Map, Var, with_operands
 
@@ -13,28 +13,23 @@ def topological(roots: Iterable[Expr]) -> list[Expr]:
     for root in roots:
         if root in order:
             continue
-        stack = [root]
-        while stack:
-            node = stack[-1]
-            operands = node.operands
-            if len(operands) > 8:  # looked through once, not again after each of them
-                pending = [x for x in operands if x not in order]
-                if pending:
-                    stack.extend(reversed(pending))
-                    continue
+        # What is being looked through, and the operands of it that are still to come.
+        stack: list[tuple[Expr, Iterator[Expr]]] = []
+        node, operands = root, iter(root.operands)
+        while True:
+            for x in operands:
+                if x not in order:
+                    below = x.operands
+                    if below:
+                        stack.append((node, operands))
+                        node, operands = x, iter(below)
+                        break
+                    order[x] = None
             else:
-                for x in operands:
-                    if x not in order:
-                        if x.operands:
-                            stack.append(x)
-                            break
-                        order[x] = None
-                else:
-                    order[node] = None
-                    stack.pop()
-                continue
-            order[node] = None
-            stack.pop()
+                order[node] = None
+                if not stack:
+                    break
+                node, operands = stack.pop()
     return list(order)
 
 

@@ -12,13 +12,12 @@ cancelled: x - x and x / x stay, so nan and inf stay too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from symdiff.ir.expr import Apply, Expr, apply, const, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.types import FLOAT, INT
-from symdiff.optimize.count import cost, count
+from symdiff.optimize.count import count
 from symdiff.optimize.flat import Flat, number
 from symdiff.optimize.forms import Number, Product, Sum
 from symdiff.optimize.pairs import share_pairs
@@ -32,19 +31,17 @@ def factor(function: Function, options: Options) -> Function:
     """`function` with fewer multiplications and additions."""
     if not options.optimize:
         return function
-    results = function.results
-    run = _Factoring(results)
-    best = run.run()
-    fewest = cost([best[r] for r in results])
-    before = count(run.flat.order)
-    arrays = any(r.type.shape for r in run.flat.order)
+    best = function.rewritten(_Factoring(function).run())
+    fewest = count(best.nodes())
+    before = count(function.nodes())
+    arrays = any(node.type.rank for node in function.nodes())
     if fewest > before or (arrays and before < _SMALL):
-        other = _Factoring(results, signs=False).run()
-        operations = cost([other[r] for r in results])
+        other = function.rewritten(_Factoring(function, signs=False).run())
+        operations = count(other.nodes())
         if operations < fewest:
             best, fewest = other, operations
     # Greedy choices may lose.
-    return function if fewest > before else function.rewritten(best)
+    return function if fewest > before else best
 
 
 _SMALL = 2000  # operations; up to there, array functions are tried both ways
@@ -59,8 +56,8 @@ def _is_square(node: Apply) -> bool:
 class _Factoring:
     """One run: the flat forms, rewritten, and back to expressions."""
 
-    def __init__(self, results: Sequence[Expr], signs: bool = True):
-        self.flat = Flat(results, signs)
+    def __init__(self, function: Function, signs: bool = True):
+        self.flat = Flat(function.nodes(), function.results, signs)
         self.made: dict[Expr, tuple[int, Expr]] = {}
         self.values: dict[int, tuple[int, Expr]] = {}
 
@@ -91,7 +88,7 @@ class _Factoring:
                     rest = tuple([self._plain(y) for y in node.operands[1:]])
                     if node.op is not power or _is_square(node):
                         return _PARITY[node.op], with_operands(node, (x, *rest))
-            return 1, with_operands(node, tuple([self._plain(x) for x in node.operands]))
+            return 1, self._moved(node)
         if self._kept(node, form, touched):
             return 1, self._rebuilt(node)
         sign, new = self._sum(form) if isinstance(form, Sum) else self._expr(form)
@@ -102,6 +99,10 @@ class _Factoring:
     def _plain(self, node: Expr) -> Expr:
         sign, new = self.made[node] if node.operands else (1, node)
         return new if sign > 0 else negative.build(new)
+
+    def _moved(self, node: Expr) -> Expr:
+        """The same operation on new operands."""
+        return with_operands(node, tuple([self._plain(x) for x in node.operands]))
 
     def _kept(self, node: Expr, form: Product | Sum, touched: set[int]) -> bool:
         """Whether the form is what the function computes already: then its own spelling stays."""
@@ -124,7 +125,9 @@ class _Factoring:
         return all(self.value(a)[0] > 0 for t in terms for a in (*t.nums, *t.dens))
 
     def _rebuilt(self, node: Expr) -> Expr:
-        """The node as it stood, on new operands."""
+        """The node as it stood, with all that is part of it, on new operands."""
+        if self.flat.absorbed.keys().isdisjoint(node.operands):
+            return self._moved(node)
         stack = [node]
         done: dict[Expr, Expr] = {}
         while stack:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If
-from symdiff.ir.walk import topological
 from symdiff.optimize.forms import Number, Product, Sum, Through, scale
 from symdiff.primitives.arithmetic import add, divide, multiply, negative, power, subtract
 
@@ -31,12 +30,13 @@ def number(node: Expr) -> Number | None:
 class Flat:
     """The forms of all roots below `results`, and the numbers of their atoms.
 
+    order: everything that `results` are made of, operands first.
     signs: whether a negation that several use is seen through; each then pays for its own sign,
     or passes it on.
     """
 
-    def __init__(self, results: Sequence[Expr], signs: bool = True):
-        self.order = topological(results)
+    def __init__(self, order: Sequence[Expr], results: Sequence[Expr], signs: bool = True):
+        self.order = order
         self.signs = signs
         self.atom_of: dict[Any, int] = {}
         self.atoms: list[Any] = []  # an Expr, a Sum, a Product, or a constant (num, den)

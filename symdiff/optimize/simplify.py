@@ -8,7 +8,7 @@ A rewrite never changes the type of a value, so `1 * n` stays where it makes n a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -29,17 +29,17 @@ def simplify(function: Function, options: Options) -> Function:
     """`function` with every rule applied wherever it matches."""
     if not options.optimize:
         return function
-    return function.rewritten(simplified(function.results))
+    return function.rewritten(rewrite(function.nodes(), _TABLE))
 
 
 def simplified(results: Sequence[Expr]) -> dict[Expr, Expr]:
     """The map from each node below `results` to its simpler form."""
-    return rewrite(results, _TABLE)
+    return rewrite(topological(results), _TABLE)
 
 
-def rewrite(results: Sequence[Expr], table: Table) -> dict[Expr, Expr]:
-    """The map from each node below `results` to what the rules of `table` make of it."""
-    return rebuilt(topological(results), _Rewriting(table).node)
+def rewrite(order: Iterable[Expr], table: Table) -> dict[Expr, Expr]:
+    """The map from each node of a topological `order` to what the rules of `table` make of it."""
+    return rebuilt(order, _Rewriting(table).node)
 
 
 class Table:

@@ -37,7 +37,7 @@ def stabilise(function: Function, options: Options) -> Function:
     """`function` in formulas that lose nothing where they need not."""
     if not options.optimize:
         return function
-    mapping = rewrite(function.results, _TABLE)
+    mapping = rewrite(function.nodes(), _TABLE)
     if all(new is old for old, new in mapping.items()):
         return function
     after = function.rewritten(mapping)

@@ -60,7 +60,8 @@ def parse(
         ) from None
     span = definition.source.span(definition.node)
     result = map_tree(_leaf, value)
-    _check_result(result, plain.__name__, span)
+    order = topological(expressions(result))
+    _check_result(result, order, plain.__name__, span)
     params = tuple(
         Param(p.name, arguments[p.name], _default(p), _kind(p))
         for p in inspect.signature(function).parameters.values()
@@ -71,13 +72,14 @@ def parse(
         found = expressions(result)
         closed = dict(zip(found, substitute(found, closing), strict=True))
         result = map_tree(lambda x: closed[x] if isinstance(x, Expr) else x, result)
+        order = topological(expressions(result))
     return Function(
         name=_name(plain),
         params=params,
         result=result,
         names=dict(context.names),
         lines=dict(context.lines),
-        sizes=_sizes(params, result),
+        sizes=_sizes(params, order),
         requires=tuple(
             replace(r, fails=fails, by=by)
             for r in requirements(context.evaluated)
@@ -138,8 +140,8 @@ def _leaf(value: Any) -> Any:
         return value
 
 
-def _check_result(result: Tree, name: str, span: Any) -> None:
-    if any(node.type.is_complex for node in topological(expressions(result))):
+def _check_result(result: Tree, order: list[Expr], name: str, span: Any) -> None:
+    if any(node.type.is_complex for node in order):
         raise UnsupportedError(
             f"{name} computes with complex numbers, which are not supported",
             span=span,
@@ -178,7 +180,7 @@ def _markers(context: Context) -> tuple[dict[str, Tree], dict[Expr, Expr]]:
     return last, closing
 
 
-def _sizes(params: tuple[Param, ...], result: Tree) -> dict[str, Measure]:
+def _sizes(params: tuple[Param, ...], order: list[Expr]) -> dict[str, Measure]:
     """Where each size symbol is read: the first parameter that has it as an axis."""
     sizes: dict[str, Measure] = {}
     for param in params:
@@ -189,8 +191,8 @@ def _sizes(params: tuple[Param, ...], result: Tree) -> dict[str, Measure]:
                     sizes.setdefault(str(dim), Measure(leaf, axis))
             if leaf.type.dtype == "int" and not leaf.type.rank and isinstance(leaf, Var):
                 sizes.setdefault(leaf.name, Measure(leaf))
-    for node in topological(expressions(result)):
-        if isinstance(node, Apply) and node.attrs and node.op.name == "index":
+    for node in order:
+        if type(node) is Apply and node.attrs and node.op.name == "index":
             masks = [e[1] for e in node.attrs[0] if e[0] == "mask"]
             bools = [x for x in node.operands[1:] if x.type.dtype == "bool"]
             for name, mask in zip(masks, bools, strict=True):
