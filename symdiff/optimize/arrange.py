@@ -29,9 +29,11 @@ def arrange(function: Function, options: Options) -> Function:
     fixed: set[Expr] = set(function.names)  # products that are not taken apart
     done: dict[Expr, Expr] = {}
     for node in order:
-        new = (
-            with_operands(node, tuple([done[x] for x in node.operands])) if node.operands else node
-        )
+        new = node
+        for x in node.operands:
+            if done[x] is not x:
+                new = with_operands(node, tuple([done[y] for y in node.operands]))
+                break
         if isinstance(new, Apply) and new.op is multiply:
             new = _product(new, weight, fixed)
         if uses.get(node, 0) != 1 or node in function.names:
@@ -63,16 +65,13 @@ def _weight(node: Expr, weight: dict[Expr, int]) -> int:
     known = weight.get(node)
     if known is not None:
         return known
-    match node:
-        case Const():
-            return _NUMBER
-        case Var():
-            return _NAME
-        case Apply() if node.op is multiply or node.op is negative:
-            return max(weight[x] for x in node.operands)
-        case Apply() if node.op is power and isinstance(node.operands[1], Const):
-            return max(_POWER, weight[node.operands[0]])
-        case Apply() if node.op is add or node.op is subtract:
-            return _SUM
-        case _:
-            return _CALL
+    if not isinstance(node, Apply):
+        return {Const: _NUMBER, Var: _NAME}.get(type(node), _CALL)
+    op = node.op
+    if op is multiply or op is negative:
+        return max([weight[x] for x in node.operands])
+    if op is add or op is subtract:
+        return _SUM
+    if op is power and isinstance(node.operands[1], Const):
+        return max(_POWER, weight[node.operands[0]])
+    return _CALL

@@ -68,11 +68,17 @@ def parse(
         if p.name in arguments
     )
     locals_, closing = _markers(context)
+    requires = requirements(context.evaluated)
     if closing:
         found = expressions(result)
         closed = dict(zip(found, substitute(found, closing), strict=True))
         result = map_tree(lambda x: closed[x] if isinstance(x, Expr) else x, result)
         order = topological(expressions(result))
+        flat = substitute([x for r in requires for x in (r.fails, r.by)], closing)
+        requires = tuple(
+            replace(r, fails=fails, by=by)
+            for r, fails, by in zip(requires, flat[::2], flat[1::2], strict=True)
+        )
     return Function(
         name=_name(plain),
         params=params,
@@ -80,11 +86,7 @@ def parse(
         names=dict(context.names),
         lines=dict(context.lines),
         sizes=_sizes(params, order),
-        requires=tuple(
-            replace(r, fails=fails, by=by)
-            for r in requirements(context.evaluated)
-            for fails, by in [substitute([r.fails, r.by], closing)]
-        ),
+        requires=requires,
         cuts=tuple(context.cuts),
         locals={**dict.fromkeys(context.known_locals), **locals_},
         span=span,
