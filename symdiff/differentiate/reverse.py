@@ -100,24 +100,49 @@ def accumulate(terms: Sequence[Expr], guarded_only: bool = False) -> Expr:
         else:
             pred, side, value = found
             inside.setdefault((pred, side), []).append(value)
+    reach: list[Expr | bool] = [total is not None]  # where the sum is not zero
     for pred in dict.fromkeys(pred for pred, _ in inside):
         sides = [inside.get((pred, side)) for side in (True, False)]
         then, orelse = (None if s is None else accumulate(s, guarded_only) for s in sides)
         if then is not None and orelse is not None and then.type == orelse.type:
             total = _add(total, if_(pred, then, orelse, then.type))
+            reach.append(_either(pred, _reach(then), _reach(orelse)))
             continue
         for value, side in ((then, True), (orelse, False)):
             if value is not None:
                 total = _add(total, guard(pred, value, side))
+                reach.append(_reach(guard(pred, value, side)))
     assert total is not None
-    if guarded_only and guarded(total) is None and all(map(guarded, terms)):
-        preds = list(dict.fromkeys(pred if side else logical_not.build(pred) for pred, side in inside))
-        if not any(logical_not.build(p) in preds for p in preds):
-            union = preds[0]
-            for pred in preds[1:]:
-                union = choose(union, True, pred).expr
-            total = guard(union, total, True)
+    if guarded_only and guarded(total) is None and True not in reach:
+        where: Expr | bool = False
+        for pred in reach:
+            where = _either(pred, True, where)
+        if isinstance(where, Expr):
+            total = guard(where, total, True)
     return total
+
+
+def _reach(ct: Expr) -> Expr | bool:
+    """Where an adjoint can be other than zero, as its guards tell."""
+    conditions: list[Expr] = []
+    while (found := guarded(ct)) is not None:
+        pred, side, ct = found
+        conditions.append(pred if side else logical_not.build(pred))
+    where: Expr | bool = True
+    for condition in reversed(conditions):
+        where = _either(condition, where, False)
+    return where
+
+
+def _either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
+    """`then if pred else orelse`, of conditions."""
+    if isinstance(pred, bool):
+        return then if pred else orelse
+    if isinstance(then, bool) and isinstance(orelse, bool):
+        if then == orelse:
+            return then
+        return pred if then else logical_not.build(pred)
+    return choose(pred, then, orelse).expr
 
 
 def _add(total: Expr | None, term: Expr) -> Expr:
