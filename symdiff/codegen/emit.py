@@ -82,10 +82,9 @@ class Emitter:
         user = [n for n in function.names if not is_free(n)]
         first = [*self.masks, *early(function)]
         self._named = frozenset(first)  # these are assigned, however often they are used
-        self.plan = schedule(
-            topological([*self.roots, *self.masks]) if self.masks else live,
-            [*self.roots, *self.masks], [*first, *user],
-        )  # fmt: skip
+        if self.masks:
+            live = topological([*self.roots, *self.masks])
+        self.plan = schedule([*self.roots, *self.masks], [*first, *user], live)
         self.accumulation = Accumulation(self)
         self.opening = self._name_variables()
         self.spelling = self._spelling()

@@ -74,13 +74,13 @@ def is_free(node: Expr) -> bool:
 
 
 def schedule(
-    live: Sequence[Expr], results: Sequence[Expr], first: Sequence[Expr] = ()
+    results: Sequence[Expr], first: Sequence[Expr] = (), live: Sequence[Expr] | None = None
 ) -> Schedule:
-    """Place everything that `results` need, which is `live`, operands first.
+    """Place everything that `results` need. `first` are nodes to compute early, in their order.
 
-    `first` are nodes to compute early, in their order.
+    live: what `results` need, operands first, where the caller knows.
     """
-    order = live
+    order = live = topological(results) if live is None else live
     if first:
         alive = set(live)
         order = topological([*(x for x in first if x in alive), *results])

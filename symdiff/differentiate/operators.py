@@ -125,7 +125,9 @@ class _Derivation:
         from symdiff.ir.walk import topological
 
         outputs = expressions(self.outputs)
-        active = active_nodes(topological(outputs), self.wrt)
+        whole = self.outputs is self.function.result
+        order = self.function.nodes() if whole else topological(outputs)
+        active = active_nodes(order, self.wrt)
         if not self.wrt or any(o in active for o in outputs):
             return
         below = depends_on(outputs, self.wrt)

@@ -66,7 +66,7 @@ def _weight(node: Expr, weight: dict[Expr, int]) -> int:
     if known is not None:
         return known
     if not isinstance(node, Apply):
-        return {Const: _NUMBER, Var: _NAME}.get(type(node), _CALL)
+        return _NUMBER if isinstance(node, Const) else _NAME if isinstance(node, Var) else _CALL
     op = node.op
     if op is multiply or op is negative:
         return max([weight[x] for x in node.operands])
