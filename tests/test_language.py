@@ -169,7 +169,9 @@ def test_ternaries(x):
     check(f, (x,))
 
 
-@pytest.mark.parametrize(("x", "y"), [(-1.2, 0.6), (0.4, 0.7), (0.4, -0.7), (2.5, 0.1), (-2.0, -1.0)])
+@pytest.mark.parametrize(
+    ("x", "y"), [(-1.2, 0.6), (0.4, 0.7), (0.4, -0.7), (2.5, 0.1), (-2.0, -1.0)]
+)
 def test_logic(x, y):
     def f(x, y):
         a = x * y if x > 0.0 and y > 0.0 else x + y
@@ -989,7 +991,9 @@ def test_parameters_named_like_tangents():
     args = (0.3, 0.7, -0.4, 1.2, 0.5, 0.9)
     v = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
     _, tangent = symdiff.jvp(f, wrt="*")(*args, v)
-    assert tangent == pytest.approx(sum(a * b for a, b in zip(symdiff.grad(f, wrt="*")(*args), v, strict=True)))
+    assert tangent == pytest.approx(
+        sum(a * b for a, b in zip(symdiff.grad(f, wrt="*")(*args), v, strict=True))
+    )
 
 
 def test_a_function_named_like_its_own_variable():
@@ -1131,3 +1135,64 @@ def test_gradient(function, args):
 @pytest.mark.parametrize(("function", "args"), CASES)
 def test_gradient_unoptimised(function, args):
     check(function, args, symdiff.Options(optimize=False))
+
+
+# Masks and branches, in every mode and order.
+
+
+MASKED = [
+    lambda x: np.sum(np.sqrt(np.where(x > 0.0, np.sqrt(x), 0.0))),
+    lambda x: np.sum(-np.where(x > 0.0, np.sqrt(x), x) * x),
+    lambda x: np.sum(np.sin(np.where(x > 0.0, np.log(x), 0.0) * 2.0) ** 2),
+    lambda x: -np.where(x[0] > 0.0, np.sqrt(x[0]), 1.0) * x[1],
+]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize("function", MASKED)
+def test_what_a_mask_hides_contributes_exactly_zero(function, optimize):
+    options = symdiff.Options(optimize=optimize)
+    x = np.array([-0.3, 0.5])
+    rows = {
+        mode: symdiff.jacobian(function, mode=mode, options=options)(x)
+        for mode in ("forward", "reverse")
+    }
+    np.testing.assert_allclose(rows["forward"], rows["reverse"], rtol=1e-12)
+    assert np.all(np.isfinite(symdiff.hessian(function, options=options)(x)))
+    found, _ = numeric(lambda v: flat(function(v)), (x,))
+    np.testing.assert_allclose(rows["forward"], found[0], rtol=1e-6, atol=1e-8)
+
+
+def guarded_by_several(x, y):
+    if x > 0.0:
+        s = math.log(x)
+        if y > 1.0:
+            return s * s
+        if y < -1.0:
+            return s * y
+        return y
+    return y
+
+
+def guarded_twice(x, y):
+    r = math.sqrt(x) if x > 0.0 else 1.0
+    if y > 2.0:
+        return r if x > 0.0 else y
+    return y * r
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize("y", [-3.0, 0.0, 1.5, 3.0])
+@pytest.mark.parametrize("x", [-1.0, 0.0, 2.0])
+@pytest.mark.parametrize("function", [guarded_by_several, guarded_twice])
+def test_nothing_is_computed_outside_its_branch(function, x, y, optimize):
+    """1 / x and sqrt(x) exist only where log(x) and sqrt(x) do, whichever branch uses them."""
+    options = symdiff.Options(optimize=optimize)
+    reverse = symdiff.jacobian(function, wrt="*", mode="reverse", options=options)(x, y)
+    forward = symdiff.jacobian(function, wrt="*", mode="forward", options=options)(x, y)
+    assert forward == pytest.approx(reverse, rel=1e-12)
+    hessian = symdiff.hessian(function, wrt="*", options=options)(x, y)
+    assert np.all(np.isfinite(hessian))
+    if x < 0.0:
+        assert reverse[0] == 0.0

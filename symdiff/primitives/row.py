@@ -200,7 +200,9 @@ class Elementwise(Primitive):
                 continue
             partial = self.partial(node, index)
             if partial is not None:
-                total = plus(total, times(partial, tangent))
+                masked = not tangent.type.weak and _hides_mask(tangent)
+                term = scaled(tangent, partial) if masked else times(partial, tangent)
+                total = plus(total, term)
         return None if total is None else fit(total, node.type)
 
     def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
