@@ -1,11 +1,11 @@
 """symdiff: source-to-source symbolic differentiation of Python functions.
 
-    >>> import math, symdiff
-    >>> @symdiff.grad
-    ... def f(x):
-    ...     return math.sin(x**2)
-    >>> f(4.0)
-    -7.661275842587077
+>>> import math, symdiff
+>>> @symdiff.grad
+... def f(x):
+...     return math.sin(x**2)
+>>> f(4.0)
+-7.661275842587077
 """
 
 from symdiff.api import (

@@ -136,7 +136,9 @@ def wanted(case, request, args, function):
         return function(*full)
 
     start = [
-        leaf.astype(float) if leaf.ndim else float(leaf) for i in positions for leaf in leaves(args[i])
+        leaf.astype(float) if leaf.ndim else float(leaf)
+        for i in positions
+        for leaf in leaves(args[i])
     ]
     found, error = numeric(of, start)
     assert np.all(error < 1e-6)

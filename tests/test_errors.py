@@ -614,7 +614,9 @@ class Mutant(ast.NodeTransformer):
             return node
         if isinstance(node, (ast.BinOp, ast.Call, ast.Compare)) and self.rng.random() < 0.4:
             if isinstance(node, ast.BinOp):
-                node.op = self.rng.choice([ast.MatMult(), ast.Mod(), ast.LShift(), ast.Pow(), ast.BitAnd()])
+                node.op = self.rng.choice(
+                    [ast.MatMult(), ast.Mod(), ast.LShift(), ast.Pow(), ast.BitAnd()]
+                )
                 return node
             if isinstance(node, ast.Call):
                 if node.args and self.rng.random() < 0.5:
@@ -647,7 +649,9 @@ def mutated(seed):
         compile(source, "<mutant>", "exec")
     except (SyntaxError, ValueError, AttributeError, TypeError):
         return None
-    return Program(100_000 + seed, source, program.name, program.points, "scalar", program.arrays, False)
+    return Program(
+        100_000 + seed, source, program.name, program.points, "scalar", program.arrays, False
+    )
 
 
 MUTANTS = 400

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from symdiff.differentiate.operators import differentiate
+from symdiff.ir.expr import var
 from symdiff.ir.function import Function
 from symdiff.ir.types import FLOAT, Type, symbol
-from symdiff.ir.expr import var
 from symdiff.ir.verify import verify
 from symdiff.options import DEFAULT, Request
 from symdiff.parse.entry import parse

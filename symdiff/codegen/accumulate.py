@@ -78,8 +78,10 @@ class Accumulation:
     def _fresh_array(self, base: Expr, node: Apply) -> ast.expr:
         text = self.to.operand(base).node if not self._is_fill(base) else self._fill(base)
         inlined = base in self.to.text
-        fresh = inlined and isinstance(base, Apply) and (
-            isinstance(base.op, Elementwise) or self._is_fill(base)
+        fresh = (
+            inlined
+            and isinstance(base, Apply)
+            and (isinstance(base.op, Elementwise) or self._is_fill(base))
         )
         if fresh or self._is_fill(base):
             return text

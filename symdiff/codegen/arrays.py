@@ -110,7 +110,8 @@ def _reshape(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
 
 def _method(owner: ast.expr, attr: str, *args: ast.expr, **keywords: ast.expr) -> ast.Call:
     return ast.Call(
-        ast.Attribute(owner, attr, ast.Load()), list(args),
+        ast.Attribute(owner, attr, ast.Load()),
+        list(args),
         [ast.keyword(k, v) for k, v in keywords.items()],
     )
 

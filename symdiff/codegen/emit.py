@@ -121,9 +121,7 @@ class Emitter:
         return opening
 
     def _spelling(self) -> Spelling:
-        variables = [
-            (v, self.label[v]) for v in self.function.variables if v in self.label
-        ]
+        variables = [(v, self.label[v]) for v in self.function.variables if v in self.label]
         measures: dict[str, ast.expr] = {}
         for symbol, measure in self.function.sizes.items():
             if measure.of in self.masks:
@@ -345,10 +343,16 @@ class Emitter:
         if not inner and body.width < 40:
             generator = ast.comprehension(target, iterable, [], 0)
             made = self._stacked(node, ast.ListComp(body.node, [generator]))
-            self._place(node, Text(made, body.width + 40, body.depth + 3), out)
-            return
+            width = len(ast.unparse(made))
+            if width <= self.options.line_width - 4 * self.depth - 12:
+                self._place(node, Text(made, width, body.depth + 3), out)
+                return
         rows = self.names.fresh("rows")
         out.append(Statement(assign(rows, ast.List([], ast.Load()))))
+        room = self.options.line_width - 4 * (self.depth + 1) - len(f"{rows}.append()")
+        if node.body in self.text and body.width > room:
+            self.assign(node.body, self.text.pop(node.body).node, inner)
+            body = self.operand(node.body)
         append = ast.Call(ast.Attribute(name(rows), "append", ast.Load()), [body.node], [])
         inner.append(Statement(ast.Expr(append)))
         out.append(Statement(ast.For(target, iterable, [], []), body=inner))

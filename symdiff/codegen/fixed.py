@@ -1,6 +1,6 @@
 """Static parameters of a module's functions: their value is compiled in, so no other is accepted.
 
-    f(x, mode) compiled for mode="train"  ->  if mode != "train": raise ValueError(...)
+f(x, mode) compiled for mode="train"  ->  if mode != "train": raise ValueError(...)
 """
 
 from __future__ import annotations

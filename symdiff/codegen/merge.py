@@ -1,9 +1,9 @@
 """Neighbouring `if` statements on one condition become one.
 
-    if x > 0: a = f(x)             if x > 0:
-    else:     a = g(x)     ->          a = f(x)
-    if x > 0: d = a                    d = a
-    else:     d = 1                else: ...
+if x > 0: a = f(x)             if x > 0:
+else:     a = g(x)     ->          a = f(x)
+if x > 0: d = a                    d = a
+else:     d = 1                else: ...
 """
 
 from __future__ import annotations

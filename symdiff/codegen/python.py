@@ -40,6 +40,10 @@ def _definition(function: Function, options: Options) -> Definition:
         error = ast.Raise(call(require.error, ast.Constant(require.message)), None)
         checks.append(Statement(ast.If(test, [], []), body=[Statement(error)]))
     body = placed(body, checks)
+    for result in function.results:  # in a nested tuple there is less room
+        text = emitter.text.get(result)
+        if text is not None and text.width > options.line_width - 24 and not _alone(function):
+            emitter.assign(result, emitter.text.pop(result).node, body)
     body.append(Statement(ast.Return(_Results(emitter).tree(function.result))))
     return Definition(
         function.name,
@@ -49,6 +53,11 @@ def _definition(function: Function, options: Options) -> Definition:
         body,
         emitter.bindings,
     )
+
+
+def _alone(function: Function) -> bool:
+    """Whether the function returns one value, and no container of them."""
+    return isinstance(function.result, Expr)
 
 
 class _Results:

@@ -35,9 +35,7 @@ def number(value: Any) -> ast.expr:
 
 def call(function: str, *args: ast.expr, **keywords: ast.expr) -> ast.Call:
     """`function(args, keyword=value)`."""
-    return ast.Call(
-        dotted(function), list(args), [ast.keyword(k, v) for k, v in keywords.items()]
-    )
+    return ast.Call(dotted(function), list(args), [ast.keyword(k, v) for k, v in keywords.items()])
 
 
 @functools.cache

@@ -165,11 +165,14 @@ class ArrayWriter(Writer):
             name = self.rng.choice(["np.log", "np.sqrt"])
             return f"np.where({test} > 0.0, {name}({test}), {self.rng.choice([b, '0.0'])})"
         self.differs(a, "0.2")
-        both = self.rng.choice([f"{test} > 0.0", f"({test} > 0.0) & ({a} < 0.2)", f"~({test} < 0.0)"])
+        both = self.rng.choice(
+            [f"{test} > 0.0", f"({test} > 0.0) & ({a} < 0.2)", f"~({test} < 0.0)"]
+        )
         return f"np.where({both}, {a}, {b})"
 
     def rearranged(self, shape: Shape, depth: int) -> str:
         """An array of another shape, or in another order."""
+
         def e(*s: str) -> str:
             return f"({self.expr(s, depth - 1)})"
 
@@ -187,10 +190,16 @@ class ArrayWriter(Writer):
                     lambda: f"{e(a)}[::-1]",
                     lambda: f"np.roll({e(a)}, 1)",
                     lambda: f"np.flip({e(a)})",
-                    lambda: f"{e(a, other) if (a, other) == ('n', 'd') else e(other, a) + '.T'}[:, 0]",
+                    lambda: (
+                        f"{e(a, other) if (a, other) == ('n', 'd') else e(other, a) + '.T'}[:, 0]"
+                    ),
                     lambda: f"{e('n', 'd')}[-1]" if a == "d" else f"{e('n', '1')}[:, 0]",
                     lambda: f"{e('n', '1')}.ravel()" if a == "n" else f"{e('1', 'd')}.reshape(-1)",
-                    lambda: f"np.squeeze({e('n', '1')})" if a == "n" else f"np.squeeze({e('1', 'd')}, axis=0)",
+                    lambda: (
+                        f"np.squeeze({e('n', '1')})"
+                        if a == "n"
+                        else f"np.squeeze({e('1', 'd')}, axis=0)"
+                    ),
                     lambda: f"np.concatenate([{e(a)}[1:], {e(a)}[:1]])",
                     lambda: f"np.concatenate([{e(a)}[:1] * 2.0, {e(a)}[1:]], axis=0)",
                     lambda: f"np.cumsum({e(a)})",
@@ -241,9 +250,15 @@ class ArrayWriter(Writer):
         if shape == ():
             inner, arguments = self.expr(self.rng.choice([("n",), ("n", "d")]), depth - 1), ""
         elif shape == ("n",):
-            inner, arguments = self.expr(("n", "d"), depth - 1), f"axis={self.rng.choice(['1', '-1'])}"
+            inner, arguments = (
+                self.expr(("n", "d"), depth - 1),
+                f"axis={self.rng.choice(['1', '-1'])}",
+            )
         elif shape == ("d",):
-            inner, arguments = self.expr(("n", "d"), depth - 1), f"axis={self.rng.choice(['0', '-2'])}"
+            inner, arguments = (
+                self.expr(("n", "d"), depth - 1),
+                f"axis={self.rng.choice(['0', '-2'])}",
+            )
         elif shape == ("n", "1"):
             inner, arguments = self.expr(("n", "d"), depth - 1), "axis=1, keepdims=True"
         elif shape == ("1", "d"):
@@ -302,7 +317,11 @@ class ArrayWriter(Writer):
         return self.rng.choice(SHAPES)
 
     def assign(self) -> list[str]:
-        names = [k for k, v in self.scope.items() if k not in self.fixed and isinstance(v, (float, np.ndarray))]
+        names = [
+            k
+            for k, v in self.scope.items()
+            if k not in self.fixed and isinstance(v, (float, np.ndarray))
+        ]
         if names and self.rng.random() < 0.15:
             name = self.rng.choice(names)
             shape = next((s for s in SHAPES if self.shape(s) == np.shape(self.scope[name])), None)

@@ -136,7 +136,20 @@ class Writer:
     def number(self) -> str:
         """A literal."""
         return self.rng.choice(
-            ["0.5", "2.0", "1.5", "-0.75", "3", "2", "0.1", "-1.0", "math.pi", "SCALE", "1e-1", "0.3"]
+            [
+                "0.5",
+                "2.0",
+                "1.5",
+                "-0.75",
+                "3",
+                "2",
+                "0.1",
+                "-1.0",
+                "math.pi",
+                "SCALE",
+                "1e-1",
+                "0.3",
+            ]
         )
 
     def attempt(self, write: Callable[[], list[str]]) -> list[str]:
@@ -197,7 +210,9 @@ class Writer:
 def _runnable(lines: list[str]) -> list[str]:
     """Lines for trial execution: an early return of the function (written `@return`) is a pass."""
     return [
-        line[: len(line) - len(line.lstrip())] + "pass" if line.lstrip().startswith("@return") else line
+        line[: len(line) - len(line.lstrip())] + "pass"
+        if line.lstrip().startswith("@return")
+        else line
         for line in lines
     ]
 

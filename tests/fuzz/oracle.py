@@ -69,7 +69,9 @@ def jacobian_matrix(tree: Any, outputs: int, args: Sequence[Any]) -> np.ndarray:
     found, rows = leaves(tree), []
     for i in range(outputs):
         blocks = found[i * len(args) : (i + 1) * len(args)]
-        rows.append(np.hstack([b.reshape(-1, np.size(a)) for b, a in zip(blocks, args, strict=True)]))
+        rows.append(
+            np.hstack([b.reshape(-1, np.size(a)) for b, a in zip(blocks, args, strict=True)])
+        )
     return np.vstack(rows)
 
 
@@ -89,7 +91,9 @@ def perturbed(args: Sequence[Any], entry: int, step: float) -> list[Any]:
     return moved
 
 
-def numeric(function: Callable[..., np.ndarray], args: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+def numeric(
+    function: Callable[..., np.ndarray], args: Sequence[Any]
+) -> tuple[np.ndarray, np.ndarray]:
     """Five-point differences of a vector function and their error estimates, (outputs, inputs).
 
     Three step sizes; of two neighbours that agree best the finer is taken, and their distance is
@@ -228,7 +232,9 @@ class Oracle:
             self.fail("hessian = differences of grad", f"\n{found}\n is not\n{matrix}")
         self.agree("hessian is symmetric", matrix, matrix.T)
         forward = symdiff.jacobian(grad, wrt="*", mode="forward", options=PLAIN)
-        self.agree("jacobian of grad = hessian", jacobian_matrix(forward(*args), len(args), args), matrix)
+        self.agree(
+            "jacobian of grad = hessian", jacobian_matrix(forward(*args), len(args), args), matrix
+        )
         v = self.vectors()
         product = symdiff.hvp(self.function, wrt="*")(*args, v)
         self.agree("hvp = hessian @ v", product, matrix @ flat(v))
@@ -290,14 +296,18 @@ class Oracle:
     def names(self, source: str) -> None:
         """No local name hides an imported module or a builtin that the text uses."""
         tree = ast.parse(source)
-        stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        stored = {
+            n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
         stored |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
         imported = {
             (a.asname or a.name).split(".")[0] for n in ast.walk(tree)
             if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names
         }  # fmt: skip
         called = {
-            n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+            n.func.id
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
         }
         clash = stored & (imported | (called & set(dir(builtins))))
         if clash:
@@ -329,7 +339,9 @@ class Oracle:
         found = jacobian_matrix(derivative(*args), len(leaves(value)), args)
         plain = symdiff.jacobian(self.function, wrt="*", mode="forward", options=PLAIN)
         if np.all(np.isfinite(found)):
-            self.agree("other point", jacobian_matrix(plain(*args), len(leaves(value)), args), found, 1e-6)
+            self.agree(
+                "other point", jacobian_matrix(plain(*args), len(leaves(value)), args), found, 1e-6
+            )
 
     def compare_jax(self, expected: np.ndarray) -> None:
         from tests.fuzz.with_jax import jax_jacobian
@@ -352,7 +364,9 @@ def _where(error: BaseException) -> str:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return " <- ".join(f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno} {f.name}" for f in reversed(frames))
+    return " <- ".join(
+        f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno} {f.name}" for f in reversed(frames)
+    )
 
 
 def judge(program: Program, *, jax: bool = False, second_order: bool | None = None) -> Verdict:
