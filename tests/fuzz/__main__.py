@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--jax", action="store_true", help="compare with JAX as well")
     parser.add_argument("--save", type=Path, help="a folder for the programs that fail")
+    parser.add_argument("--nesting", type=int, default=2, help="how deep branches may nest")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--show", type=int, default=20, help="failures to print in full")
     options = parser.parse_args(arguments)
@@ -29,7 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     kinds: collections.Counter[str] = collections.Counter()
     failed: list[Verdict] = []
     compared = unreliable = 0
-    seeds = [(s, options.jax) for s in range(options.seed, options.seed + options.count)]
+    seeds = [
+        (s, options.jax, options.nesting)
+        for s in range(options.seed, options.seed + options.count)
+    ]
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         for done, verdict in enumerate(pool.imap_unordered(work, seeds, chunksize=4), start=1):
             compared += verdict.compared
@@ -38,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 failed.append(verdict)
                 kinds.update({f.split(":", 1)[0] for f in verdict.failures})
                 if options.save:
-                    script = generate(verdict.seed).script(verdict.failures)
+                    script = generate(verdict.seed, options.nesting).script(verdict.failures)
                     (options.save / f"program_{verdict.seed}.py").write_text(script)
             if sys.stderr.isatty():
                 print(f"\r{done}/{len(seeds)}, {len(failed)} failed", end="", file=sys.stderr)

@@ -92,8 +92,8 @@ def bounded(value: Any) -> bool:
 class Writer:
     """What scalar and array programs share: scopes, trial execution, names."""
 
-    def __init__(self, rng: random.Random):
-        self.rng = rng
+    def __init__(self, rng: random.Random, nesting: int = 2):
+        self.rng, self.nesting = rng, nesting  # how deep branches may nest
         self.scope: dict[str, Any] = {}
         exec("import functools, math\nimport numpy as np\n" + HELPERS, self.scope)
         self.scope["symdiff"] = _STAND_IN
@@ -465,7 +465,7 @@ class ScalarWriter(Writer):
         return [f"{out} = ({name} := {self.float_expr(2)}) * {name} + {self.leaf()}"]
 
     def branch(self) -> list[str]:
-        if self.depth > 2:
+        if self.depth >= self.nesting:
             raise Retry
         names = self.floats()
         known = set(self.scope)
@@ -642,14 +642,14 @@ def _function(name: str, params: list[str], body: list[str]) -> str:
     return f"{used}def {name}({', '.join(params)}):\n{text}\n"
 
 
-def generate(seed: int) -> Program:
-    """The program of `seed`: the same text on every machine."""
+def generate(seed: int, nesting: int = 2) -> Program:
+    """The program of `seed`: the same text on every machine. nesting: of branches, at most."""
     from tests.fuzz.arrays import ArrayWriter
 
     rng = random.Random(f"symdiff {seed}")
     kind = ScalarWriter if seed % 2 == 0 else ArrayWriter
     while True:
-        program = kind(rng).write(seed)
+        program = kind(rng, nesting).write(seed)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
