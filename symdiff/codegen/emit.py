@@ -262,7 +262,9 @@ class Emitter:
         return number(value)
 
     def _apply(self, node: Apply, out: list[Statement]) -> Text:
-        limit = self.options.line_width - 4 * self.depth - 8
+        # `label = `, with room for a number behind a name that is taken.
+        label = len(self.forced.get(node) or self.function.names.get(node, "")) + 7
+        limit = self.options.line_width - 4 * self.depth - max(10, label)
         operands = [self.operand(x, node) for x in node.operands]
         extra = spelt(node).width
         repeats = getattr(node.op, "repeats", False)
