@@ -31,8 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     failed: list[Verdict] = []
     compared = unreliable = 0
     seeds = [
-        (s, options.jax, options.nesting)
-        for s in range(options.seed, options.seed + options.count)
+        (s, options.jax, options.nesting) for s in range(options.seed, options.seed + options.count)
     ]
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
         for done, verdict in enumerate(pool.imap_unordered(work, seeds, chunksize=4), start=1):
