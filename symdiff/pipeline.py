@@ -14,6 +14,7 @@ from symdiff.codegen.fixed import fixed_parameters
 from symdiff.codegen.merge import merged
 from symdiff.codegen.printer import imports_of, print_definition
 from symdiff.codegen.python import generate
+from symdiff.codegen.split import split_wide
 from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
 from symdiff.ir.text import dump
@@ -130,6 +131,9 @@ def emitted(
     if options.check_shapes:
         definition.body[:0] = fixed_parameters(function)
     text = print_definition(definition, options)
+    if max(map(len, text.splitlines())) > options.line_width:
+        split_wide(definition, options.line_width)
+        text = print_definition(definition, options)
     support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
     imports = tuple(imports_of([*support, text]))
     return Compiled(function, definition.name, text, imports, definition.bindings, stages, support)
