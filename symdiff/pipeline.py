@@ -12,7 +12,7 @@ from typing import Any
 from symdiff.codegen.checks import support_of
 from symdiff.codegen.fixed import fixed_parameters
 from symdiff.codegen.merge import merged
-from symdiff.codegen.printer import imports_of, print_definition
+from symdiff.codegen.printer import imports_of, indented_less, print_definition
 from symdiff.codegen.python import generate
 from symdiff.codegen.split import split_wide
 from symdiff.differentiate.operators import differentiate
@@ -134,6 +134,8 @@ def emitted(
     if max(map(len, text.splitlines())) > options.line_width:
         split_wide(definition, options.line_width)
         text = print_definition(definition, options)
+    if max(map(len, text.splitlines())) > options.line_width:
+        text = indented_less(text)
     support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
     imports = tuple(imports_of([*support, text]))
     return Compiled(function, definition.name, text, imports, definition.bindings, stages, support)

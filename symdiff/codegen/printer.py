@@ -228,3 +228,8 @@ def imports_of(texts: Sequence[str]) -> list[str]:
 def _refers_to(text: str, root: str) -> bool:
     # Most roots are nowhere in the text; that is quick to find out without a pattern.
     return f"{root}." in text and re.search(rf"(?<![\w.]){root}\.", text) is not None
+
+
+def indented_less(text: str) -> str:
+    """A function whose branches nest so deep that lines get too wide, with indents half as deep."""
+    return re.sub(r"^ +", lambda found: " " * (len(found[0]) // 2), text, flags=re.MULTILINE)
