@@ -1137,6 +1137,21 @@ def test_gradient_unoptimised(function, args):
     check(function, args, symdiff.Options(optimize=False))
 
 
+def test_signs_of_shared_multiples():
+    """A multiple of a multiple of a negation, each used twice: no sign gets lost."""
+
+    def f(t):
+        a = -t
+        b = 0.9 * a
+        c = 0.9 * b
+        return a + c, t + b + c, b / c
+
+    for t in (1.0, -2.5):
+        value, slope = symdiff.jvp(f)(t, 1.0)
+        assert value == pytest.approx(f(t), rel=1e-14)
+        assert slope == pytest.approx((-1.81, 1.0 - 0.9 - 0.81, 0.0), abs=1e-14)
+
+
 # Masks and branches, in every mode and order.
 
 

@@ -193,7 +193,8 @@ class Flat:
                     inverted = under is not bool(form.dens)
                     (base,) = form.nums or form.dens
                     constant = (form.den, form.num) if under else (form.num, form.den)
-                    through.append((inverted, base, self.atom(node), *constant))
+                    atom = self.atom(node)
+                    through.append((inverted, base, atom, *constant, form.sign, under))
                     self._seen_through[node] = self._seen_through.get(node, 0) + 1
                     (dens if inverted else nums).append(base)
                     continue
@@ -204,7 +205,7 @@ class Flat:
             product.own = (num, den)
             failed = False
             for entry in through:
-                scaled = scale(product.num, product.den, *entry[3:])
+                scaled = scale(product.num, product.den, *entry[3:5])
                 if scaled is None:
                     failed = True
                     break
@@ -238,23 +239,16 @@ class Flat:
     def _restore(self, p: Product, needed: set[int]) -> None:
         """Take multiples that are values anyway as such, where that leaves a smaller constant."""
         num, den = p.own
-        for inverted, base, atom, by, over in p.through:
+        for inverted, base, atom, by, over, sign, under in p.through:
             if atom in needed:
                 (p.dens if inverted else p.nums).remove(base)
-                form = self._form_of(atom)
-                under = inverted is not bool(form.dens)
                 (p.dens if under else p.nums).append(atom)
-                p.sign *= form.sign  # it comes with the atom again
+                p.sign *= sign  # it comes with the atom again
             else:
                 scaled = scale(num, den, by, over)
                 assert scaled is not None
                 num, den = scaled
         p.num, p.den = num, den
-
-    def _form_of(self, atom: int) -> Product:
-        form = self.forms[self.atoms[atom]]
-        assert type(form) is Product
-        return form
 
     def _squared(self, nums: list[int]) -> list[int]:
         """x, x -> x**2 where the function computes that square anyway."""

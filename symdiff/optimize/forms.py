@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Number = Any  # int or float
-Through = tuple[bool, int, int, Number, Number]
+Through = tuple[bool, int, int, Number, Number, int, bool]
 _ONE: tuple[Number, Number] = (1, 1)
 
 
@@ -21,7 +21,8 @@ class Product:
     """sign * num / den * product(nums) / product(dens); num and den are positive numbers.
 
     own, through: the constant written here, and the shared multiples (of other roots) that
-    were seen through: (side, what stands for it, itself as an atom, its constant).
+    were seen through: (side, what stands for it, itself as an atom, its constant, its sign and
+    its own side; as they were then, since its form may change).
     """
 
     __slots__ = ("den", "dens", "num", "nums", "own", "sign", "through")
