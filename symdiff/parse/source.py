@@ -60,7 +60,7 @@ def definition_of(function: types.FunctionType) -> Definition:
         )
     text = "".join(lines)
     try:
-        functions = _functions_in(text)
+        functions = _lambdas_in(text) if code.co_name == "<lambda>" else _defs_in(text)
     except SyntaxError as error:
         raise SourceError(f"the source of {name} does not parse: {error}") from None
     source = Source(code.co_filename, tuple(text.splitlines()))
@@ -74,10 +74,34 @@ def definition_of(function: types.FunctionType) -> Definition:
     return Definition(node, source, function)
 
 
+# Trees are remembered, since the helpers of one function share its file.
 @functools.lru_cache(maxsize=8)
-def _functions_in(text: str) -> tuple[FunctionNode, ...]:
-    """Every function in a file; remembered, since the helpers of one function share its file."""
-    return tuple(n for n in ast.walk(ast.parse(text)) if isinstance(n, FunctionNode))
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+@functools.lru_cache(maxsize=8)
+def _defs_in(text: str) -> tuple[ast.FunctionDef, ...]:
+    """Every `def` in a file. They are statements: what is inside expressions is not looked at."""
+    found: list[ast.FunctionDef] = []
+    blocks: list[Any] = [_tree(text)]
+    for holder in blocks:  # grows meanwhile
+        for part in _BLOCKS:
+            for inner in getattr(holder, part, ()):
+                if isinstance(inner, ast.FunctionDef):
+                    found.append(inner)
+                if not isinstance(inner, _SIMPLE):
+                    blocks.append(inner)
+    return tuple(found)
+
+
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)  # nothing inside
+
+
+@functools.lru_cache(maxsize=8)
+def _lambdas_in(text: str) -> tuple[ast.Lambda, ...]:
+    return tuple(n for n in ast.walk(_tree(text)) if isinstance(n, ast.Lambda))
 
 
 def _matches(node: FunctionNode, code: types.CodeType) -> bool:

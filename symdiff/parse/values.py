@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
-from symdiff.ir.tree import Record, is_container
+from symdiff.ir.tree import Record, is_container, is_record, record_fields
 from symdiff.ir.types import Dim, Shape
 from symdiff.parse.frame import Unbound
 from symdiff.primitives.elementary import detach
@@ -119,10 +120,13 @@ def detached(value: Any) -> Any:
     return map_tree(cut, value)
 
 
+_PLAIN = frozenset((float, int, bool, str, list, dict, ModuleType))  # never records
+
+
 def from_python(value: Any) -> Any:
     """A Python object met in the program as a tree: records become `Record`s."""
-    from symdiff.ir.tree import is_record, record_fields
-
+    if isinstance(value, Expr) or type(value) in _PLAIN:
+        return value
     if is_record(value):
         return Record(type(value), {k: from_python(v) for k, v in record_fields(value).items()})
     return value
