@@ -16,9 +16,8 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Expr, If, Map, if_, map_, var
 from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
-from symdiff.primitives.arithmetic import logical_not
 from symdiff.primitives.arrays import sum_
-from symdiff.primitives.row import choose, fit, is_zero, plus, zero_of
+from symdiff.primitives.row import fit, is_zero, plus, zero_of
 
 
 def pullback(
@@ -43,13 +42,15 @@ def pullback(
         contributions = terms.pop(node, None)
         if contributions is None or node not in active:
             continue
-        ct = accumulate(contributions, guarded_only=node not in always)
-        adjoint[node] = ct
+        solid = node in always or isinstance(node, Map)
+        parts = [accumulate(contributions)] if solid else separate(contributions)
+        ct = adjoint[node] = parts[0] if len(parts) == 1 else accumulate(parts)
         if node in stop:
             continue
-        for operand, term in zip(node.operands, _pull(node, ct, active), strict=True):
-            if term is not None and operand in active and not is_zero(term):
-                terms.setdefault(operand, []).append(term)
+        for part in parts:
+            for operand, term in zip(node.operands, _pull(node, part, active), strict=True):
+                if term is not None and operand in active and not is_zero(term):
+                    terms.setdefault(operand, []).append(term)
         if isinstance(node, Map):
             for captured, term in _pull_map(node, ct, active):
                 terms.setdefault(captured, []).append(term)
@@ -84,13 +85,41 @@ def certain(results: Sequence[Expr]) -> set[Expr]:
     return seen
 
 
-def accumulate(terms: Sequence[Expr], guarded_only: bool = False) -> Expr:
-    """The sum of contributions; those behind the same guard are added inside it.
+def accumulate(terms: Sequence[Expr]) -> Expr:
+    """The sum of contributions; those behind the same guard are added inside it."""
+    total, inside = _sorted(terms)
+    for pred in dict.fromkeys(pred for pred, _ in inside):
+        sides = [inside.get((pred, side)) for side in (True, False)]
+        then, orelse = (None if s is None else accumulate(s) for s in sides)
+        if then is not None and orelse is not None and then.type == orelse.type:
+            total = _add(total, if_(pred, then, orelse, then.type))
+            continue
+        for value, side in ((then, True), (orelse, False)):
+            if value is not None:
+                total = _add(total, guard(pred, value, side))
+    assert total is not None
+    return total
 
-    guarded_only: the value exists only in branches, so that what multiplies its adjoint may be
-    computed only there. Where several guards lead to it, the sum is guarded by any of them:
-    `a if p else 0` and `b if q else 0` make `(a if p else 0) + (b if q else 0) if p or q else 0`.
+
+def separate(terms: Sequence[Expr]) -> list[Expr]:
+    """The sum of contributions to a value that exists only in branches, as few guarded parts.
+
+    What multiplies the adjoint may be computed only where the value is, so `a if p else 0` and
+    `b if q else 0` stay apart: `(a if p else 0) + (b if q else 0)` is there even if neither holds.
     """
+    total, inside = _sorted(terms)
+    parts: list[Expr] = []
+    for pred in dict.fromkeys(pred for pred, _ in inside):
+        then, orelse = (separate(inside.get((pred, side), [])) for side in (True, False))
+        if [guarded(x) for x in (*then, *orelse)] == [None, None]:  # both sides lead here
+            return [accumulate(terms)]
+        parts += [guard(pred, part, True) for part in then]
+        parts += [guard(pred, part, False) for part in orelse]
+    return parts if total is None else [accumulate(terms)]
+
+
+def _sorted(terms: Sequence[Expr]) -> tuple[Expr | None, dict[tuple[Expr, bool], list[Expr]]]:
+    """The sum of the terms that have no guard, and what the others guard, by their guard."""
     total: Expr | None = None
     inside: dict[tuple[Expr, bool], list[Expr]] = {}
     for term in terms:
@@ -100,49 +129,7 @@ def accumulate(terms: Sequence[Expr], guarded_only: bool = False) -> Expr:
         else:
             pred, side, value = found
             inside.setdefault((pred, side), []).append(value)
-    reach: list[Expr | bool] = [total is not None]  # where the sum is not zero
-    for pred in dict.fromkeys(pred for pred, _ in inside):
-        sides = [inside.get((pred, side)) for side in (True, False)]
-        then, orelse = (None if s is None else accumulate(s, guarded_only) for s in sides)
-        if then is not None and orelse is not None and then.type == orelse.type:
-            total = _add(total, if_(pred, then, orelse, then.type))
-            reach.append(_either(pred, _reach(then), _reach(orelse)))
-            continue
-        for value, side in ((then, True), (orelse, False)):
-            if value is not None:
-                total = _add(total, guard(pred, value, side))
-                reach.append(_reach(guard(pred, value, side)))
-    assert total is not None
-    if guarded_only and guarded(total) is None and True not in reach:
-        where: Expr | bool = False
-        for pred in reach:
-            where = _either(pred, True, where)
-        if isinstance(where, Expr):
-            total = guard(where, total, True)
-    return total
-
-
-def _reach(ct: Expr) -> Expr | bool:
-    """Where an adjoint can be other than zero, as its guards tell."""
-    conditions: list[Expr] = []
-    while (found := guarded(ct)) is not None:
-        pred, side, ct = found
-        conditions.append(pred if side else logical_not.build(pred))
-    where: Expr | bool = True
-    for condition in reversed(conditions):
-        where = _either(condition, where, False)
-    return where
-
-
-def _either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
-    """`then if pred else orelse`, of conditions."""
-    if isinstance(pred, bool):
-        return then if pred else orelse
-    if isinstance(then, bool) and isinstance(orelse, bool):
-        if then == orelse:
-            return then
-        return pred if then else logical_not.build(pred)
-    return choose(pred, then, orelse).expr
+    return total, inside
 
 
 def _add(total: Expr | None, term: Expr) -> Expr:
