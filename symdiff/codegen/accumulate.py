@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import weakref
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.arrays import FILLS, index_key, is_repeatable, key_argument, spell_apply
@@ -20,7 +21,8 @@ class Accumulation:
     """Turns chains of `accumulate` into writes to one array."""
 
     def __init__(self, emitter: Emitter):
-        self.to = emitter
+        # No cycle: all that was made on the way goes at once, without a garbage collection.
+        self.to: Emitter = weakref.proxy(emitter)
         self._user_of: dict[Expr, Expr] | None = None
 
     def emit(self, node: Apply, out: list[Statement]) -> None:

@@ -10,20 +10,46 @@ import ast
 import functools
 import linecache
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from symdiff.errors import SourceError, Span
 
 FunctionNode = ast.FunctionDef | ast.Lambda
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """A file's text, from which spans are cut."""
+    """A file's text, from which spans are cut, and the functions in it."""
 
     file: str
     lines: tuple[str, ...]
+    text: str = field(repr=False)
+
+    @functools.cached_property
+    def tree(self) -> ast.Module:
+        """All of the file as syntax. Raises SyntaxError."""
+        return ast.parse(self.text)
+
+    @functools.cached_property
+    def defs(self) -> list[ast.FunctionDef]:
+        """Every `def`. They are statements: what is inside expressions is not looked at."""
+        found: list[ast.FunctionDef] = []
+        blocks: list[ast.AST] = [self.tree]
+        for holder in blocks:  # grows meanwhile
+            for part in _BLOCKS:
+                for inner in getattr(holder, part, ()):
+                    if isinstance(inner, ast.FunctionDef):
+                        found.append(inner)
+                    if not isinstance(inner, _SIMPLE):
+                        blocks.append(inner)
+        return found
+
+    @functools.cached_property
+    def lambdas(self) -> list[ast.Lambda]:
+        """Every `lambda`."""
+        return [n for n in ast.walk(self.tree) if isinstance(n, ast.Lambda)]
 
     def span(self, node: ast.AST) -> Span:
         """Where `node` stands. A block (`if`, `for`, `def`) is shown by its first line."""
@@ -37,6 +63,10 @@ class Source:
         if end_line != line:
             stop = len(text.split("#")[0].rstrip())
         return Span(self.file, line, start, line, stop, text)
+
+
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)  # nothing inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +88,11 @@ def definition_of(function: types.FunctionType) -> Definition:
             f"the source of {name} is not available ({code.co_filename})",
             hint="define it in a file or notebook cell, or register its source with linecache",
         )
-    text = "".join(lines)
+    source = _opened(code.co_filename, "".join(lines))
     try:
-        functions = _lambdas_in(text) if code.co_name == "<lambda>" else _defs_in(text)
+        functions = source.lambdas if code.co_name == "<lambda>" else source.defs
     except SyntaxError as error:
         raise SourceError(f"the source of {name} does not parse: {error}") from None
-    source = Source(code.co_filename, tuple(text.splitlines()))
     candidates: list[FunctionNode] = [n for n in functions if _matches(n, code)]
     if not candidates:
         raise SourceError(
@@ -74,34 +103,22 @@ def definition_of(function: types.FunctionType) -> Definition:
     return Definition(node, source, function)
 
 
-# Trees are remembered, since the helpers of one function share its file.
-@functools.lru_cache(maxsize=8)
-def _tree(text: str) -> ast.Module:
-    return ast.parse(text)
+# Files that are open, so that the helpers of one function do not parse its file again. A short one
+# stays open; of a long one the tree would take much memory, so it goes when its functions are done.
+_OPEN: WeakValueDictionary[tuple[str, str], Source] = WeakValueDictionary()
+_SHORT = 200_000  # characters
+
+
+def _opened(file: str, text: str) -> Source:
+    source = _OPEN.get((file, text))
+    if source is None:
+        source = _OPEN[file, text] = Source(file, tuple(text.splitlines()), text)
+    return source if len(text) > _SHORT else _stays(source)
 
 
 @functools.lru_cache(maxsize=8)
-def _defs_in(text: str) -> tuple[ast.FunctionDef, ...]:
-    """Every `def` in a file. They are statements: what is inside expressions is not looked at."""
-    found: list[ast.FunctionDef] = []
-    blocks: list[Any] = [_tree(text)]
-    for holder in blocks:  # grows meanwhile
-        for part in _BLOCKS:
-            for inner in getattr(holder, part, ()):
-                if isinstance(inner, ast.FunctionDef):
-                    found.append(inner)
-                if not isinstance(inner, _SIMPLE):
-                    blocks.append(inner)
-    return tuple(found)
-
-
-_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
-_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return)  # nothing inside
-
-
-@functools.lru_cache(maxsize=8)
-def _lambdas_in(text: str) -> tuple[ast.Lambda, ...]:
-    return tuple(n for n in ast.walk(_tree(text)) if isinstance(n, ast.Lambda))
+def _stays(source: Source) -> Source:
+    return source
 
 
 def _matches(node: FunctionNode, code: types.CodeType) -> bool:
