@@ -221,6 +221,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             dim = shape[at]
             if best == 1 or (isinstance(dim, int) and not isinstance(best, int)):
                 best = dim
+            elif isinstance(dim, SymDim) and isinstance(best, SymDim):
+                best = dim if "(" in str(best) and "(" not in str(dim) else best  # the simpler
             elif isinstance(dim, int) and isinstance(best, int) and dim != best:
                 shown = " and ".join(show_shape(s) for s in shapes)
                 raise IllTypedError(f"shapes {shown} do not broadcast together")

@@ -193,6 +193,7 @@ def _sizes(params: tuple[Param, ...], order: list[Expr]) -> dict[str, Measure]:
                     sizes.setdefault(str(dim), Measure(leaf, axis))
             if leaf.type.dtype == "int" and not leaf.type.rank and isinstance(leaf, Var):
                 sizes.setdefault(leaf.name, Measure(leaf))
+                sizes.setdefault(f"({leaf.name})", Measure(leaf))
     for node in order:
         if type(node) is Apply and node.attrs and node.op.name == "index":
             masks = [e[1] for e in node.attrs[0] if e[0] == "mask"]

@@ -23,8 +23,9 @@ from symdiff.primitives.arithmetic import (
 )
 from symdiff.primitives.arrays import matmul
 from symdiff.primitives.elementary import sized
+from symdiff.primitives.indexing import index, relied_on
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
-from symdiff.primitives.shape import axis_size, size
+from symdiff.primitives.shape import axis_size, least_size, size
 
 Path = tuple[tuple[Expr, bool], ...]
 
@@ -43,7 +44,12 @@ def requirements(evaluated: Mapping[Expr, Mapping[Path, None]]) -> tuple[Require
             found.append(_require(fails, fails, paths, _SHAPES))
         for a, b in unequal_sizes(node):
             fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
-            found.append(_require(node, fails, paths, _SHAPES))
+            # A size of one would broadcast: NumPy does not raise, but the derivative is wrong.
+            by = fails if least_size(a) < 2 or least_size(b) < 2 else node
+            found.append(_require(by, fails, paths, _SHAPES))
+        for dim, needed in _too_short(node):
+            fails = as_expr(Term(_size(dim)) < needed)
+            found.append(_require(fails, fails, paths, _SHORT))
     return tuple(r for r in found if r is not None)
 
 
@@ -53,7 +59,14 @@ def may_raise(node: Expr) -> bool:
         return False
     if node.op.fails and node.type.weak:
         return True
-    return bool(node.type.rank and (node.op is sized or unequal_sizes(node)))
+    return bool(node.type.rank and (node.op is sized or _too_short(node) or unequal_sizes(node)))
+
+
+def _too_short(node: Apply) -> list[tuple[Dim, int]]:
+    """Sizes that a slice takes for granted, and that are not certain: x[5:6] has one element."""
+    if node.op is not index:
+        return []
+    return [(dim, needed) for dim, needed in relied_on(node) if least_size(dim) < needed]
 
 
 def _relied_on(node: Apply) -> list[tuple[int, int]]:
@@ -152,6 +165,7 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
 
 
 _SHAPES = ("ValueError", "the shapes do not match")
+_SHORT = ("ValueError", "an axis is shorter than a slice of it")
 
 
 def with_declared_sizes(function: Function) -> Function:
@@ -162,6 +176,11 @@ def with_declared_sizes(function: Function) -> Function:
     requires = [
         replace(r, by=r.fails) if (r.error, r.message) == _SHAPES else r for r in function.requires
     ]
+    for node in function.nodes():
+        if isinstance(node, Apply) and node.op is index:
+            for dim, needed in relied_on(node):
+                fails = as_expr(Term(_size(dim)) < needed)
+                requires.append(Require(fails, fails, *_SHORT))
     for variable in function.variables:
         for axis, dim in enumerate(variable.type.shape):
             actual = axis_size.build(variable, attrs=(axis,))

@@ -17,7 +17,7 @@ from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.types import Dim, Type, broadcast_shapes, show_shape, symbol
 from symdiff.primitives.row import Attrs, Linear, zero_of
-from symdiff.primitives.shape import normal_axis, slice_size
+from symdiff.primitives.shape import needed_length, normal_axis, slice_size
 
 RUN = "*"
 Template = tuple[tuple[Any, ...], ...]
@@ -151,26 +151,25 @@ def take_slice(x: Expr, axis: int, start: Any, stop: Any) -> Expr:
 
 def slice_entry(dim: Dim, start: Any, stop: Any, step: Any) -> tuple[tuple[Any, ...], list[Expr]]:
     """The template entry of a slice, and the operands that its run-time bounds become."""
-    from symdiff.ir.types import dim_add, dim_mul
-    from symdiff.primitives.shape import as_dim
-
     parts = (start, stop, step)
     operands = [p for p in parts if isinstance(p, Expr)]
     if not operands:
         return ("slice", *parts), []
     marked = [RUN if isinstance(p, Expr) else p for p in parts]
-    try:  # whole bounds inside the axis: the difference is exact
-        lower = as_dim(start) if start is not None else 0
-        upper = as_dim(stop) if stop is not None else dim
-        sized = all(not isinstance(p, Expr) or _is_size(p) for p in parts)
-        if sized and step is None:
-            return ("slice", *marked, dim_add(upper, dim_mul(-1, lower))), operands
-    except IllTypedError:
-        pass
     return ("slice", *marked, slice_size(dim, *parts)), operands
 
 
-def _is_size(x: Expr) -> bool:
-    from symdiff.primitives.shape import size
-
-    return isinstance(x, Apply) and x.op is size
+def relied_on(node: Apply) -> list[tuple[Dim, int]]:
+    """(size, what it must at least be) of the axes that the slices of an `index` node cut."""
+    source, *dynamic = [x.type for x in node.operands]
+    masks = [t.rank for t in dynamic if t.dtype == "bool"]
+    ranks = iter(masks)
+    found: list[tuple[Dim, int]] = []
+    axis = 0
+    for entry in full_template(node.attrs[0], source.rank, masks):
+        if entry[0] == "slice" and len(entry) == 4:
+            dim, needed = source.shape[axis], needed_length(*entry[1:4])
+            if needed and not isinstance(dim, int):
+                found.append((dim, needed))
+        axis += next(ranks) if entry[0] == "mask" else _consumed(entry)
+    return found

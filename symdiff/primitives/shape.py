@@ -118,6 +118,8 @@ def as_dim(value: Any) -> Dim:
             return dim_mul(*map(as_dim, value.operands))
         case Apply() if value.op is negative:
             return dim_mul(-1, as_dim(value.operands[0]))
+        case Var(name) if value.type.dtype == "int":
+            return symbol(f"({name})")  # in parentheses: unlike an axis, it may be 0 or 1
         case _ if value.type.dtype == "int":
             return symbol(expression_text(value))
         case _:
@@ -131,6 +133,28 @@ def as_shape(value: Any) -> Shape:
     return (as_dim(value),)
 
 
+def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
+    """How many elements `[start:stop:step]` takes of an axis of size `dim`.
+
+    Exact whatever the sizes are, but for `needed_length`: what the axis must at least be.
+    """
+    parts = (start, stop, step)
+    static = all(part is None or isinstance(part, int) for part in parts)
+    if static and isinstance(dim, int):
+        return len(range(dim)[start:stop:step])
+    if static and start is None and stop is None and step == -1:
+        return dim
+    if static and step in (None, 1):
+        return _static_size(dim, start, stop)
+    if step is None:
+        inside = _inside(dim, start, stop)
+        if inside is not None:
+            return inside
+    texts = ["" if p is None else expression_text(as_expr(p)) for p in parts]
+    suffix = f":{texts[2]}" if texts[2] else ""
+    return symbol(f"len(range({dim})[{texts[0]}:{texts[1]}{suffix}])")
+
+
 def _takes_one(start: int | None, stop: int | None) -> bool:
     """Whether `[start:stop]` takes one element of any array that is long enough.
 
@@ -142,32 +166,71 @@ def _takes_one(start: int | None, stop: int | None) -> bool:
     return stop == first + 1 and (first < 0) == (stop < 0)
 
 
-def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
-    """How many elements `[start:stop:step]` takes of an axis of size `dim`."""
+def needed_length(start: Any, stop: Any, step: Any) -> int:
+    """How long an axis of unknown size must be for `slice_size` to be right."""
     static = all(part is None or isinstance(part, int) for part in (start, stop, step))
-    if static and isinstance(dim, int):
-        return len(range(dim)[start:stop:step])
-    if static and step in (None, 1) and _takes_one(start, stop):
+    if not static or step not in (None, 1) or (start is None and stop is None):
+        return 0
+    first = start or 0
+    if _takes_one(start, stop):
+        return -first if first < 0 else first + 1
+    if first >= 0 and (stop is None or stop < 0):
+        less = first - (stop or 0)
+        return less if less <= 2 else 0
+    return 0
+
+
+def _static_size(dim: Dim, start: int | None, stop: int | None) -> Dim:
+    first = start or 0
+    if _takes_one(start, stop):
         return 1
-    if static and step in (None, 1):
-        from_front = start is None or start >= 0
-        if from_front and (stop is None or stop < 0):
-            less = (start or 0) - (stop or 0)
-            # A symbol is a size of two or more (see `least_size`).
-            return dim_add(dim, -less) if less <= 2 else symbol(f"max({dim} - {less}, 0)")
-    if static and start is None and stop is None and step == -1:
-        return dim
-    if static and step in (None, 1):
-        least = least_size(dim)
-        if start is not None and start < 0 and -start <= least and (stop is None or stop < 0):
-            return max(0, (stop or 0) - start)
-        if (start is None or start >= 0) and stop is not None and 0 <= stop <= least:
-            return max(0, stop - (start or 0))
-    texts = ["" if p is None else expression_text(as_expr(p)) for p in (start, stop, step)]
-    if static and step in (None, 1) and start is None:
-        return symbol(f"min({texts[1]}, {dim})")
-    suffix = f":{texts[2]}" if texts[2] else ""
-    return symbol(f"len(range({dim})[{texts[0]}:{texts[1]}{suffix}])")
+    if first >= 0 and (stop is None or stop < 0):
+        less = first - (stop or 0)
+        # A symbol is a size of two or more (see `least_size`).
+        return dim_add(dim, -less) if less <= 2 else symbol(f"max({dim} - {less}, 0)")
+    least = least_size(dim)
+    if first < 0 and -first <= least and (stop is None or stop < 0):
+        return max(0, (stop or 0) - first)
+    if first >= 0 and stop is not None and 0 <= stop <= least:
+        return max(0, stop - first)
+    if start is None:
+        return symbol(f"min({stop}, {dim})")
+    return symbol(f"len(range({dim})[{first}:{'' if stop is None else stop}])")
+
+
+def _inside(dim: Dim, start: Any, stop: Any) -> Dim | None:
+    """The size of a slice whose bounds are made of sizes; None where they may be negative.
+
+    x[:n - 1] of n elements has n - 1, x[:m] has min(m, n).
+    """
+    lower = as_dim(start) if start is not None else 0
+    upper = as_dim(stop) if stop is not None else dim
+    if _least(lower) is None or _least(upper) is None:
+        return None
+    taken = dim_add(upper, dim_mul(-1, lower))
+    ends = _least(dim_add(dim, dim_mul(-1, upper))) is not None
+    if ends and _least(taken) is not None:
+        return taken
+    if start is None:
+        return symbol(f"min({upper}, {dim})")
+    if stop is None:
+        return symbol(f"max({taken}, 0)")
+    return None
+
+
+def _least(dim: Dim) -> int | None:
+    """What a bound is at least, where that is known and not negative."""
+    if isinstance(dim, int):
+        return dim if dim >= 0 else None
+    least = 0
+    for factors, coefficient in dim.terms:
+        sure = ("len(", "min(", "max(", "count(")
+        if factors and coefficient < 0:
+            return None
+        if any("(" in name and not name.startswith(sure) for name in factors):
+            return None
+        least += coefficient * math.prod(0 if "(" in name else 2 for name in factors)
+    return least if least >= 0 else None
 
 
 def least_size(dim: Dim) -> int:
