@@ -19,7 +19,7 @@ from symdiff.optimize.simplify import Table, rewrite
 from symdiff.optimize.structure import Structural
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import add, divide, subtract
-from symdiff.primitives.arrays import broadcast_to, expand_dims, max_, mean, squeeze, sum_
+from symdiff.primitives.arrays import broadcast_to, count, expand_dims, max_, mean, squeeze, sum_
 from symdiff.primitives.elementary import (
     detach,
     exp,
@@ -99,7 +99,7 @@ def _log_of_sum(node: Apply) -> Expr | None:
     if not (isinstance(e, Apply) and e.op is exp) or not axes:
         return None
     (x,) = e.operands
-    if not x.type.is_float or _is_shifted(x):
+    if not x.type.is_float or _is_shifted(x) or count(total) == 0:  # nothing is no maximum
         return None
     m = _shift(x, axes, keepdims)
     shifted = total.op.build(exp.build(subtract.build(x, m)), attrs=total.attrs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.types import Dim, Shape, Type, dim_add, promote_dtype, show_shape
-from symdiff.primitives.elementary import exp, log
+from symdiff.primitives.elementary import log
 from symdiff.primitives.row import (
     Attrs,
     Discrete,
@@ -16,12 +17,13 @@ from symdiff.primitives.row import (
     Reduction,
     Term,
     arithmetic_result,
+    as_expr,
     fit,
     float_result,
     indicator,
     zero_of,
 )
-from symdiff.primitives.shape import drop_axes, shape_size, size_of
+from symdiff.primitives.shape import drop_axes, least_size, shape_size, size_of
 
 Types = Sequence[Type]
 
@@ -123,15 +125,18 @@ sum_ = Reduction(
     numpy="sum", attrs=("axes", "keepdims"),
 )  # fmt: skip
 mean = Reduction(
-    "mean", reduced(float_result), lambda x, y, node: 1.0 / Term(_number(count(node))),
+    "mean", reduced(float_result), lambda x, y, node: _one_over(count(node)),
     numpy="mean", attrs=("axes", "keepdims"),
 )  # fmt: skip
 
 
-def _number(value: Any) -> Expr:
-    from symdiff.primitives.row import as_expr
-
-    return as_expr(value)
+def _one_over(n: Any) -> Any:
+    """1 / n. The mean of no elements at all is nan in NumPy, not an error as in Python."""
+    if n == 0:
+        return math.nan
+    if isinstance(n, Expr) and not least_size(n.attrs[0]):  # type: ignore[attr-defined]
+        n = Term.rows["cast"].build(n, attrs=("float64", False))
+    return 1.0 / Term(as_expr(n))
 
 
 def _extreme(x: Term, y: Term, node: Apply) -> Term:
@@ -146,10 +151,6 @@ max_ = Reduction(
 min_ = Reduction(
     "min", reduced(arithmetic_result, "bool"), _extreme, numpy="min", attrs=("axes", "keepdims")
 )
-logsumexp = Reduction(
-    "logsumexp", reduced(float_result), lambda x, y, node: exp(x - y),
-    numpy="special.logsumexp", attrs=("axes", "keepdims"),
-)  # fmt: skip
 
 
 # Products. matmul follows NumPy: operands of one dimension are vectors, leading axes broadcast.

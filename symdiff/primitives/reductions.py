@@ -15,7 +15,7 @@ from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.types import Type, broadcast_shapes
 from symdiff.primitives.arithmetic import divide, floor_divide, multiply, nonzero
 from symdiff.primitives.arrays import arange, count, expand_dims, eye, mean, reduced, sum_
-from symdiff.primitives.elementary import abs_, clip, sign, where
+from symdiff.primitives.elementary import abs_, clip, maximum, sign, where
 from symdiff.primitives.indexing import RUN, index, take_slice
 from symdiff.primitives.printed import along_axis, call, one_axis, reduction
 from symdiff.primitives.row import (
@@ -30,10 +30,11 @@ from symdiff.primitives.row import (
     as_expr,
     choose,
     float_result,
+    plus,
     scaled,
     times,
 )
-from symdiff.primitives.shape import drop_axes, shape_size, size_of
+from symdiff.primitives.shape import drop_axes, least_size, shape_size, size_of
 from symdiff.primitives.shaping import (
     at_axis,
     flip,
@@ -139,9 +140,13 @@ def _deviation(x: Term, node: Apply) -> Term:
 def _freedom(node: Apply) -> Any:
     """n - ddof, never below 0, as NumPy has it."""
     n, ddof = count(node), node.attrs[2]
-    if isinstance(n, Expr):
-        return Term(n) - ddof if ddof else n
-    return max(n - ddof, 0)
+    if not isinstance(n, Expr):
+        return max(n - ddof, 0)
+    if not ddof:
+        return n
+    left = Term(n) - ddof
+    (dim,) = n.attrs  # type: ignore[attr-defined]
+    return left if ddof <= least_size(dim) else maximum(left, 0)
 
 
 def _var_partial(x: Term, y: Term, node: Apply) -> Term:
@@ -154,11 +159,19 @@ def _std_partial(x: Term, y: Term, node: Apply) -> Term:
     return _deviation(x, node) / (_freedom(node) * nonzero(y))
 
 
-var = Reduction(
+class Spread(Reduction):
+    """A reduction that is nan for no elements at all, where a sum over them would be 0."""
+
+    def pushforward(self, node: Apply, tangents: Sequence[Expr | None]) -> Expr | None:
+        tangent = super().pushforward(node, tangents)
+        return plus(tangent, node) if tangent is not None and count(node) == 0 else tangent
+
+
+var = Spread(
     "var", reduced(float_result), _var_partial,
     numpy=reduction("np.var", "ddof"), attrs=("axes", "keepdims", "ddof"),
 )  # fmt: skip
-std = Reduction(
+std = Spread(
     "std", reduced(float_result), _std_partial,
     numpy=reduction("np.std", "ddof"), attrs=("axes", "keepdims", "ddof"),
 )  # fmt: skip

@@ -263,7 +263,7 @@ def _reduced(attrs: Attrs, types: Sequence[Type]) -> Type:
 
 
 logsumexp = Reduction(
-    "scipy_logsumexp", _reduced, lambda x, y, node: exp(x - y),
+    "logsumexp", _reduced, lambda x, y, node: exp(x - y),
     numpy=reduction("special.logsumexp"), attrs=("axes", "keepdims"), over=(REALS,),
 )
 
