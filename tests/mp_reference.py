@@ -245,6 +245,7 @@ REFERENCES: dict[str, Reference] = {
     "log1mexp": Reference(lambda x: mpmath.log1p(-mpmath.exp(x)), over=[(-4.0, -0.05)]),
     # Products with logarithms.
     "xlogx": Reference(lambda x: x * mpmath.log(x), singular={(0.0,): both((-INF,))}),
+    "xlogx1p": Reference(lambda x: (1 + x) * mpmath.log1p(x), over=[(-0.9, 4.0)]),
     "xlogy": Reference(lambda x, y: x * mpmath.log(y), singular={(0.0, 0.0): both((-INF, 0.0))}),
     "xlog1py": Reference(
         lambda x, y: x * mpmath.log1p(y), singular={(0.0, -1.0): both((-INF, 0.0))}

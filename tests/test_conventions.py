@@ -445,6 +445,28 @@ def test_x_log_x_at_zero() -> None:
             derivative(0.0)
 
 
+@pytest.mark.parametrize(
+    ("f", "at", "slope"),
+    [
+        (x_log_x_np, 0.0, -INF),
+        (lambda x: -np.log(x) * x, 0.0, INF),
+        (lambda x: 2.0 * x * np.log(x), 0.0, -INF),
+        (lambda x: x / 2.0 * np.log2(x), 0.0, -INF),
+        (lambda x: 3.0 * np.log10(x) * x, 0.0, -INF),
+        (lambda x: (1.0 - x) * np.log(1.0 - x), 1.0, INF),
+        (lambda x: -x * np.log(x) - (1.0 - x) * np.log1p(-x), 1.0, -INF),
+    ],
+)
+def test_products_with_a_logarithm_of_a_factor(f: Any, at: float, slope: float) -> None:
+    holds(f, (at,), slope)
+    holds_for_arrays(f, (at,), slope)
+    for x in (at, np.float64(at)):
+        assert symdiff.value_and_grad(f)(x)[0] == 0.0
+    step = 1e-6
+    difference = (f(0.3 + step) - f(0.3 - step)) / (2 * step)
+    np.testing.assert_allclose(symdiff.grad(f)(0.3), difference, rtol=1e-7)
+
+
 def log_one_plus_exp(x: float) -> float:
     return math.log(1 + math.exp(x))
 

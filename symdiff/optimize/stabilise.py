@@ -10,15 +10,14 @@ result that was infinite, nan or an OverflowError for rounding's sake alone beco
 
 from __future__ import annotations
 
-from typing import Any
-
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Function, Require
+from symdiff.optimize.entropy import LOGARITHMS, PRODUCTS, x_log_x
 from symdiff.optimize.match import Rule, rule
 from symdiff.optimize.simplify import Table, rewrite
 from symdiff.optimize.structure import Structural
 from symdiff.options import Options
-from symdiff.primitives.arithmetic import add, divide, subtract
+from symdiff.primitives.arithmetic import add, divide, multiply, subtract
 from symdiff.primitives.arrays import broadcast_to, count, expand_dims, max_, mean, squeeze, sum_
 from symdiff.primitives.elementary import (
     detach,
@@ -30,7 +29,7 @@ from symdiff.primitives.elementary import (
     logaddexp,
     where,
 )
-from symdiff.primitives.stable import log1mexp, sigmoid, softplus, xlogx
+from symdiff.primitives.stable import log1mexp, sigmoid, softplus
 
 
 def stabilise(function: Function, options: Options) -> Function:
@@ -53,11 +52,6 @@ def _still_required(before: Function, after: Function, mapping: dict[Expr, Expr]
         if same or (isinstance(node, Apply) and node.op.fails is not None):
             kept.append(new)
     return kept
-
-
-def _strong(x: Expr, **_: Any) -> bool:
-    # Python's own 0.0 * math.log(0.0) raises, and goes on to do so.
-    return not x.type.weak
 
 
 STABLE: tuple[Rule, ...] = (
@@ -84,7 +78,6 @@ STABLE: tuple[Rule, ...] = (
     rule("one_minus_sigmoid", "real", lambda x: (1 - sigmoid(x), sigmoid(-x)), over=(-30.0, 700.0)),
     rule("log_sigmoid", "real", lambda x: (log(sigmoid(x)), -softplus(-x))),
     rule("minus_minus", "exact", lambda x: (-(-x), x)),  # noqa: B002
-    rule("xlogx", "real", lambda x: (x * log(x), xlogx(x)), _strong, over=(1e-300, 1e300)),
     rule("log1p", "real", lambda x: (log(1 + x), log1p(x)), over=(-1.0, 1e300)),
     rule("log1p_minus", "real", lambda x: (log(1 - x), log1p(-x)), over=(-1e300, 1.0)),
 )
@@ -165,6 +158,7 @@ STABLE_STRUCTURE: tuple[Structural, ...] = (
     Structural("log_of_sum", "real", (log,), _log_of_sum, (sum_, mean)),
     Structural("log_softmax", "real", (log,), _log_softmax, (divide,)),
     Structural("softmax", "real", (divide,), _softmax, (exp,)),
+    Structural("xlogx", "real", (multiply,), x_log_x, (*LOGARITHMS, log1p, *PRODUCTS)),
 )
 
 _TABLE = Table(STABLE, STABLE_STRUCTURE)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from symdiff.primitives.domain import POSITIVE, REALS, Domain
-from symdiff.primitives.elementary import exp, expm1, log
+from symdiff.primitives.domain import ABOVE_MINUS_ONE, POSITIVE, REALS, Domain
+from symdiff.primitives.elementary import exp, expm1, log, log1p
 from symdiff.primitives.row import Elementwise, Term, choose
 
 _LN2 = repr(math.log(2.0))
@@ -61,4 +61,12 @@ xlogx = _stable(
     numpy="{0} * np.log(np.where({0} == 0.0, 1.0, {0}))",
     math="({0} * math.log({0}) if {0} != 0.0 else 0.0)",
     raises=True, fails=lambda x: x < 0.0,
+)  # fmt: skip
+
+# (1 + x) * log(1 + x), 0 at -1 by continuity; its derivative there is -inf.
+xlogx1p = _stable(
+    "xlogx1p", lambda x, y: log1p(x) + 1.0, ABOVE_MINUS_ONE,
+    numpy="(1.0 + {0}) * np.log1p(np.where({0} == -1.0, 0.0, {0}))",
+    math="((1.0 + {0}) * math.log1p({0}) if {0} != -1.0 else 0.0)",
+    raises=True, fails=lambda x: x < -1.0,
 )  # fmt: skip
