@@ -309,9 +309,11 @@ def spelt(node: Apply) -> Spelt:
     return _spelt(node.op, weak)
 
 
-def spell_apply(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
-    """The syntax of an operator applied to operands."""
-    how = spelt(node)
+def spell_apply(
+    to: Spelling, operands: list[ast.expr], node: Apply, how: Spelt | None = None
+) -> ast.expr:
+    """The syntax of an operator applied to operands; `how` is `spelt(node)`, where it is known."""
+    how = how or spelt(node)
     if how.build is not None:
         attrs = dict(zip(node.op.attr_names, node.attrs, strict=False)) if node.attrs else {}
         return how.build(operands, attrs)
@@ -323,6 +325,6 @@ def spell_apply(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr
 def is_flavour_change(node: Expr) -> bool:
     """A cast only between Python's and NumPy's number of one dtype."""
     return (
-        isinstance(node, Apply) and node.op is el.cast and not node.type.rank
+        type(node) is Apply and node.op is el.cast and not node.type.rank
         and node.type.dtype == node.operands[0].type.dtype
     )  # fmt: skip

@@ -42,10 +42,14 @@ def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
     """A short name made of what the value is: `sin_x`, `x2`, `yz`; `t` when nothing short fits."""
     match node:
         case Apply():
-            parts = [known.get(x) or _leaf_name(x) for x in node.operands]
-            if any(p is None or len(p) > 6 for p in parts) or not parts or len(parts) > 2:
+            text: list[str] = []
+            for x in node.operands:
+                part = known.get(x) or _leaf_name(x)
+                if not part or len(part) > 6:
+                    return "t"
+                text.append(part)
+            if not 0 < len(text) < 3:
                 return "t"
-            text = [p for p in parts if p]
             kind = node.op.name
             if kind == "power" and isinstance(node.operands[1], Const):
                 exponent = node.operands[1].value

@@ -19,6 +19,8 @@ def name(text: str) -> ast.expr:
 
 def number(value: Any) -> ast.expr:
     """A constant; negative ones as `UnaryOp`, so that a power of them prints with parentheses."""
+    if type(value) is float and 0 < value < math.inf:  # nearly all are
+        return ast.Constant(value)
     if isinstance(value, (np.floating, np.integer, np.bool_)):
         value = value.item()
     if isinstance(value, float):

@@ -17,6 +17,7 @@ _SYMBOLS: dict[type, str] = {kind: f" {symbol} " for kind, symbol in symbol_data
 _RANK: dict[type, int] = dict(precedence_data)  # type: ignore[arg-type]
 _HIGHEST: int = Precedence.highest  # type: ignore[attr-defined]
 _COMMA: int = Precedence.Comma  # type: ignore[attr-defined]
+_INFINITE = float("inf")
 _POWER: tuple[int, int] = (Precedence.Pow + 1, Precedence.PowRHS)  # type: ignore[attr-defined]
 
 
@@ -59,6 +60,13 @@ class Printer(SourceGenerator):
 
     def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
         self._append(node.id)
+
+    def visit_Constant(self, node: ast.Constant) -> None:  # noqa: N802
+        value = node.value
+        if type(value) is float and 0 < value < _INFINITE:  # never in parentheses
+            self._append(repr(value))
+        else:
+            super().visit_Constant(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
         self.visit(node.value)
