@@ -43,9 +43,12 @@ def active_nodes(order: Iterable[Expr], wrt: Iterable[Expr]) -> set[Expr]:
     return active
 
 
-def expand_composites(results: Sequence[Expr], wrt: Iterable[Expr]) -> list[Expr]:
+def expand_composites(
+    results: Sequence[Expr], wrt: Iterable[Expr]
+) -> tuple[list[Expr], list[Expr]]:
     """`results` with the active composite rows written out in terms of rows that have a rule.
 
+    Also everything that these are made of, in topological order.
     A row whose expansion holds a composite again is expanded until none is left.
     """
     results = list(results)
@@ -54,7 +57,7 @@ def expand_composites(results: Sequence[Expr], wrt: Iterable[Expr]) -> list[Expr
         composites = [n for n in order if type(n) is Apply and isinstance(n.op, Composite)]
         targets = active_nodes(order, wrt).intersection(composites) if composites else ()
         if not targets:
-            return results
+            return results, order
         done: dict[Expr, Expr] = {}
         for node in order:  # operands first, so each target sees its rewritten operands
             new = transform([node], lambda n: n, done)[node]

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from symdiff.differentiate.activity import active_nodes, expand_composites
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Expr, If, Map, Var, if_, map_, var
-from symdiff.ir.walk import topological
 from symdiff.primitives.row import conform, zero_of
 
 
@@ -21,8 +20,7 @@ def pushforward(
 
     `tangents` maps the inputs that vary to their tangents, of the same types.
     """
-    results = expand_composites(results, tangents)
-    order = topological(results)
+    results, order = expand_composites(results, tangents)
     active = active_nodes(order, tangents)
     tangent_of: dict[Expr, Expr] = dict(tangents)
     bound: dict[Var, Var] = {}

@@ -17,6 +17,7 @@ from symdiff.ir.expr import Apply, Expr, If, Map, if_, map_, var
 from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
 from symdiff.primitives.arrays import sum_
+from symdiff.primitives.indexing import accumulate as into
 from symdiff.primitives.row import fit, is_zero, plus, zero_of
 
 
@@ -28,11 +29,11 @@ def pullback(
     `cotangents` has one value of the same shape for each of `results`. Nodes in `wrt` are inputs:
     the sweep does not go through them.
     """
-    results = expand_composites(results, wrt)
-    order = topological(results)
+    results, order = expand_composites(results, wrt)
     active = active_nodes(order, wrt)
     stop = set(wrt)
-    always = certain(results)
+    branches = any(type(node) is If for node in order)
+    always = certain(results) if branches else active
     terms: dict[Expr, list[Expr]] = {}
     for result, ct in zip(results, cotangents, strict=True):
         if result in active:
@@ -87,6 +88,8 @@ def certain(results: Sequence[Expr]) -> set[Expr]:
 
 def accumulate(terms: Sequence[Expr]) -> Expr:
     """The sum of contributions; those behind the same guard are added inside it."""
+    if len(terms) == 1 and type(terms[0]) is not If:
+        return terms[0]
     total, inside = _sorted(terms)
     for pred in dict.fromkeys(pred for pred, _ in inside):
         sides = [inside.get((pred, side)) for side in (True, False)]
@@ -134,12 +137,10 @@ def _sorted(terms: Sequence[Expr]) -> tuple[Expr | None, dict[tuple[Expr, bool],
 
 def _add(total: Expr | None, term: Expr) -> Expr:
     """total + term, where writes into a zero array go on from `total` instead of a new array."""
-    from symdiff.primitives.indexing import accumulate as into
-
     if total is None:
         return term
     for first, second in ((total, term), (term, total)):
-        if not isinstance(second, Apply) or second.op is not into or first.type != second.type:
+        if type(second) is not Apply or second.op is not into or first.type != second.type:
             continue
         if is_zero(second.operands[0]):
             return into.build(first, *second.operands[1:], attrs=second.attrs)
