@@ -23,6 +23,7 @@ from symdiff.optimize.arrange import arrange
 from symdiff.optimize.erase import erase
 from symdiff.optimize.factor import factor
 from symdiff.optimize.guards import drop_guards
+from symdiff.optimize.quiet import quiet
 from symdiff.optimize.simplify import simplify
 from symdiff.optimize.stabilise import stabilise
 from symdiff.options import Options, Request
@@ -112,6 +113,8 @@ def compile_function(
         function = stage("differentiate", differentiate(function, request))
     for label, run in (*ERASE, *(PASSES if options.optimize else ())):
         function = stage(label, run(function, options))
+    if options.optimize:
+        function = stage("quiet", quiet(function, _value_part(function, requests)))
     if options.simplify:
         from symdiff.optimize.sympy_simplify import sympy_simplify
 
@@ -120,6 +123,15 @@ def compile_function(
         name=generated_name(primal, requests), doc=documentation(primal, requests)
     )
     return emitted(function, options, tuple(shown))
+
+
+def _value_part(function: Function, requests: Sequence[Request]) -> Tree:
+    """What of the result is the value of the function itself."""
+    returned = {"value_and_grad", "jvp", "vjp"}
+    if any(r.kind == "primal" for r in requests) or not requests:
+        return function.result
+    has_value = requests[-1].kind in returned or requests[-1].value
+    return function.result[0] if has_value and isinstance(function.result, tuple) else ()
 
 
 def emitted(

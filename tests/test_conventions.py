@@ -6,6 +6,7 @@ Every case runs for Python floats and for arrays, in forward and in reverse mode
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,36 @@ def holds_for_arrays(
             np.testing.assert_array_equal(got, np.full(3, want), err_msg=f"argument {i}")
         for got in partials(f, tuple(np.float64(x) for x in args), i):
             np.testing.assert_array_equal(got, want, err_msg=f"argument {i}, scalar")
+
+
+def warned(f: Callable[..., Any], *args: Any) -> set[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        f(*args)
+    return {str(w.message) for w in caught}
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0)),
+        lambda x: np.sum(np.where(x > 0, x**0.5, 0)),
+        lambda x: np.sum(np.where(x <= 0, 0, np.log(np.where(x > 0, x, 1.0)))),
+        lambda x: np.sum(np.where(x < 4, np.arccos(x / 4), 0)),
+        lambda x: np.sum(np.where(x > 0, 1 / x, 0)),
+        lambda x: np.sum(np.where(x > 0, np.abs(x) ** x, 0)),
+        lambda x: np.sqrt(np.sum(np.where(x <= 0, 1.0, np.cbrt(x)))),
+    ],
+)
+def test_masked_derivatives_warn_of_nothing_more(f: Callable[..., Any]) -> None:
+    x = np.array([-1.0, 0.0, 0.5, 4.0])
+    allowed = warned(f, x)
+    for derivative, args in (
+        (symdiff.grad(f), (x,)),
+        (symdiff.value_and_grad(f), (x,)),
+        (symdiff.jvp(f), (x, np.ones(4))),
+    ):
+        assert warned(derivative, *args) <= allowed, derivative.source
 
 
 # Guards: what a mask cuts off contributes exactly 0.
