@@ -5,25 +5,31 @@
 The functions are generated, written to a temporary file, and imported from there. Their gradients
 are compiled in three shapes: a chain in which each line uses the one before it, a web in which each
 line uses two earlier ones, and a single expression that sums many terms.
+
+What is shown is CPU time, the least of a few rounds in which all sizes take turns: a large function
+does not fit into the processor's caches, so that what else the machine does shows most there.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import math
 import random
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import symdiff
-from benchmarks.measure import count_operations, environment, show, table
+from benchmarks.measure import count_operations, environment, table
+from benchmarks.stages import LABELS, stage_times
 
 SIZES = (1_000, 10_000, 100_000)
+TERMS = (200, 2_000)
+ROUNDS = 3
 
 
 def chain(operations: int) -> str:
@@ -56,7 +62,7 @@ def one_sum(terms: int) -> str:
 
 def imported(folder: Path, name: str, source: str) -> Callable[..., Any]:
     """The function `name` of a module with `source`, in a file of its own."""
-    path = folder / f"{name}_{len(source)}.py"
+    path = folder / f"{name}_{len(list(folder.iterdir()))}.py"
     path.write_text(source)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
@@ -66,46 +72,61 @@ def imported(folder: Path, name: str, source: str) -> Callable[..., Any]:
     return getattr(module, name)
 
 
-def compile_seconds(
-    function: Callable[..., Any], wrt: Any, at: tuple[float, ...], times: int
-) -> Any:
-    """(median seconds to compile, operations of the derivative, its value at `at`)."""
-    taken: list[float] = []
-    for _ in range(times):
-        derivative = symdiff.grad(function, wrt=wrt)
-        start = time.perf_counter()
+def compiled(
+    function: Callable[..., Any], wrt: Any, at: tuple[float, ...]
+) -> tuple[dict[str, float], str]:
+    """CPU seconds by stage, from the function to its gradient's value; the gradient's source."""
+    derivative = symdiff.grad(function, wrt=wrt)
+    gc.collect()
+    with stage_times() as spent:
         value = derivative(*at)
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken), count_operations(derivative.source), value
+    assert all(math.isfinite(v) for v in (value if isinstance(value, tuple) else (value,)))
+    return spent, derivative.source
+
+
+def least(
+    make: Callable[[int], str], sizes: Sequence[int], wrt: Any, at: tuple[float, ...]
+) -> dict[int, tuple[dict[str, float], int]]:
+    """For each size: the least CPU seconds of each stage, and operations of the gradient."""
+    found: dict[int, tuple[dict[str, float], int]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for turn in range(ROUNDS):
+            for size in sizes:
+                source = make(size) + f"# {turn}\n"  # another text: nothing is remembered of it
+                spent, text = compiled(imported(Path(name), make.__name__, source), wrt, at)
+                before, count = found.get(size) or (spent, count_operations(text))
+                lower = {k: min(v, before.get(k, v)) for k, v in spent.items()}
+                found[size] = lower, count
+    return found
+
+
+def by_stage(title: str, found: dict[int, tuple[dict[str, float], int]]) -> None:
+    """Milliseconds per operation, a row for each stage and a column for each size."""
+    per = {
+        size: {k: v / size * 1e3 for k, v in spent.items()} for size, (spent, _) in found.items()
+    }
+    sizes = list(per)
+    grown = [f"{b:,} / {a:,}" for a, b in pairwise(sizes)]
+    rows: list[list[Any]] = []
+    for label in LABELS:
+        costs = [per[size].get(label, 0.0) for size in sizes]
+        if costs[-1] < 1e-4:  # not worth a line
+            continue
+        ratios = [f"{b / a:.2f}x" if a > 1e-4 else "" for a, b in pairwise(costs)]
+        rows.append([label, *(f"{c:.4f}" for c in costs), *ratios])
+    counts = [f"{count:,}" for _, count in found.values()]
+    rows.append(["operations of the gradient", *counts, *("" for _ in grown)])
+    table(title, ["stage", *(f"{size:,}" for size in sizes), *grown], rows)
 
 
 def main() -> None:
     environment()
     symdiff.grad(math_square)(1.0)  # imports the compiler
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        rows: list[list[Any]] = []
-        for make in (chain, web):
-            before = None
-            for size in SIZES:
-                function = imported(folder, make.__name__, make(size))
-                times = 3 if size < 100_000 else 1
-                seconds, count, value = compile_seconds(function, ("x", "y"), (0.3, 0.7), times)
-                assert all(math.isfinite(v) for v in value)
-                growth = "" if before is None else f"{seconds / before:.1f}x for 10x"
-                rows.append([f"{make.__name__}, {size:,} operations", f"{count:,}", show(seconds),
-                             f"{seconds / size * 1e6:.0f} us", growth])  # fmt: skip
-                before = seconds
-        for terms in (200, 2_000):
-            function = imported(folder, "one_sum", one_sum(terms))
-            seconds, count, _ = compile_seconds(function, "x", (0.3,), 3)
-            rows.append([f"one sum of {terms:,} terms", f"{count:,}", show(seconds),
-                         f"{seconds / terms * 1e6:.0f} us", ""])  # fmt: skip
-    table(
-        "Compiling a gradient: from the imported function to its first value",
-        ["function", "derivative's operations", "compile", "per operation", "growth"],
-        rows,
-    )
+    for make in (chain, web):
+        found = least(make, SIZES, ("x", "y"), (0.3, 0.7))
+        by_stage(f"{make.__name__}: CPU milliseconds per operation, by stage", found)
+    found = least(one_sum, TERMS, "x", (0.3,))
+    by_stage("one sum, as one expression: CPU milliseconds per term, by stage", found)
     print("\nper operation (of the function, or per term of the sum): constant if linear.")
 
 
