@@ -7,11 +7,18 @@ for each statement and finds what prints a node by putting names together; here 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-from astor.code_gen import SourceGenerator  # type: ignore[import-untyped]
-from astor.op_util import Precedence, precedence_data, symbol_data  # type: ignore[import-untyped]
+with warnings.catch_warnings():  # it looks for `ast.Num`, and gets on without in Python 3.14
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from astor.code_gen import SourceGenerator  # type: ignore[import-untyped]
+    from astor.op_util import (  # type: ignore[import-untyped]
+        Precedence,
+        precedence_data,
+        symbol_data,
+    )
 
 _SYMBOLS: dict[type, str] = {kind: f" {symbol} " for kind, symbol in symbol_data.items()}
 _RANK: dict[type, int] = dict(precedence_data)  # type: ignore[arg-type]
