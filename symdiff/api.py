@@ -38,6 +38,11 @@ class Derivative:
     """A derivative of a function: call it, print it, save it, check it.
 
     Compiled at the first call for each signature of arguments (dtype, rank, which sizes are one).
+
+    >>> import symdiff
+    >>> df = symdiff.grad(lambda x: x**3)
+    >>> df(2.0), df.operations
+    (12.0, 2)
     """
 
     def __init__(
@@ -187,7 +192,13 @@ class Derivative:
 
     @property
     def source(self) -> str:
-        """The generated source, ready to run by itself."""
+        """The generated source, ready to run by itself.
+
+        >>> import symdiff
+        >>> df = symdiff.grad(lambda x: x**3)
+        >>> print(df.source.splitlines()[-1])
+            return 3 * x ** 2
+        """
         return self.compiled().module
 
     @property
@@ -249,7 +260,7 @@ def _normal_wrt(wrt: Wrt) -> tuple[tuple[str | int, ...] | None, bool]:
     return tuple(wrt), True
 
 
-def _operator(kind: Kind, doc: str, **fixed: Any) -> Callable[..., Any]:
+def _operator(kind: Kind, doc: str) -> Callable[..., Any]:
     def operate(
         function: Callable[..., Any] | None = None,
         *,
@@ -258,12 +269,16 @@ def _operator(kind: Kind, doc: str, **fixed: Any) -> Callable[..., Any]:
         has_aux: bool = False,
         static: str | Sequence[str] = (),
         types: Mapping[str, str] | None = None,
+        value: bool = False,
         options: Options = DEFAULT,
     ) -> Any:
         names, many = _normal_wrt(wrt)
+        if value and kind not in ("jacobian", "hessian"):
+            others = "use value_and_grad" if kind == "grad" else "it returns all that it computes"
+            raise IllTypedError(f"{kind} has no value=True", hint=others)
         if mode not in ("auto", "forward", "reverse"):
             raise IllTypedError(f"mode {mode!r} is not one of auto, forward, reverse")
-        request = Request(kind, names, many, mode, has_aux)
+        request = Request(kind, names, many, mode, has_aux, value)
         fixed_names = (static,) if isinstance(static, str) else tuple(static)
         declared: dict[str, Type] = {}
         if types:
@@ -290,13 +305,18 @@ _COMMON = """
 
     wrt: a parameter's name or position, a local variable's name, a tuple of them (then the answer
     is a tuple), or "*" for every floating-point parameter; by default the first of those.
-    has_aux: the function returns (value, aux). static: parameters known when compiling.
+    has_aux: the function returns (value, aux), and aux is passed through. static: parameters
+    known when compiling. types: what parameters are, {"X": "float64[n,d]"}, where a call does not
+    tell. options: see `Options`. Units are the function's, divided by those of the arguments.
     Raises SymdiffError, with the place in your source, for what cannot be differentiated.
-"""
+    """
 
 grad = _operator(
     "grad",
-    """The gradient of a scalar function.
+    """The gradient of a function with one number as its result.
+
+    `grad(f)(*args)` has the shape and the structure of the argument. Reverse mode (Griewank and
+    Walther, Evaluating Derivatives, 2008, chapter 3): it costs a few times what the function does.
 
     >>> import math, symdiff
     >>> def f(x):
@@ -307,22 +327,93 @@ grad = _operator(
 )
 value_and_grad = _operator(
     "value_and_grad",
-    "The value of a scalar function and its gradient: (value, gradient)." + _COMMON,
+    """The value of a function with one number as its result, and its gradient.
+
+    `value_and_grad(f)(*args)` is (value, gradient), which share what they compute: what optimizers
+    ask for, `scipy.optimize.minimize(..., jac=True)` among them. The gradient is that of `grad`.
+
+    >>> import symdiff
+    >>> def f(x, y):
+    ...     return x * y**2
+    >>> symdiff.value_and_grad(f, wrt="y")(3.0, 2.0)
+    (12.0, 12.0)"""
+    + _COMMON,
 )
 jvp = _operator(
-    "jvp", "`jvp(f)(*args, tangent)` is (value, directional derivative); forward mode." + _COMMON
+    "jvp",
+    """The value of a function, and how it changes in one direction: J @ tangent.
+
+    `jvp(f)(*args, tangent)` is (value, derivative); the tangent has the shape of the argument (a
+    tuple of them for several), the derivative that of the value. Forward mode (Griewank and
+    Walther 2008, section 3.1): it costs about twice what the function does, and keeps nothing.
+
+    >>> import symdiff
+    >>> def f(x):
+    ...     return x**3
+    >>> symdiff.jvp(f)(2.0, 10.0)
+    (8.0, 120.0)"""
+    + _COMMON,
 )
 vjp = _operator(
     "vjp",
-    "`vjp(f)(*args, cotangent)` is (value, pullback of the cotangent); reverse mode." + _COMMON,
+    """The value of a function, and what a cotangent of the value is in the argument: w @ J.
+
+    `vjp(f)(*args, cotangent)` is (value, pullback); the cotangent has the shape of the value, the
+    pullback that of the argument. Reverse mode (Griewank and Walther 2008, section 3.2).
+
+    >>> import numpy as np, symdiff
+    >>> def f(x):
+    ...     return x**2
+    >>> value, pullback = symdiff.vjp(f)(np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+    >>> print(value, pullback)
+    [1. 4.] [ 2. 40.]"""
+    + _COMMON,
 )
 jacobian = _operator(
     "jacobian",
-    "The Jacobian, of shape result.shape + argument.shape. mode: forward, reverse, or "
-    "auto, which counts inputs and outputs." + _COMMON,
+    """The Jacobian: the derivative of every element of the result in every one of the argument.
+
+    Its shape is result.shape + argument.shape. mode: "forward" (a sweep for each element of the
+    argument), "reverse" (for each of the result), or "auto": whichever are fewer. value: return
+    (value, Jacobian).
+
+    >>> import numpy as np, symdiff
+    >>> def f(x):
+    ...     return np.array([x[0] * x[1], x[1]])
+    >>> print(symdiff.jacobian(f)(np.array([2.0, 3.0])))
+    [[3. 2.]
+     [0. 1.]]"""
+    + _COMMON,
 )
-hessian = _operator("hessian", "The Hessian of a scalar function." + _COMMON)
-hvp = _operator("hvp", "`hvp(f)(*args, v)` is the product of the Hessian with v." + _COMMON)
+hessian = _operator(
+    "hessian",
+    """The Hessian of a function with one number as its result: its second derivatives.
+
+    Its shape is argument.shape + argument.shape; with several arguments it is a tuple of rows, one
+    for each. Forward over reverse (Griewank and Walther 2008, section 5.2) by default; see `mode`
+    of `jacobian`. value: return (value, Hessian).
+
+    >>> import symdiff
+    >>> def f(x, y):
+    ...     return x**2 * y
+    >>> symdiff.hessian(f, wrt=("x", "y"))(3.0, 2.0)
+    ((4.0, 6.0), (6.0, 0.0))"""
+    + _COMMON,
+)
+hvp = _operator(
+    "hvp",
+    """The Hessian of a function with one number as its result, times a vector.
+
+    `hvp(f)(*args, v)` is H @ v, of the shape of the argument, as v is. The matrix is never formed:
+    it costs a few gradients, whatever the size (Pearlmutter, Neural Computation 6, 1994).
+
+    >>> import numpy as np, symdiff
+    >>> def f(x):
+    ...     return np.sum(x**3)
+    >>> print(symdiff.hvp(f)(np.array([1.0, 2.0]), np.array([1.0, 10.0])))
+    [  6. 120.]"""
+    + _COMMON,
+)
 
 
 def check_grads(
@@ -330,7 +421,14 @@ def check_grads(
 ) -> None:
     """Check the derivatives of `function` up to `order` against finite differences, in both modes.
 
-    Raises CheckError at the first that disagrees.
+    args: the arguments to check at, of any shapes. wrt: as of `grad`; by default all that are
+    floating point. The differences are adaptive and estimate their own error (Ridders, Advances in
+    Engineering Software 4, 1982). Raises CheckError, with the report, at the first that disagrees.
+
+    >>> import math, symdiff
+    >>> def f(x, y):
+    ...     return x * math.exp(y)
+    >>> symdiff.check_grads(f, (2.0, 0.5))
     """
     from symdiff.verify.check import check_orders
 
@@ -338,12 +436,22 @@ def check_grads(
 
 
 def detach(value: Any) -> Any:
-    """`value`, through which no derivative flows (PyTorch's detach)."""
+    """`value`, of any shape or structure, through which no derivative flows (PyTorch's detach).
+
+    >>> import symdiff
+    >>> symdiff.grad(lambda x: x * symdiff.detach(x))(3.0)
+    3.0
+    """
     return value
 
 
 def stop_gradient(value: Any) -> Any:
-    """`value`, through which no derivative flows (JAX's stop_gradient)."""
+    """`value`, of any shape or structure, through which no derivative flows (JAX's name of it).
+
+    >>> import symdiff
+    >>> symdiff.grad(lambda x: x * symdiff.stop_gradient(x))(3.0)
+    3.0
+    """
     return value
 
 
@@ -352,7 +460,17 @@ stop_gradient.__symdiff_detach__ = True  # type: ignore[attr-defined]
 
 
 class no_grad:  # noqa: N801  (PyTorch's name)
-    """`with symdiff.no_grad():` - what is assigned inside carries no derivative."""
+    """`with symdiff.no_grad():` - what is assigned inside carries no derivative.
+
+    >>> import symdiff
+    >>> @symdiff.grad
+    ... def f(x):
+    ...     with symdiff.no_grad():
+    ...         scale = x
+    ...     return scale * x
+    >>> f(3.0)
+    3.0
+    """
 
     __symdiff_cuts__ = True
 
@@ -366,7 +484,8 @@ class no_grad:  # noqa: N801  (PyTorch's name)
 def rule(function: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give `function` a derivative of its own: its partial in each argument.
 
-    The decorated function gets the result and the arguments.
+    The decorated function gets the result and the arguments, and returns the partial, or a tuple
+    with one for each argument, of the shape of the result.
 
     >>> import math, symdiff
     >>> def softplus(x):

@@ -49,7 +49,15 @@ class Span:
 
 
 class SymdiffError(Exception):
-    """Base of all errors of symdiff: a message, where in the source, and what to do instead."""
+    """Base of all errors of symdiff: a message, where in the source, and what to do instead.
+
+    >>> import symdiff
+    >>> try:
+    ...     symdiff.grad(lambda x: x)(1)
+    ... except symdiff.SymdiffError as error:
+    ...     print(error.message)
+    f has no floating-point parameter to differentiate
+    """
 
     def __init__(self, message: str, *, span: Span | None = None, hint: str | None = None):
         super().__init__(message)

@@ -17,6 +17,11 @@ class Options:
     check_shapes: check the declared sizes of arguments when called (for generated modules, whose
     callers are unknown; a decorated function looks at its arguments anyway).
     nesting: how deep an expression may nest before a part of it gets a name.
+
+    >>> import symdiff
+    >>> plain = symdiff.Options(optimize=False)
+    >>> print(symdiff.grad(lambda x: x * x, options=plain).source.splitlines()[-1])
+        return x + x
     """
 
     optimize: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
+import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,7 +186,9 @@ def generated_name(primal: Function, requests: Sequence[Request]) -> str:
             if getattr(getattr(param, "type", None), "rank", 1) == 0:
                 power = "" if order == 1 else str(order)
                 return f"d{power}{name}_d{variable}{power}"
-    return "_".join([name, *kinds])
+    shown = [f"value_and_{r.kind}" if r.value else r.kind for r in requests if r.kind in kinds]
+    runs = [(kind, len(list(run))) for kind, run in itertools.groupby(shown)]
+    return "_".join([name, *(f"{kind}{count}" if count > 1 else kind for kind, count in runs)])
 
 
 _WHAT = {
@@ -214,7 +217,10 @@ def documentation(primal: Function, requests: Sequence[Request]) -> str:
             return f"{order} of {place} with respect to {listed}."
     text = place
     for request in kinds:
-        text = _WHAT[request.kind].format(f=text if text == place else text[0].lower() + text[1:])
+        what = _WHAT[request.kind]
+        if request.value:
+            what = "Value of {f} and its " + request.kind.capitalize()
+        text = what.format(f=text if text == place else text[0].lower() + text[1:])
     return f"{text} with respect to {listed}."
 
 

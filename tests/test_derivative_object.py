@@ -236,3 +236,37 @@ def test_save_writes_a_module(tmp_path):
     exec(compile(path.read_text(), str(path), "exec"), namespace)
     found = [v for k, v in namespace.items() if "wave" in k and callable(v)]
     assert any(f(4.0) == symdiff.grad(wave)(4.0) for f in found)  # type: ignore[operator]
+
+
+def test_jacobian_and_hessian_return_the_value_too():
+    def f(x):
+        return np.cumsum(x**2)
+
+    def g(x, y):
+        return x**2 * y, "aux"
+
+    x = np.array([1.0, 2.0])
+    jacobian = symdiff.jacobian(f, value=True)
+    value, rows = jacobian(x)
+    np.testing.assert_array_equal(value, [1.0, 5.0])
+    np.testing.assert_array_equal(rows, [[2.0, 0.0], [2.0, 4.0]])
+    assert "def f_value_and_jacobian(" in jacobian.source
+    assert "Value of f" in jacobian.source
+    jacobian.check(x)
+    hessian = symdiff.hessian(g, wrt="*", value=True, has_aux=True)
+    assert hessian(1.0, 2.0) == ((2.0, "aux"), ((4.0, 2.0), (2.0, 0.0)))
+    hessian.check(1.0, 2.0)
+    symdiff.jacobian(g, value=True, has_aux=True).check(1.0, 2.0)
+    with pytest.raises(symdiff.IllTypedError, match="value=True"):
+        symdiff.grad(f, value=True)
+
+
+def test_repeated_operators_are_counted_in_the_name():
+    def loss(x, y):
+        return x**4 * y
+
+    third = symdiff.grad(symdiff.grad(symdiff.grad(loss)))
+    assert third.compiled().name == "loss_grad3"
+    assert (
+        symdiff.jacobian(symdiff.grad(symdiff.grad(loss))).compiled().name == "loss_grad2_jacobian"
+    )

@@ -170,8 +170,7 @@ class _Derivation:
                 return self._finish(product, params)
             case "jacobian":
                 rows = map_tree(self._jacobian_row, value)
-                rows = (rows, self.aux) if request.has_aux else rows
-                return self._finish((value, rows) if request.value else rows)
+                return self._finish(self._with_value(value, rows))
             case "hessian":
                 grads = self._reverse([self._scalar()], [const(1.0, _seed_type(value))])
                 entries = hessian_entries(
@@ -179,8 +178,7 @@ class _Derivation:
                 )
                 by_input = dict(zip(self.wrt, entries, strict=True))
                 rows = self._answer({x: self._answer(by_input[x]) for x in self.wrt})
-                rows = (rows, self.aux) if request.has_aux else rows
-                return self._finish((value, rows) if request.value else rows)
+                return self._finish(self._with_value(value, rows))
             case "primal":
                 return self.function
             case _:
@@ -196,6 +194,11 @@ class _Derivation:
 
     def _with_aux(self, pair: tuple[Tree, Tree]) -> Tree:
         return (*pair, self.aux) if self.request.has_aux else pair
+
+    def _with_value(self, value: Tree, rows: Tree) -> Tree:
+        if not self.request.value:
+            return (rows, self.aux) if self.request.has_aux else rows
+        return ((value, self.aux) if self.request.has_aux else value, rows)
 
     def _scalar(self) -> Expr:
         out = self.outputs

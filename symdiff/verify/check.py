@@ -147,10 +147,13 @@ class _Check:
             return (*result, None) if len(result) == 2 else result
         value = aux = None
         wanted = self._count(kind)
-        if self.has_aux and isinstance(result, tuple) and len(trees.leaves(result)) != wanted:
-            result, aux = result
         if self.request.value and len(trees.leaves(result)) != wanted:
             value, result = result
+            value, aux = value if self.has_aux else (value, None)
+        elif self.has_aux and isinstance(result, tuple) and len(trees.leaves(result)) != wanted:
+            result, aux = result
+        if kind == "hessian":  # what it is compared with, the gradient, has no value beside it
+            value = None
         return value, result, aux
 
     def _count(self, kind: str) -> int:
