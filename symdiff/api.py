@@ -86,6 +86,8 @@ class Derivative:
     @functools.cached_property
     def _signature(self) -> inspect.Signature:
         try:
+            if isinstance(self.primal, type):  # some have one: that of their constructor
+                raise ValueError("a class")
             return inspect.signature(self.primal)
         except ValueError as error:
             raise UnsupportedError(
