@@ -15,6 +15,7 @@ from symdiff.codegen.fixed import fixed_parameters
 from symdiff.codegen.merge import merged
 from symdiff.codegen.printer import imports_of, indented_less, print_definition
 from symdiff.codegen.python import generate
+from symdiff.codegen.rename import renamed
 from symdiff.codegen.split import split_wide
 from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
@@ -149,9 +150,17 @@ def emitted(
         text = print_definition(definition, options)
     if max(map(len, text.splitlines())) > options.line_width:
         text = indented_less(text)
-    support = tuple(inspect.getsource(helper).strip() for helper in support_of(function, text))
+    support = tuple(
+        # A parameter may be called as the helper is.
+        renamed(inspect.getsource(helper), _only(definition.renames, helper.__name__)).strip()
+        for helper in support_of(function, text)
+    )
     imports = tuple(imports_of([*support, text]))
     return Compiled(function, definition.name, text, imports, definition.bindings, stages, support)
+
+
+def _only(renames: Mapping[str, str], name: str) -> dict[str, str]:
+    return {name: renames[name]} if name in renames else {}
 
 
 def wrt_names(primal: Function, request: Request) -> list[str]:

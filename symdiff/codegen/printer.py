@@ -205,29 +205,28 @@ def _split_items(text: str) -> list[str]:
     return parts + ([tail] if tail else [])
 
 
-# How generated code refers to a module, and the line that imports it.
-_IMPORTS = (
-    ("builtins", "import builtins"),
-    ("dataclasses", "import dataclasses"),
-    ("_dataclasses", "import dataclasses as _dataclasses"),
-    ("math", "import math"),
-    ("_math", "import math as _math"),
-    ("np", "import numpy as np"),
-    ("_np", "import numpy as _np"),
-    ("special", "from scipy import special"),
-    ("_special", "from scipy import special as _special"),
-)
+# How generated code refers to a module, and the line that imports it. Where a variable has that
+# name, the module is called `_np`, or `__np` where that is taken too.
+_IMPORTS = {
+    "builtins": "import builtins", "dataclasses": "import dataclasses", "math": "import math",
+    "np": "import numpy", "special": "from scipy import special",
+}  # fmt: skip
 
 
 def imports_of(texts: Sequence[str]) -> list[str]:
     """The import lines that generated functions need, in order."""
     joined = "\n".join(texts)
-    return [line for root, line in _IMPORTS if _refers_to(joined, root)]
+    return [
+        line if line.endswith(f" {called}") else f"{line} as {called}"
+        for root, line in _IMPORTS.items() for called in _called(joined, root)
+    ]  # fmt: skip
 
 
-def _refers_to(text: str, root: str) -> bool:
+def _called(text: str, root: str) -> list[str]:
     # Most roots are nowhere in the text; that is quick to find out without a pattern.
-    return f"{root}." in text and re.search(rf"(?<![\w.]){root}\.", text) is not None
+    if f"{root}." not in text:
+        return []
+    return sorted(set(re.findall(rf"(?<![\w.])(_*{root})\.", text)), key=len)
 
 
 def indented_less(text: str) -> str:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from symdiff.codegen.arrays import VIEWS
-from symdiff.codegen.checks import placed
+from symdiff.codegen.checks import placed, support_names
 from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
 from symdiff.codegen.spell import call, name
@@ -20,15 +20,39 @@ from symdiff.options import Options
 
 def generate(function: Function, options: Options) -> Definition:
     """The statements of `function`."""
-    inner = {p.name: f"{p.name}_parameter" for p in function.params if p.name in RESERVED}
+    helpers = support_names(function)
+    reserved = RESERVED | helpers
+    given = {p.name for p in function.params}
+    inner = {name: _longer(f"{name}_parameter", given) for name in sorted(given & reserved)}
     if not inner:
         return _definition(function, options)
     params = tuple(replace(p, name=inner.get(p.name, p.name)) for p in function.params)
     made = _definition(function.replace(params=params), options)
-    made.renames = {new: old for old, new in inner.items()} | {
-        old: f"_{old}" if old in MODULES else f"builtins.{old}" for old in inner
+    taken = given | _names_in(made.body)
+    outer = {name: _longer(name, taken, "_") for name in inner if name in MODULES | helpers}
+    library = outer.get("builtins", "builtins")
+    made.renames = {
+        **{new: old for old, new in inner.items()},
+        **{name: f"{library}.{name}" for name in inner if name not in outer},
+        **outer,
     }
     return made
+
+
+def _longer(name: str, taken: set[str], prefix: str = "") -> str:
+    """`name`, made longer until it is not taken."""
+    while name in taken:
+        name = f"{prefix}{name}" if prefix else f"{name}_"
+    return name
+
+
+def _names_in(statements: list[Statement]) -> set[str]:
+    """The names that stand in statements."""
+    found: set[str] = set()
+    for s in statements:
+        found |= {n.id for n in ast.walk(s.node) if isinstance(n, ast.Name)}
+        found |= _names_in(s.body) | _names_in(s.orelse)
+    return found
 
 
 def _definition(function: Function, options: Options) -> Definition:

@@ -7,7 +7,6 @@ therefore self-contained: it may use `math` and `np`, nothing else of this modul
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +38,7 @@ def _polygamma(n: int, x: float) -> float:
     return (-1) ** (n + 1) * total
 
 
-def _bessel_i(n: int, x: Any) -> Any:
+def _bessel_i(n: int, x: np.ndarray) -> np.ndarray:
     """The modified Bessel function I_n(x), by its power series (DLMF 10.25.2)."""
     term = (0.5 * x) ** n / math.factorial(n)
     total = term
