@@ -69,3 +69,22 @@ def test_several_at_once() -> None:
     x = np.array([1.0, 2.0])
     for i in range(5):
         symdiff.grad(f, wrt=i).check(x, 2.0 * x, 3.0, 4.0, 5.0)
+
+
+WEIGHTS, AGAIN = np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 4.0])
+LARGE, LARGE_AGAIN = np.arange(40.0), np.arange(40.0)
+
+
+def test_equal_constants_are_one() -> None:
+    def small(x: Any) -> Any:
+        return np.sum(WEIGHTS * x) * np.sum(AGAIN * x**2)
+
+    def large(x: Any) -> Any:
+        return np.sum(LARGE * x) * np.sum(LARGE_AGAIN * x**2)
+
+    df = symdiff.value_and_grad(small)
+    df.check(np.array([0.1, 0.2, 0.3]))
+    assert df.source.count("np.array([") == 1
+    df = symdiff.value_and_grad(large)
+    df(np.ones(40))
+    assert len(df.compiled().bindings) == 1

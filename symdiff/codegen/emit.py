@@ -25,7 +25,7 @@ from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
 from symdiff.ir.function import Function
 from symdiff.ir.tree import paths
 from symdiff.ir.types import Dim, SymDim, dim_symbols
-from symdiff.ir.walk import topological
+from symdiff.ir.walk import topological, users
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import (
     add,
@@ -88,6 +88,7 @@ class Emitter:
         self.accumulation = Accumulation(self)
         self.opening = self._name_variables()
         self.spelling = self._spelling()
+        self.opening += self._name_constants(live)
 
     # Variables and sizes.
 
@@ -119,6 +120,17 @@ class Emitter:
                     source = ast.parse(param.name + path, mode="eval").body
                     opening.append(Statement(assign(label, source)))
         return opening
+
+    def _name_constants(self, live: list[Expr]) -> list[Statement]:
+        """Small arrays that stand in several places, made once."""
+        shared: list[Statement] = []
+        count = users(live) if any(type(n) is Const and n.type.rank for n in live) else {}
+        for node, uses in count.items():
+            if uses > 1 and type(node) is Const and 1 < np.size(node.value) <= INLINE_ARRAY:
+                made = self._constant(node)
+                self.label[node] = self.names.fresh(self.function.names.get(node, "constant"))
+                shared.append(Statement(assign(self.label[node], made)))
+        return shared
 
     def _spelling(self) -> Spelling:
         variables = [(v, self.label[v]) for v in self.function.variables if v in self.label]
