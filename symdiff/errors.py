@@ -107,3 +107,24 @@ class CheckError(SymdiffError, AssertionError):
 
 class StaleError(SymdiffError):
     """A generated module is older than the source it was made from."""
+
+
+class RaisedError(SymdiffError):
+    """What the function raises for any values of its arguments, known when compiling.
+
+    The exception is of the user's own class too: `except ValueError` catches it.
+    """
+
+
+def raised_by_user(exception: BaseException, span: Span | None) -> SymdiffError:
+    """`exception` as an error with a place, which is also of its own class."""
+    kind = type(exception)
+    try:
+        made = type(kind.__name__, (RaisedError, kind), {"__module__": kind.__module__})
+        error: SymdiffError = made.__new__(made)
+    except TypeError:  # a class that cannot be a base
+        error = RaisedError.__new__(RaisedError)
+    vars(error).update(vars(exception))
+    error.message, error.span, error.hint = str(exception) or kind.__name__, span, None
+    error.args = exception.args
+    return error

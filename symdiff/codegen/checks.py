@@ -39,7 +39,7 @@ def pending(function: Function) -> list[Require]:
         enforced = by in (certain if always else live) or isinstance(require.fails, Const)
         if isinstance(by, Apply) and by.op in _DIVISIONS:
             enforced = enforced or by.operands[1] in divisors[always]
-        if not enforced:
+        if require.stated or not enforced:
             needed.append(require)
     return needed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -41,13 +41,17 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Require:
-    """Where `fails` the primal raises `error(message)`; `by`, if computed, does so itself."""
+    """Where `fails` the primal raises `error(message)`; `by`, if computed, does so itself.
+
+    stated: by the user's own `raise` or `assert`, so that nothing else does.
+    """
 
     fails: Expr
     by: Expr
     error: str
     message: str
     always: bool = True  # else only under a branch, whose condition `fails` includes
+    stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,6 @@ class Function:
             names=names,
             lines=lines,
             requires=tuple(
-                Require(moved(r.fails), moved(r.by), r.error, r.message, r.always)
-                for r in self.requires
+                replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires
             ),
         )

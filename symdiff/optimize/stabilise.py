@@ -49,7 +49,7 @@ def _still_required(before: Function, after: Function, mapping: dict[Expr, Expr]
     for old, new in zip(before.requires, after.requires, strict=True):
         node = mapping.get(old.by, old.by)
         same = isinstance(node, Apply) and node.op is old.by.op  # type: ignore[attr-defined]
-        if same or (isinstance(node, Apply) and node.op.fails is not None):
+        if new.stated or same or (isinstance(node, Apply) and node.op.fails is not None):
             kept.append(new)
     return kept
 

@@ -1,0 +1,141 @@
+"""Iterators: what `iter`, `map`, `zip`, generator expressions and generators give.
+
+Python computes their items when they are asked for; here they are computed at once, which makes no
+difference as long as nothing that they read changes in between, and they change nothing themselves.
+Both are checked. An iterator is used up: what has been taken does not come again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from symdiff.errors import UnsupportedError
+from symdiff.parse.frame import Context, Evaluation, Frame
+from symdiff.parse.values import Opaque
+
+ENDLESS = (itertools.count, itertools.cycle, itertools.repeat)
+
+
+LENT = "used by another iterator"
+
+
+class Stream(Opaque):
+    """An iterator over items that are computed already; `place` says how many have been taken.
+
+    unchanged: whether what the items were made from is as it was then.
+    """
+
+    def __init__(self, context: Context, items: list[Any], unchanged: Callable[[], bool]):
+        self.items = items
+        self.unchanged = unchanged
+        self.place: dict[str, Any] = context.born({"taken": 0})
+        self.context = context
+
+    def _taken(self) -> int:
+        taken = self.place["taken"]
+        if taken is LENT:
+            raise UnsupportedError(
+                "an iterator is used beside another one that was made from it",
+                hint="make a list of it first: list(...)",
+            )
+        if not isinstance(taken, int):
+            raise UnsupportedError(
+                "how far an iterator has got depends on a run-time condition",
+                hint="use a list, and indices",
+            )
+        if taken < len(self.items) and not self.unchanged():
+            raise UnsupportedError(
+                "what an iterator reads has changed since it was made",
+                hint="make a list of it at once: list(...)",
+            )
+        return taken
+
+    def rest(self) -> list[Any]:
+        """All that is left, which is then used up."""
+        taken = self._taken()
+        if self.items[taken:]:
+            self.context.check_mutable(self.place)
+            self.place["taken"] = len(self.items)
+        return self.items[taken:]
+
+    def more(self) -> bool:
+        """Whether there is another item."""
+        return self._taken() < len(self.items)
+
+    def lent(self) -> list[Any]:
+        """All that is left, for another iterator; this one may not be used any more."""
+        items = self.rest()
+        self.place["taken"] = LENT
+        return items
+
+    def next(self, *default: Any) -> Any:
+        """One item. Raises StopIteration, as `ThrownError`, if there is none and no default."""
+        taken = self._taken()
+        if taken < len(self.items):
+            self.context.check_mutable(self.place)
+            self.place["taken"] = taken + 1
+            return self.items[taken]
+        if default:
+            return default[0]
+        from symdiff.parse.frame import ThrownError
+
+        raise ThrownError(StopIteration())
+
+
+def stream_of(context: Context, items: list[Any], *sources: Any) -> Stream:
+    """An iterator over `items`, which were made from `sources`."""
+    return Stream(context, items, unchanged(*sources))
+
+
+def unchanged(*sources: Any) -> Callable[[], bool]:
+    """Tells whether the lists and dicts among `sources` still hold what they hold now."""
+    kept = [(s, list(s), list(s.values()) if isinstance(s, dict) else None) for s in sources
+            if isinstance(s, (list, dict, set))]  # fmt: skip
+
+    def check() -> bool:
+        return all(
+            _same(s, items) and (values is None or _same(s.values(), values))
+            for s, items, values in kept
+        )
+
+    return check
+
+
+def _same(now: Any, then: list[Any]) -> bool:
+    return len(now) == len(then) and all(a is b for a, b in zip(now, then, strict=True))
+
+
+def bindings(frame: Frame | None, names: set[str]) -> Callable[[], bool]:
+    """Tells whether these names still mean what they mean now, seen from `frame`."""
+    places: list[tuple[Frame, str, Any]] = []
+    while frame is not None:
+        places += [(frame, n, frame.env[n]) for n in names if n in frame.env]
+        frame = frame.parent
+    lists = unchanged(*(value for _, _, value in places))
+    return lambda: lists() and all(f.env.get(n) is value for f, n, value in places)
+
+
+def eagerly(context: Context, evaluation: Evaluation) -> Evaluation:
+    """Run what Python would run later. Refuses what changes something that was there before."""
+    start, saved = context.fresh(), context.oldest
+    context.oldest = start
+    value = yield evaluation
+    changed, context.oldest = context.oldest < start, min(saved, context.oldest)
+    if changed:
+        raise UnsupportedError(
+            "an iterator that changes something when it is used is not supported",
+            hint="use a list comprehension or a loop",
+        )
+    return value
+
+
+def limited(value: Iterator[Any], limit: int) -> list[Any]:
+    """The items of a Python iterator, at most `limit`."""
+    items = list(itertools.islice(value, limit + 1))
+    if len(items) > limit:
+        raise UnsupportedError(
+            "an iterator without end is used up", hint="zip it with something that ends"
+        )
+    return items
