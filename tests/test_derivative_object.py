@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import linecache
 import math
@@ -270,3 +271,22 @@ def test_repeated_operators_are_counted_in_the_name():
     assert (
         symdiff.jacobian(symdiff.grad(symdiff.grad(loss))).compiled().name == "loss_grad2_jacobian"
     )
+
+
+def test_what_is_registered_of_a_derivative_goes_with_it():
+    def shown():
+        return [name for name in linecache.cache if name.startswith("<symdiff dwavelet")]
+
+    def wavelet(x):
+        return math.sin(x) * math.exp(-x * x)
+
+    first, second = symdiff.grad(wavelet), symdiff.grad(wavelet)
+    first(1.0), second(1.0)
+    (name,) = shown()
+    assert linecache.getlines(name) == first.source.splitlines(keepends=True)
+    del first
+    gc.collect()
+    assert shown() == [name]  # the other one has the same source
+    del second
+    gc.collect()
+    assert not shown()
