@@ -69,7 +69,7 @@ def _definition(function: Function, options: Options) -> Definition:
         if text is not None and text.width > options.line_width - 24 and not _alone(function):
             emitter.assign(result, emitter.text.pop(result).node, body)
     body.append(Statement(ast.Return(_Results(emitter).tree(function.result))))
-    return Definition(
+    made = Definition(
         function.name,
         [Signature(p.name, annotation(p.tree), p.default, p.kind) for p in function.params],
         annotation(function.result),
@@ -77,6 +77,9 @@ def _definition(function: Function, options: Options) -> Definition:
         body,
         emitter.bindings,
     )
+    # Its helpers refer back to it: without the cycles, all that it knew goes at once.
+    vars(emitter).clear()
+    return made
 
 
 def _alone(function: Function) -> bool:
