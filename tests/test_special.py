@@ -16,7 +16,7 @@ import sympy
 from scipy import special
 
 import symdiff
-from symdiff.primitives.scipy_api import scipy_spellings
+from symdiff.primitives.spellings.scipy_special import scipy_spellings
 from symdiff.primitives.support import BESSEL_I, LOGADDEXP, POLYGAMMA
 
 

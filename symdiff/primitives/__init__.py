@@ -3,5 +3,4 @@
 # Whoever imports a row finds the table complete, with all its spellings: rows refer to one another
 # by name.
 from symdiff.primitives import table as table  # isort: skip
-from symdiff.primitives import math_api as math_api
-from symdiff.primitives import numpy_api as numpy_api
+from symdiff.primitives import spellings as spellings

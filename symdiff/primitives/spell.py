@@ -51,7 +51,7 @@ def spelled(callee: Any) -> Spelling | None:
     except TypeError:  # unhashable
         return None
     if found is None and "scipy.special" in sys.modules:  # else nobody can hold its functions
-        from symdiff.primitives.scipy_api import scipy_spellings
+        from symdiff.primitives.spellings.scipy_special import scipy_spellings
 
         found = scipy_spellings().get(callee)
     return found

@@ -10,18 +10,11 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.types import Shape, dim_mul, dim_quotient, show_shape, symbol
-from symdiff.primitives import (
-    api_calculus,
-    api_creation,
-    api_linalg,
-    api_reductions,
-    api_shaping,
-)
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
-from symdiff.primitives.api_common import cast_to, folds, mask_of, refuse, several
 from symdiff.primitives.shape import as_dim, as_shape, normal_axes, normal_axis, shape_size
 from symdiff.primitives.spell import dtype_of, spells, strong, subscript, to_expr, weak
+from symdiff.primitives.spellings.common import cast_to, folds, mask_of, refuse, several
 
 
 @spells(np.where)
@@ -296,7 +289,3 @@ def eye(N: Any, M: Any = None, k: Any = 0, dtype: Any = float, **options: Any) -
 @spells(np.identity)
 def identity(n: Any, dtype: Any = float, **options: Any) -> Expr:
     return eye(n, dtype=dtype)
-
-
-# Importing these registers what they spell.
-SPELLED_ELSEWHERE = (api_calculus, api_creation, api_linalg, api_reductions, api_shaping)

@@ -11,16 +11,6 @@ from symdiff.ir.expr import Const, Expr
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
 from symdiff.primitives import reductions as R
-from symdiff.primitives.api_common import (
-    array_of,
-    as_float_array,
-    cast_to,
-    folds,
-    mask_of,
-    one_axis_of,
-    raveled,
-    refuse,
-)
 from symdiff.primitives.arithmetic import (
     add,
     divide,
@@ -32,6 +22,16 @@ from symdiff.primitives.row import as_expr
 from symdiff.primitives.shape import normal_axes, normal_axis
 from symdiff.primitives.shaping import at_axis
 from symdiff.primitives.spell import strong, to_expr
+from symdiff.primitives.spellings.common import (
+    array_of,
+    as_float_array,
+    cast_to,
+    folds,
+    mask_of,
+    one_axis_of,
+    raveled,
+    refuse,
+)
 
 
 def _reduce(row: Any, x: Expr, axis: Any, keepdims: Any, *others: Any) -> Expr:

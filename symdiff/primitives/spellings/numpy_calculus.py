@@ -10,7 +10,11 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.primitives import arrays as A
 from symdiff.primitives import reductions as R
-from symdiff.primitives.api_common import (
+from symdiff.primitives.arithmetic import add, divide, multiply, subtract
+from symdiff.primitives.indexing import take_slice
+from symdiff.primitives.shaping import at_axis
+from symdiff.primitives.spell import to_expr
+from symdiff.primitives.spellings.common import (
     array_of,
     as_float_array,
     folds,
@@ -18,10 +22,6 @@ from symdiff.primitives.api_common import (
     refuse,
     static_int,
 )
-from symdiff.primitives.arithmetic import add, divide, multiply, subtract
-from symdiff.primitives.indexing import take_slice
-from symdiff.primitives.shaping import at_axis
-from symdiff.primitives.spell import to_expr
 
 
 @folds(np.diff)

@@ -13,15 +13,6 @@ from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
 from symdiff.primitives import pointwise as P
 from symdiff.primitives import shaping as S
-from symdiff.primitives.api_common import (
-    array_of,
-    as_float_array,
-    cast_to,
-    folds,
-    mask_of,
-    refuse,
-    static_int,
-)
 from symdiff.primitives.arithmetic import (
     add,
     bitwise_and,
@@ -35,6 +26,15 @@ from symdiff.primitives.arithmetic import (
 from symdiff.primitives.row import as_expr
 from symdiff.primitives.shape import as_dim, expression_text, normal_axis, size_of
 from symdiff.primitives.spell import dtype_of, spells, to_expr
+from symdiff.primitives.spellings.common import (
+    array_of,
+    as_float_array,
+    cast_to,
+    folds,
+    mask_of,
+    refuse,
+    static_int,
+)
 
 # Evenly spaced.
 

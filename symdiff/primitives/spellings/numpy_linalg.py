@@ -17,7 +17,13 @@ from symdiff.primitives import contraction as C
 from symdiff.primitives import elementary as el
 from symdiff.primitives import linalg as L
 from symdiff.primitives import reductions as R
-from symdiff.primitives.api_common import (
+from symdiff.primitives.arithmetic import add, multiply
+from symdiff.primitives.elementary import with_size
+from symdiff.primitives.indexing import take_slice
+from symdiff.primitives.shape import normal_axes, normal_axis, size_of
+from symdiff.primitives.shaping import flip, move_axis
+from symdiff.primitives.spell import ATTRIBUTES
+from symdiff.primitives.spellings.common import (
     array_of,
     as_float_array,
     folds,
@@ -27,12 +33,6 @@ from symdiff.primitives.api_common import (
     several,
     static_int,
 )
-from symdiff.primitives.arithmetic import add, multiply
-from symdiff.primitives.elementary import with_size
-from symdiff.primitives.indexing import take_slice
-from symdiff.primitives.shape import normal_axes, normal_axis, size_of
-from symdiff.primitives.shaping import flip, move_axis
-from symdiff.primitives.spell import ATTRIBUTES
 
 # Products.
 

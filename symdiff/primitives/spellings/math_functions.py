@@ -19,7 +19,6 @@ from symdiff.primitives import arithmetic as ar
 from symdiff.primitives import elementary as el
 from symdiff.primitives import scalars as sc
 from symdiff.primitives import special as sp
-from symdiff.primitives.api_common import is_dynamic
 from symdiff.primitives.arrays import matmul, sum_
 from symdiff.primitives.row import Primitive
 from symdiff.primitives.spell import (
@@ -32,6 +31,7 @@ from symdiff.primitives.spell import (
     to_expr,
     weak,
 )
+from symdiff.primitives.spellings.common import is_dynamic
 
 _ROWS: tuple[Primitive, ...] = (
     el.sin, el.cos, el.tan, el.asin, el.acos, el.atan, el.sinh, el.cosh, el.tanh, el.asinh,

@@ -13,7 +13,10 @@ from symdiff.ir.expr import Const, Expr
 from symdiff.ir.types import Dim, broadcast_shapes, dim_add, dim_quotient
 from symdiff.primitives import arrays as A
 from symdiff.primitives import shaping as S
-from symdiff.primitives.api_common import (
+from symdiff.primitives.indexing import take_slice
+from symdiff.primitives.shape import as_dim, normal_axes, normal_axis, size_of
+from symdiff.primitives.spell import subscript, to_expr
+from symdiff.primitives.spellings.common import (
     array_of,
     folds,
     one_axis_of,
@@ -22,9 +25,6 @@ from symdiff.primitives.api_common import (
     several,
     static_int,
 )
-from symdiff.primitives.indexing import take_slice
-from symdiff.primitives.shape import as_dim, normal_axes, normal_axis, size_of
-from symdiff.primitives.spell import subscript, to_expr
 
 # Axes.
 
