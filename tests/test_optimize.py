@@ -305,6 +305,7 @@ def _examples() -> dict[str, Expr]:
         "squeezed_expand": A.squeeze.build(A.expand_dims.build(Y, attrs=((-1,),)), attrs=((-1,),)),
         "broadcasts": A.broadcast_to.build(A.broadcast_to.build(S, attrs=((D,),)), attrs=((N, D),)),
         "implicit_broadcast": ar.multiply.build(X, wide),
+        "scaled_fill": ar.multiply.build(S, wide),
         "broadcast_last": el.exp.build(wide),
         "reductions": A.sum_.build(
             ar.multiply.build(ar.multiply.build(S, X), 2.0), attrs=((-1,), False)

@@ -61,7 +61,7 @@ def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
                 return joint.join(text)
             if kind in ("add", "subtract", "divide", "negative"):
                 return "t"
-            if len(text) == 1 and kind not in ("cast", "index", "broadcast_to"):
+            if len(text) == 1 and kind not in ("cast", "index", "broadcast_to", "expand_dims"):
                 return f"{kind}_{text[0]}"
             return "t"
         case If():

@@ -3,12 +3,15 @@
     np.log(1 + np.exp(x))      ->   np.logaddexp(0.0, x)       at x = 1000: 1000, was inf
     math.exp(x) - 1            ->   math.expm1(x)              at x = 1e-20: 1e-20, was 0
     np.log(np.sum(np.exp(x)))  ->   m + np.log(np.sum(np.exp(x - m))),  m = np.max(x)
+    m + np.log(np.sum(np.exp(x - m)))    the same, but no derivative flows through m: it cancels
 
 Derivatives follow from the new form, so they are stable too. Condition of all: `real`, and a
 result that was infinite, nan or an OverflowError for rounding's sake alone becomes finite.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Function, Require
@@ -121,6 +124,55 @@ def _is_shifted(x: Expr) -> bool:
     return isinstance(m, Apply) and m.op is max_
 
 
+def _shifted_back(node: Apply) -> Expr | None:
+    """m + log(sum(exp(x - m))) does not depend on m: no derivative needs to flow through it.
+
+    Likewise z - log(sum(exp(z))) with z = x - m.
+    """
+    swapped = (node.operands[::-1],) if node.op is add else ()
+    for a, b in (node.operands, *swapped):
+        logarithm = b.operands[0] if isinstance(b, Apply) and b.op is expand_dims else b
+        total = logarithm.operands[0] if _is(logarithm, log) else None
+        if not (isinstance(total, Apply) and total.op is sum_ and _is(total.operands[0], exp)):
+            continue
+        z = total.operands[0].operands[0]
+        fixed = _with_fixed_shift(z, total.attrs[0])
+        if fixed is None:
+            continue
+        m = z.operands[1]
+        lse: Expr = log.build(sum_.build(exp.build(fixed), attrs=total.attrs))
+        if b is not logarithm:
+            lse = expand_dims.build(lse, attrs=b.attrs)  # type: ignore[attr-defined]
+        if node.op is subtract and a is z:
+            return subtract.build(fixed, lse)
+        if node.op is add and _core(a) is _core(m) and a.type.shape in (b.type.shape, m.type.shape):
+            same = a.type.shape == b.type.shape or total.attrs[1]
+            return add.build(detach.build(a), lse) if same else None
+    return None
+
+
+def _with_fixed_shift(z: Expr, axes: tuple[int, ...]) -> Expr | None:
+    """x - detach(m) for z = x - m, where m does not vary along `axes`."""
+    if not (isinstance(z, Apply) and z.op is subtract):
+        return None
+    x, m = z.operands
+    shape = (1,) * (x.type.rank - m.type.rank) + m.type.shape
+    if z.type != x.type or any(shape[axis] != 1 for axis in axes) or _is(_core(m), detach):
+        return None
+    return subtract.build(x, detach.build(m))
+
+
+def _is(x: Expr, op: Any) -> bool:
+    return isinstance(x, Apply) and x.op is op
+
+
+def _core(x: Expr) -> Expr:
+    """`x` without the axes of size one that were added or dropped."""
+    while isinstance(x, Apply) and x.op in (expand_dims, squeeze):
+        x = x.operands[0]
+    return x
+
+
 def _softmax(node: Apply) -> Expr | None:
     """exp(x) / sum(exp(x)) -> e / sum(e) with e = exp(x - m)."""
     e, total = node.operands
@@ -133,11 +185,17 @@ def _softmax(node: Apply) -> Expr | None:
     axes, keepdims = inner.attrs
     (x,) = e.operands
     whole = len(axes) == x.type.rank
-    if (expanded and total.attrs[0] != axes) or _is_shifted(x):  # type: ignore[attr-defined]
+    if expanded and total.attrs[0] != axes:  # type: ignore[attr-defined]
         return None
     if not (expanded or keepdims or whole) or not axes:
         return None
-    shifted = exp.build(subtract.build(x, _shift(x, axes, keepdims)))
+    if _is_shifted(x):  # by what cancels, so that no derivative flows through it
+        fixed = _with_fixed_shift(x, axes)
+        if fixed is None:
+            return None
+    else:
+        fixed = subtract.build(x, _shift(x, axes, keepdims))
+    shifted = exp.build(fixed)
     return divide.build(shifted, sum_.build(shifted, attrs=(axes, keepdims or not whole)))
 
 
@@ -157,6 +215,7 @@ def _log_softmax(node: Apply) -> Expr | None:
 STABLE_STRUCTURE: tuple[Structural, ...] = (
     Structural("log_of_sum", "real", (log,), _log_of_sum, (sum_, mean)),
     Structural("log_softmax", "real", (log,), _log_softmax, (divide,)),
+    Structural("shifted_back", "real", (add, subtract), _shifted_back, (log, expand_dims)),
     Structural("softmax", "real", (divide,), _softmax, (exp,)),
     Structural("xlogx", "real", (multiply,), x_log_x, (*LOGARITHMS, log1p, *PRODUCTS)),
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, const
-from symdiff.ir.types import FLOAT, INT, Type, broadcast_shapes
+from symdiff.ir.types import FLOAT, INT, Shape, Type, broadcast_shapes
 from symdiff.optimize.match import Condition
 from symdiff.primitives.arithmetic import divide, multiply, negative
 from symdiff.primitives.arrays import (
@@ -33,7 +33,7 @@ from symdiff.primitives.arrays import (
 from symdiff.primitives.elementary import cast, where
 from symdiff.primitives.indexing import accumulate, index
 from symdiff.primitives.row import Elementwise, Term, is_zero
-from symdiff.primitives.shape import shape_size, size_of
+from symdiff.primitives.shape import least_size, shape_size, size_of
 from symdiff.primitives.table import ROWS
 
 
@@ -111,6 +111,9 @@ def _squeezed(node: Apply) -> Expr | None:
         return x.operands[0]
     if _of(x, sum_, mean) and x.attrs == (node.attrs[0], True):  # type: ignore[attr-defined]
         return x.op.build(x.operands[0], attrs=(node.attrs[0], False))  # type: ignore[attr-defined]
+    parts = _scalar_parts(x)
+    if parts is not None and _of(parts[1], sum_, mean, expand_dims):
+        return _rescaled(squeeze.build(parts[1], attrs=node.attrs), parts[0])
     return _fill_moved(node)
 
 
@@ -138,19 +141,48 @@ def _elementwise(node: Apply) -> Expr | None:
         inner = x.operands[0]
         if inner.type.dtype != x.type.dtype:
             continue
-        rest = [y.type.shape for y in operands if y is not x]
-        if broadcast_shapes(inner.type.shape, *rest) != node.type.shape or not _settled(node, i):
+        if not _settled(node, i) or not _fits(inner.type.shape, node.type.shape):
             continue
-        new = tuple([inner if y is x else y for y in operands])
-        rebuilt = node.op.build(*new, attrs=node.attrs)
-        if rebuilt.type == node.type:
-            return rebuilt
+        new = [inner if y is x else y for y in operands]
+        for order in (new, new[::-1]) if node.op.commutes else (new,):
+            rebuilt = node.op.build(*order, attrs=node.attrs)
+            if rebuilt.type == node.type:
+                return rebuilt
     return None
 
 
 def _settled(node: Apply, i: int) -> bool:
     """Whether another operand surely has the shape of the result: symbols may differ in value."""
     return any(x.type.shape == node.type.shape for j, x in enumerate(node.operands) if j != i)
+
+
+def _fits(inner: Shape, shape: Shape) -> bool:
+    """Whether an operand of shape `inner` broadcasts to `shape`, and not the other way around.
+
+    Two sizes of different names are equal, or the function would have raised; neither is 1.
+    """
+    return len(inner) <= len(shape) and all(
+        a == 1 or a == b or (least_size(a) > 1 and least_size(b) > 1)
+        for a, b in zip(inner[::-1], shape[::-1], strict=False)
+    )
+
+
+def _scaled_fill(node: Apply) -> Expr | None:
+    """2.0 * broadcast_to(x) -> broadcast_to(2.0 * x): fewer elements; likewise `full`."""
+    if not node.type.is_float or not node.type.shape:
+        return None
+    for x, s in (node.operands, node.operands[::-1]):
+        if not _of(x, *_FILLS) or s.type.shape or x.type != node.type:
+            continue
+        inner = x.operands[0]
+        if inner.type.weak and not isinstance(s, Const):
+            continue  # Python's numbers raise where an array does not
+        new = [inner if y is x else y for y in node.operands]
+        value = node.op.build(*new, attrs=node.attrs)
+        if _of(x, broadcast_to):
+            return broadcast_to.build(value, attrs=x.attrs) if not value.type.weak else None  # type: ignore[attr-defined]
+        return full.build(value, attrs=x.attrs)  # type: ignore[attr-defined]
+    return None
 
 
 def _broadcast_last(node: Apply) -> Expr | None:
@@ -326,6 +358,7 @@ STRUCTURE: tuple[Structural, ...] = (
     Structural("squeezed_expand", "exact", (squeeze,), _squeezed),
     Structural("broadcasts", "exact", (broadcast_to,), _broadcast),
     Structural("implicit_broadcast", "exact", _ELEMENTWISE, _elementwise, _FILLS),
+    Structural("scaled_fill", "real", (multiply,), _scaled_fill, _FILLS),
     Structural("broadcast_last", "exact", _ELEMENTWISE, _broadcast_last, _FILLS),
     Structural("reductions", "real", (sum_, mean), _sum),
     Structural("casts", "exact", (cast,), _cast),

@@ -21,7 +21,7 @@ from symdiff.ir.tree import Record
 from symdiff.ir.types import DTYPES, DType, Type, show_shape
 from symdiff.primitives import arithmetic as ar
 from symdiff.primitives import elementary as el
-from symdiff.primitives.arrays import matmul, stack
+from symdiff.primitives.arrays import expand_dims, matmul, stack
 from symdiff.primitives.indexing import RUN, index, slice_entry
 from symdiff.primitives.row import Elementwise, Primitive, as_expr
 from symdiff.primitives.shape import size_of
@@ -271,8 +271,27 @@ def subscript(x: Expr, key: Any) -> Expr:
     """`x[key]`, for every form of key."""
     if not x.type.rank:
         raise IllTypedError(f"a scalar ({x.type}) cannot be indexed")
+    added = _new_axes(x, key)
+    if added:
+        return expand_dims.build(x, attrs=(added,))
     template, operands = template_of(x, key)
     return index.build(x, *operands, attrs=(template,))
+
+
+def _new_axes(x: Expr, key: Any) -> tuple[int, ...]:
+    """Where `key` puts new axes, counted from the end; () where it does anything else as well."""
+    items = key if isinstance(key, tuple) else (key,)
+    whole = slice(None)
+    plain = all(k is None or k is Ellipsis or (type(k) is slice and k == whole) for k in items)
+    if not plain or items.count(Ellipsis) > 1:
+        return ()
+    given = len(items) - items.count(None) - items.count(Ellipsis)
+    if given > x.type.rank:
+        return ()  # too many indices: an error
+    rest = [whole] * (x.type.rank - given)
+    at = items.index(Ellipsis) if Ellipsis in items else len(items)
+    full = [*items[:at], *rest, *items[at + 1 :]]
+    return tuple(i - len(full) for i, k in enumerate(full) if k is None)
 
 
 def template_of(x: Expr, key: Any) -> tuple[tuple[Any, ...], list[Expr]]:
