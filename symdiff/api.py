@@ -70,13 +70,19 @@ class Derivative:
         functools.update_wrapper(self, self.primal, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) == self._arity and not kwargs:
-            for arg in args:
-                if type(arg) is not float:
-                    break
-            else:  # floats alone: nothing else to look at
-                return self._on_floats(*args)
-        return self._dispatch(args, kwargs)
+        try:
+            if len(args) == self._arity and not kwargs:
+                for arg in args:
+                    if type(arg) is not float:
+                        break
+                else:  # floats alone: nothing else to look at
+                    return self._on_floats(*args)
+            return self._dispatch(args, kwargs)
+        except _ChangedError:  # a global is not what it was when compiling: compile again
+            self._arity, self._plain_key = -1, None
+            self._plain.clear()
+            self._compiled.clear()
+            return self._dispatch(args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -179,7 +185,8 @@ class Derivative:
         from symdiff.runtime.load import load
 
         compiled = compile_function(self.primal, trees, self.requests, self.options)
-        return compiled, load(compiled.module, compiled.name, compiled.bindings)
+        run = load(compiled.module, compiled.name, compiled.bindings)
+        return compiled, _watching(run, compiled.function.reads)
 
     def compiled(self) -> Compiled:
         """The version that was called last; before any call, the one that annotations declare."""
@@ -250,6 +257,24 @@ class Derivative:
         from symdiff.codegen.highlight import html
 
         return html(self.source)
+
+
+class _ChangedError(Exception):
+    """A variable from outside that is part of the compiled function has another value now."""
+
+
+def _watching(run: Callable[..., Any], reads: Sequence[tuple[Any, str, Any]]) -> Any:
+    """`run`, unless what was read from outside when compiling has been given another value."""
+    if not reads:
+        return run
+
+    def watching(*args: Any, **kwargs: Any) -> Any:
+        for scope, name, value in reads:
+            if scope.get(name) is not value:
+                raise _ChangedError
+        return run(*args, **kwargs)
+
+    return watching
 
 
 def _normal_wrt(wrt: Wrt) -> tuple[tuple[str | int, ...] | None, bool]:

@@ -25,6 +25,7 @@ from symdiff.optimize.arrange import arrange
 from symdiff.optimize.erase import erase
 from symdiff.optimize.factor import factor
 from symdiff.optimize.guards import drop_guards
+from symdiff.optimize.loops import carry_less, tidy_loops
 from symdiff.optimize.quiet import quiet
 from symdiff.optimize.simplify import simplify
 from symdiff.optimize.stabilise import stabilise
@@ -38,9 +39,10 @@ Pass = Callable[[Function, Options], Function]
 # On the primal, before it is differentiated.
 BEFORE: tuple[tuple[str, Pass], ...] = (("stabilise", stabilise),)
 # On the derivative. `erase` removes what only differentiation looks at, and always runs.
-ERASE: tuple[tuple[str, Pass], ...] = (("erase", erase),)
+ERASE: tuple[tuple[str, Pass], ...] = (("erase", erase), ("carry", carry_less))
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("simplify", simplify),
+    ("loops", tidy_loops),
     ("guards", drop_guards),
     ("factor", factor),
     ("arrange", arrange),

@@ -230,8 +230,9 @@ def test_regions():
     i, s, t = var("i", INT, 1), var("s", FLOAT, 1), var("t", FLOAT, 2)
     add = ROWS["add"].build
     body = (add(s, i), add(s, x))
-    loop = for_(i, (s, t), (const(0, INT), n, const(1, INT), x, x, *body), FLOAT)
-    again = while_((s,), (ROWS["less"].build(s, 3.0), x, add(s, 1.0)), FLOAT)
+    never = const(False, BOOL)
+    loop = for_(i, (s, t), (const(0, INT), n, const(1, INT), x, x, *body, never), FLOAT)
+    again = while_((s,), (ROWS["less"].build(s, 3.0), x, add(s, 1.0), never), FLOAT)
     recursive = call("f", (x, n), FLOAT)
     choice = if_(
         ROWS["less"].build(x, 0.0), project(loop, 0, FLOAT), project(again, 0, FLOAT), FLOAT
@@ -314,7 +315,10 @@ def test_a_long_chain_is_linear():
         (if_(ROWS["less"].build(x, 0.0), x, n, FLOAT), "else side"),
         (var("stranger", FLOAT), "stranger"),
         (ROWS["sin"].build(var("s", FLOAT, 1)), "s.1 is neither a parameter nor bound"),
-        (while_((var("s", FLOAT, 1),), (const(True, BOOL), n, x), FLOAT), "starts as int"),
+        (
+            while_((var("s", FLOAT, 1),), (const(True, BOOL), n, x, const(False, BOOL)), FLOAT),
+            "starts as int",
+        ),
         (map_((var("r", ROW, 1),), (var("a", ROW),), x, ROW), "runs over rows"),
         (const(np.ones(3), Type("float64", (2,))), "constant of shape"),
     ],

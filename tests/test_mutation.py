@@ -47,7 +47,7 @@ def test_a_list_in_a_branch():
             xs.append(x)
         return sum(xs)
 
-    with pytest.raises(symdiff.UnsupportedError, match="inside a branch"):
+    with pytest.raises(symdiff.UnsupportedError, match="another length on one side"):
         symdiff.grad(f)(1.0)
 
 
@@ -79,8 +79,8 @@ def test_nonlocal_in_a_branch_of_the_inner_function():
         double()
         return a * x
 
-    with pytest.raises(symdiff.UnsupportedError, match="enclosing function"):
-        symdiff.grad(f)(2.0)
+    assert symdiff.grad(f)(2.0) == 8.0
+    assert symdiff.grad(f)(-2.0) == 1.0
 
 
 def test_walrus_where_it_may_not_run():

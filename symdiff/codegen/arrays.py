@@ -14,6 +14,7 @@ from symdiff.ir.expr import Apply, Const, Expr, Var
 from symdiff.ir.types import Type
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
+from symdiff.primitives import lists
 from symdiff.primitives.indexing import RUN, index
 from symdiff.primitives.shape import axis_size, size
 
@@ -255,12 +256,61 @@ def _cast(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     return call(f"np.{'int64' if dtype == 'int' else dtype}", operands[0])
 
 
+def _new_list(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    count = node.operands[0]
+    if isinstance(count, Const) and count.value == 0:
+        return ast.List([], ast.Load())
+    scalars = node.type.rank == 1
+    blank: Any = {"float64": 0.0, "int": 0, "bool": False}.get(node.type.dtype, 0.0)
+    item = number(blank) if scalars and node.type.dtype != "bool" else ast.Constant(blank)
+    return ast.BinOp(ast.List([item if scalars else ast.Constant(None)], ast.Load()), ast.Mult(),
+                     operands[0])  # fmt: skip
+
+
+def _zeros_list(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    if node.type.rank == 1:
+        zeros = ast.List([number(0.0)], ast.Load())
+        return ast.BinOp(zeros, ast.Mult(), call("len", operands[1]))
+    row = name("row")
+    inner: ast.expr = call("np.zeros_like", row)
+    for depth in range(node.type.listed - 1):
+        inner = _zero_rows(depth, node.type.listed - 1, node.type)
+        break
+    return ast.ListComp(inner, [ast.comprehension(row, operands[1], [], 0)])
+
+
+def _zero_rows(depth: int, levels: int, type_: Type) -> ast.expr:
+    """Zeros for a row, itself a list of `levels` more levels."""
+    row = name("row")
+    if levels == 1:
+        if type_.rank == type_.listed:
+            return ast.BinOp(ast.List([number(0.0)], ast.Load()), ast.Mult(), call("len", row))
+        inner: ast.expr = call("np.zeros_like", row)
+    else:
+        inner = _zero_rows(depth + 1, levels - 1, type_)
+    return ast.ListComp(inner, [ast.comprehension(row, row, [], 0)])
+
+
+def _add_lists(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    def added(x: ast.expr, y: ast.expr, levels: int) -> ast.expr:
+        if levels == 0:
+            return ast.BinOp(x, ast.Add(), y)
+        a, b = name("ab"[0] * levels), name("b" * levels)
+        target = ast.Tuple([a, b], ast.Store())
+        return ast.ListComp(
+            added(a, b, levels - 1), [ast.comprehension(target, call("zip", x, y), [], 0)]
+        )
+
+    return added(operands[0], operands[1], node.type.listed)
+
+
 # Rows with a printer of their own; all others print by their template.
 PRINTERS: dict[Any, Printer] = {
     A.full: _filled, A.broadcast_to: _broadcast, A.reshape: _reshape, A.expand_dims: _expand,
     A.squeeze: _squeeze, A.transpose: _transpose, A.sum_: _reduction("sum"),
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
     index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
+    lists.new_list: _new_list, lists.zeros_list: _zeros_list, lists.add_lists: _add_lists,
     A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
 }  # fmt: skip
 

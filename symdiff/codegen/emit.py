@@ -14,14 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.codegen.accumulate import Accumulation
 from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spelt
 from symdiff.codegen.checks import early, pending, support_names
+from symdiff.codegen.loops import Looping
 from symdiff.codegen.names import Names, telling_name
-from symdiff.codegen.schedule import Block, Group, emission_order, is_free, schedule
+from symdiff.codegen.schedule import (
+    Block,
+    Group,
+    crossing,
+    emission_order,
+    is_free,
+    schedule,
+)
 from symdiff.codegen.spell import Sizes, call, literal, name, number
-from symdiff.codegen.statements import Statement, assign, branch, choice
-from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
+from symdiff.codegen.statements import Statement, assign, branch, choice, updated
+from symdiff.codegen.storage import Storage, is_write
+from symdiff.codegen.writes import Writes
+from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Var
 from symdiff.ir.function import Function
 from symdiff.ir.tree import paths
 from symdiff.ir.types import Dim, SymDim, dim_symbols
@@ -40,7 +49,6 @@ from symdiff.primitives.arithmetic import (
     subtract,
 )
 from symdiff.primitives.elementary import sized
-from symdiff.primitives.indexing import accumulate
 from symdiff.primitives.row import Elementwise
 from symdiff.primitives.shape import shape_size
 
@@ -70,6 +78,7 @@ class Emitter:
         self.label: dict[Expr, str] = {}
         self.text: dict[Expr, Text] = {}
         self.forced: dict[Expr, str] = {}
+        self.spent: set[Expr] = set()  # values whose formula is part of a statement already
         self.bindings: dict[str, Any] = {}
         self.mixed = any(v.type.dtype == "float32" for v in function.variables)
         self.depth = 0  # how far statements are indented
@@ -85,7 +94,13 @@ class Emitter:
         if self.masks:
             live = topological([*self.roots, *self.masks])
         self.plan = schedule([*self.roots, *self.masks], [*first, *user], live)
-        self.accumulation = Accumulation(self)
+        self._named |= crossing(self.plan)
+        self.storage = Storage(self.plan, [*self.roots, *self.masks])
+        self.plan.after = self.storage.after
+        self.done: set[Expr] = set()  # what has been computed
+        self.writes = Writes(self)
+        self.looping = Looping(self)
+        self._ends |= self.looping.ends
         self.opening = self._name_variables()
         self.spelling = self._spelling()
         self.opening += self._name_constants(live)
@@ -162,20 +177,27 @@ class Emitter:
         """The statements of a block."""
         out: list[Statement] = []
         self.depth += 1
-        for item in emission_order(self.plan, block):
+        self.emit_items(emission_order(self.plan, block), block, out)
+        self.depth -= 1
+        return out
+
+    def emit_items(self, items: Iterable[Expr | Group], block: Block, out: list[Statement]) -> None:
+        """The statements of some items of a block."""
+        for item in items:
             if isinstance(item, Group):
                 self._group(item, out)
+            elif isinstance(item, Loop):
+                self.looping.emit(item, block, out)
             elif isinstance(item, Map):
                 self._map(item, block, out)
             elif not is_free(item):
                 self._node(item, out)
-        self.depth -= 1
-        return out
+            self.done.update(item.members if isinstance(item, Group) else (item,))
 
     def _node(self, node: Expr, out: list[Statement]) -> None:
         assert isinstance(node, Apply), node
-        if node.op is accumulate:
-            self.accumulation.emit(node, out)
+        if is_write(node):
+            self.writes.emit(node, out)
             return
         if node.op is sized:  # another type for the same value
             (operand,) = node.operands
@@ -208,10 +230,13 @@ class Emitter:
     ) -> None:
         """Give a value its name."""
         label = force or self.name_of(node)
+        if label in self.looping.written:
+            self.looping.before_write(label, out)
         self.label[node] = label
         if isinstance(value, ast.Name) and value.id == label:
             return
-        out.append(Statement(assign(label, value), self.comment(node)))
+        made = updated if label in self.looping.written and not node.type.rank else assign
+        out.append(Statement(made(label, value), self.comment(node)))
 
     def name_of(self, node: Expr) -> str:
         """The name of a value; a new one where it has none."""
@@ -306,11 +331,22 @@ class Emitter:
             part = node.operands[worst]
             self.assign(part, self.text.pop(part).node, out)
             operands[worst] = self.operand(part, node)
+        for x in node.operands:
+            self.consumed(x)
         return Text(spell_apply(self.spelling, [t.node for t in operands], node), width, depth)
+
+    def consumed(self, node: Expr) -> None:
+        """The formula of `node` is part of another now, or of a statement."""
+        if self.plan.uses.get(node, 0) <= 1:
+            self.spent.add(node)
 
     # Branches.
 
     def _group(self, group: Group, out: list[Statement]) -> None:
+        written = {self.forced.get(m) for m in group.members} & self.looping.written.keys()
+        for label in written:
+            assert label is not None
+            self.looping.before_write(label, out)
         for member in group.members:
             for side in (member.then, member.orelse):
                 if self.plan.uses.get(side) == 1 and not is_free(side):
@@ -321,27 +357,35 @@ class Emitter:
             (member,) = group.members
             a, b = self.operand(member.then), self.operand(member.orelse)
             width = test.width + a.width + b.width + 16
-            if width <= self.options.line_width - 18 and not self._is_forced(member):
+            if width <= self.options.line_width - 18 and member not in self.forced:
                 made = choice(member, test.node, a.node, b.node)
+                for x in member.operands:
+                    self.consumed(x)
                 self._place(member, Text(made, width, 2 + max(a.depth, b.depth)), out)
                 return
-        for member in group.members:
-            label = self.name_of(member)
-            self.assign(member, self.operand(member.then).node, then, label)
-            self.assign(member, self.operand(member.orelse).node, orelse, label)
-        out.append(branch(test.node, then, orelse, self.comment(group.members[0])))
+        labels = [self.name_of(member) for member in group.members]
+        for side, statements in ((0, then), (1, orelse)):
+            pairs = [
+                (label, member.operands[1 + side], self.comment(member))
+                for label, member in zip(labels, group.members, strict=True)
+            ]
+            self.looping.assign_all(pairs, statements)
+        for label, member in zip(labels, group.members, strict=True):
+            self.label[member] = label
+        self.consumed(group.pred)
+        if then or orelse:
+            out.append(branch(test.node, then, orelse, self.comment(group.members[0])))
 
     def _force(self, node: Expr, like: If) -> None:
         """A value that is only one side of a choice gets the name of the choice at once."""
+        if self.forced.get(like) in self.looping.written:
+            return  # it is written last, when nothing reads the old value any more
         named = node in self.function.names and len(self.plan.sites[node]) == 1
         if named or (isinstance(node, If) and not self._short(node)):
             self.forced[node] = self.name_of(like)
 
     def _short(self, node: Expr) -> bool:
         return isinstance(node, If) and all(is_free(x) for x in node.operands[1:])
-
-    def _is_forced(self, node: Expr) -> bool:
-        return node in self.forced
 
     # Loops over rows.
 
@@ -421,5 +465,5 @@ def _is_trivial(node: Expr) -> bool:
     """-x, or a comparison of plain scalars: written again at each use, not named."""
     return (
         isinstance(node, Apply) and node.op in _TRIVIAL and not node.type.rank
-        and all(isinstance(x, (Var, Const)) for x in node.operands)
+        and all(isinstance(x, Const) or (isinstance(x, Var) and not x.tag) for x in node.operands)
     )  # fmt: skip

@@ -98,7 +98,7 @@ class _Body:
             node = statement.node
             comment = statement.comment if statement.comment != shown else ""
             shown = statement.comment or shown
-            if isinstance(node, (ast.If, ast.For)):
+            if isinstance(node, (ast.If, ast.For, ast.While)):
                 lines += self._compound(statement, depth, comment)
                 shown = ""
                 continue
@@ -116,6 +116,9 @@ class _Body:
         note = f"  # {comment}" if comment else ""
         if isinstance(node, ast.For):
             head = f"for {self._bare(node.target)} in {self.text(node.iter)}:"
+            return [indent + head + note, *self.statements(statement.body, depth + 1)]
+        if isinstance(node, ast.While):
+            head = f"while {self._bare(node.test)}:"
             return [indent + head + note, *self.statements(statement.body, depth + 1)]
         assert isinstance(node, ast.If)
         lines = [f"{indent}if {self._bare(node.test)}:{note}"]

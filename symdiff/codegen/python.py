@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from symdiff.codegen.apart import apart
 from symdiff.codegen.arrays import VIEWS
 from symdiff.codegen.checks import placed, support_names
 from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Definition, Signature, Statement
-from symdiff.ir.expr import Apply, Expr, Var
+from symdiff.ir.expr import Apply, Expr, Loop, Var
 from symdiff.ir.function import Function
 from symdiff.ir.tree import Record, Tree, children, is_container
 from symdiff.ir.types import Type
@@ -56,6 +57,8 @@ def _names_in(statements: list[Statement]) -> set[str]:
 
 
 def _definition(function: Function, options: Options) -> Definition:
+    if any(isinstance(node, Loop) for node in function.nodes()):
+        function = apart(function)
     emitter = Emitter(function, options)
     body = emitter.opening + emitter.block(emitter.plan.root)
     checks: list[Statement] = []

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
+from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
+from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
 
 
@@ -24,7 +25,7 @@ class Block:
     parent: Block | None = None
     group: Group | None = None
     side: bool = True
-    region: Map | None = None
+    region: Map | Loop | None = None
     items: list[Expr] = field(default_factory=list)  # what is computed here, in order
     # Which branches lead here, and the depths of their `if`s. Of two blocks with the same path
     # (the same side of two `if`s on one predicate) the earlier one's values are there in the later.
@@ -60,8 +61,9 @@ class Schedule:
     root: Block
     sites: dict[Expr, list[Block]]
     groups: dict[tuple[Expr, Block], Group]  # the `if` that an If node belongs to, by its site
-    loops: dict[tuple[Expr, Block], Block]  # the body of a Map, by its site
+    loops: dict[tuple[Expr, Block], Block]  # the body of a Map or loop, by its site
     uses: dict[Expr, int]
+    after: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)  # see `codegen.storage`
     reads: dict[tuple[Expr | Group, Block], dict[tuple[Expr, Block], None]] = field(
         default_factory=dict
     )
@@ -69,8 +71,12 @@ class Schedule:
 
 def is_free(node: Expr) -> bool:
     """Whether a node needs no statement: constants, variables, sizes."""
-    return isinstance(node, (Const, Var)) or (isinstance(node, Apply) and not node.operands
-                                              and node.op.name == "size")  # fmt: skip
+    return isinstance(node, (Const, Var, Project)) or (
+        isinstance(node, Apply) and not node.operands and node.op.name == "size"
+    )
+
+
+_REGIONS = (If, Map, For, While)
 
 
 def schedule(
@@ -87,11 +93,12 @@ def schedule(
     count = users(order)
     for result in results:
         count[result] = count.get(result, 0) + 1
-    if not any(type(node) is If or type(node) is Map for node in order):  # one block, in order
+    if not any(type(node) in _REGIONS for node in order):  # one block, in order
         root = Block(items=list(order))
         return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
     depth = _if_depths(order)
     bound = _bound_variables(order)
+    stuck = _stuck(order) if bound else frozenset[Expr]()
     root = Block()
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
@@ -103,7 +110,8 @@ def schedule(
     for node in reversed(order):
         if node not in needed:
             continue
-        wanted = dict.fromkeys(_lift(b, bound.get(node, frozenset())) for b in needed[node])
+        depends = bound.get(node, frozenset[Expr]())
+        wanted = dict.fromkeys(_lift(node, b, depends, node in stuck) for b in needed[node])
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
         sites[node] = places
         for block in places:
@@ -117,6 +125,13 @@ def schedule(
                 needed.setdefault(node.pred, {})[block] = None
                 needed.setdefault(node.then, {})[group.then] = None
                 needed.setdefault(node.orelse, {})[group.orelse] = None
+            elif isinstance(node, Loop):
+                body = Block(block, region=node, path=(*block.path, node), when=(*block.when, 0))
+                loops[node, block] = body
+                for operand in node.outside:
+                    needed.setdefault(operand, {})[block] = None
+                for operand in node.inside:
+                    needed.setdefault(operand, {})[body] = None
             elif isinstance(node, Map):
                 body = Block(block, region=node, path=(*block.path, node), when=(*block.when, 0))
                 loops[node, block] = body
@@ -145,7 +160,7 @@ def _if_depths(order: Iterable[Expr]) -> dict[Expr, int]:
 
 def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
     """The loop variables that each node depends on."""
-    inner = {v for n in order if isinstance(n, Map) for v in n.indices}
+    inner = variables_bound(order)
     if not inner:
         return {}
     found: dict[Expr, frozenset[Expr]] = {}
@@ -156,16 +171,53 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
             found[node] = frozenset().union(*(found[x] for x in node.operands))
             if isinstance(node, Map):
                 found[node] -= frozenset(node.indices)
+            elif isinstance(node, Loop):
+                outside = frozenset().union(*(found[x] for x in node.outside))
+                found[node] = outside | (found[node] - frozenset(node.bound))
         else:
             found[node] = frozenset()
     return found
 
 
-def _lift(block: Block, depends: frozenset[Expr]) -> Block:
-    """Out of every loop whose variables the node does not depend on."""
-    while block.region is not None and depends.isdisjoint(block.region.indices):
-        assert block.parent is not None
-        block = block.parent
+def _stuck(order: Iterable[Expr]) -> set[Expr]:
+    """What may raise, and so stays in a loop that may have no round, with what is made of it."""
+    found: set[Expr] = set()
+    for node in order:
+        if isinstance(node, Apply):
+            raises = node.op.raises and node.type.weak and not _harmless(node)
+            if raises or any(x in found for x in node.operands):
+                found.add(node)
+        elif isinstance(node, Loop):  # what may raise in its rounds is in its own rounds
+            if any(x in found for x in node.outside):
+                found.add(node)
+        elif any(x in found for x in node.operands):
+            found.add(node)
+    return found
+
+
+def _harmless(node: Apply) -> bool:
+    """Division by a constant, a constant power: they cannot raise for want of a loop's test."""
+    last = node.operands[-1]
+    return len(node.operands) == 2 and isinstance(last, Const) and not last.type.rank and bool(
+        last.value
+    )  # fmt: skip
+
+
+def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Block:
+    """Out of every loop whose variables the node does not depend on.
+
+    A loop leaves even the branches inside such a loop: it is not run again in every round.
+    """
+    at: Block | None = block
+    while at is not None and (at.region is not None or isinstance(node, Loop)):
+        region = at.region
+        if region is not None:
+            binds = region.indices if isinstance(region, Map) else region.bound
+            if not depends.isdisjoint(binds) or (stuck and isinstance(region, Loop)):
+                break
+            assert at.parent is not None
+            block = at.parent
+        at = at.parent
     return block
 
 
@@ -198,9 +250,34 @@ def _serves(first: Block | None, block: Block) -> bool:
     return first is not None and first.when <= block.when[: len(first.when)]
 
 
+def crossing(plan: Schedule) -> frozenset[Expr]:
+    """What a loop reads from outside: it gets a name there, or every round would compute it."""
+    found: set[Expr] = set()
+    for (region, _), body in plan.loops.items():
+        stack = [body]
+        while stack:
+            block = stack.pop()
+            for node in block.items:
+                group = plan.groups.get((node, block))
+                if group is not None:
+                    stack += [group.then, group.orelse]
+                inner = plan.loops.get((node, block))
+                operands = node.outside if isinstance(node, Loop) else node.operands
+                if inner is None or isinstance(node, Loop):
+                    found.update(x for x in operands if _is_outside(plan, x, body))
+        if isinstance(region, Loop):
+            found.update(x for x in region.inside if _is_outside(plan, x, body))
+    return frozenset(found)
+
+
+def _is_outside(plan: Schedule, node: Expr, body: Block) -> bool:
+    sites = plan.sites.get(node, ())
+    return not is_free(node) and any(len(s.path) < len(body.path) for s in sites)
+
+
 def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
     """The nodes and `if` statements of a block, each after what it needs."""
-    if not any(type(node) is If or type(node) is Map for node in block.items):
+    if not plan.after and not any(type(node) in _REGIONS for node in block.items):
         return list(block.items)  # operands come first already
     items: dict[Expr | Group, None] = {}
     for node in block.items:
@@ -235,6 +312,8 @@ def _needs(plan: Schedule, block: Block, item: Expr | Group) -> list[Expr | Grou
             found.setdefault(plan.groups.get((operand, block), operand), None)
         elif site.parent is block and site.group is not None:
             found.setdefault(site.group, None)
+        elif site.parent is block and site.region is not None:
+            found.setdefault(site.region, None)
     found.pop(item, None)
     return list(found)[::-1]
 
@@ -247,6 +326,8 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
     found: dict[tuple[Expr, Block], None] = {}
 
     def read(operand: Expr, reader: Block) -> None:
+        if isinstance(operand, Project):
+            operand = operand.operands[0]
         if not is_free(operand):
             for site in plan.sites.get(operand, ()):
                 if _reaches(site, reader):  # else it is computed again here, for another branch
@@ -261,18 +342,27 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
             read(member.orelse, item.orelse)
     else:
         body = plan.loops.get((item, home))
-        for operand in item.operands[: len(item.operands) - (body is not None)]:
+        outside, inside = item.operands, ()
+        if isinstance(item, Loop):
+            outside, inside = item.outside, item.inside
+        elif isinstance(item, Map):
+            outside, inside = item.over, (item.body,)
+        for operand in outside:
             read(operand, home)
+        for earlier in plan.after.get(item, ()):
+            for site in plan.sites.get(earlier, ()):
+                found[earlier, site] = None
         if body is not None:
             inner = (body,)
-            read(item.operands[-1], body)
+            for operand in inside:
+                read(operand, body)
     for block in inner:
         for below in dict.fromkeys(plan.groups.get((n, block), n) for n in block.items):
             found.update(_reads(plan, below, block))
-    outside = {k: None for k in found if k[1] not in inner}
+    free = {k: None for k in found if k[1] not in inner}
     if inner:  # what one operand list holds is not worth keeping
-        plan.reads[key] = outside
-    return outside
+        plan.reads[key] = free
+    return free
 
 
 def _reaches(site: Block, reader: Block) -> bool:

@@ -47,6 +47,22 @@ def assign(label: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(label, ast.Store())], value)
 
 
+_UPDATES = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+
+
+def updated(label: str, value: ast.expr) -> ast.stmt:
+    """`label = value`, or `label += rest` where the value is `label + rest`."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, _UPDATES):
+        spine = value.left
+        if isinstance(spine, ast.Name) and spine.id == label:
+            return ast.AugAssign(ast.Name(label, ast.Store()), value.op, value.right)
+        if isinstance(value.op, ast.Add | ast.Mult) and isinstance(value.right, ast.Name) and (
+            value.right.id == label
+        ):  # fmt: skip
+            return ast.AugAssign(ast.Name(label, ast.Store()), value.op, value.left)
+    return assign(label, value)
+
+
 def in_place(target: ast.expr, amount: ast.expr) -> ast.stmt:
     """`target += amount`, or `-=` where the amount is negated."""
     if isinstance(amount, ast.UnaryOp) and isinstance(amount.op, ast.USub):

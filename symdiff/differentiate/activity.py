@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from symdiff.ir.expr import Apply, Expr, If, Map
+from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project
 from symdiff.ir.walk import topological, transform
 from symdiff.primitives.row import Composite
 
@@ -18,6 +18,15 @@ from symdiff.primitives.row import Composite
 def active_nodes(order: Iterable[Expr], wrt: Iterable[Expr]) -> set[Expr]:
     """The nodes of a topological `order` whose value varies, differentiably, with `wrt`."""
     active = set(wrt)
+    order = order if isinstance(order, list) else list(order)
+    while _sweep(order, active):  # what a round leaves active is active in the next
+        pass
+    return active
+
+
+def _sweep(order: Iterable[Expr], active: set[Expr]) -> bool:
+    """Add the active nodes of one pass; whether a loop makes another one necessary."""
+    again = False
     for node in order:
         if node in active:
             continue
@@ -36,11 +45,20 @@ def active_nodes(order: Iterable[Expr], wrt: Iterable[Expr]) -> set[Expr]:
                     v for v, x in zip(node.indices, node.over, strict=True) if x in active
                 )
                 varies = node.body in active
+            case Loop():
+                varies = False
+                for v, start, new in zip(node.carried, node.initial, node.body, strict=True):
+                    moves = start in active or new in active
+                    if moves and v not in active and v.type.differentiable:
+                        active.add(v)
+                        again = True
+            case Project() if isinstance(node.operands[0], Loop):
+                varies = node.operands[0].carried[node.index] in active
             case _:
                 varies = any(x in active for x in node.operands)
         if varies and node.type.differentiable:
             active.add(node)
-    return active
+    return again
 
 
 def expand_composites(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from symdiff.differentiate.activity import active_nodes, expand_composites
+from symdiff.differentiate.loops import tangent_loop, tangent_variables
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Apply, Expr, If, Map, Var, if_, map_, var
-from symdiff.primitives.row import conform, zero_of
+from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var, if_, map_, project, var
+from symdiff.primitives.row import conform, zeros_like
 
 
 def pushforward(
@@ -30,6 +31,9 @@ def pushforward(
                 if x in active:
                     bound[v] = var(f"d_{v.name}", v.type, v.tag)
                     tangent_of[v] = bound[v]
+        elif isinstance(node, Loop):
+            tangent_of.update(tangent_variables(node, active))
+    loops: dict[Expr, tuple[Loop, dict[int, int]]] = {}
     for node in order:
         if node not in active or node in tangent_of:
             continue
@@ -40,7 +44,7 @@ def pushforward(
                 sides = [tangent_of.get(x) for x in (node.then, node.orelse)]
                 if all(side is None for side in sides):
                     continue
-                zero = zero_of(node.type)
+                zero = zeros_like(node)
                 then, orelse = (zero if s is None else conform(s, node.type) for s in sides)
                 tangent = if_(node.pred, then, orelse, node.type)
             case Map():
@@ -51,6 +55,12 @@ def pushforward(
                 pairs += [(bound[v], tangent_of[x]) for v, x in pairs if x in tangent_of]
                 indices, over = zip(*pairs, strict=True)
                 tangent = map_(indices, over, body, node.type)
+            case Project() if isinstance(node.operands[0], Loop):
+                loop = node.operands[0]
+                if loop not in loops:
+                    loops[loop] = tangent_loop(loop, tangent_of)
+                made, numbers = loops[loop]
+                tangent = project(made, numbers[node.index], node.type)
             case _:
                 raise UnsupportedError(f"{type(node).__name__} regions are not differentiated yet")
         if tangent is not None:

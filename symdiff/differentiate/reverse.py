@@ -9,26 +9,41 @@ the guard (`w * p if c else 0`), so a branch that is not taken contributes exact
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from symdiff.differentiate.activity import active_nodes, expand_composites
+from symdiff.differentiate.adjoints import (
+    accumulate,
+    certain,
+    either,
+    grown,
+    guard,
+    guarded,
+    reach,
+    separate,
+)
+from symdiff.differentiate.loops import pull_loop
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Apply, Expr, If, Map, if_, map_, var
+from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, if_, map_, var
 from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
 from symdiff.primitives.arrays import sum_
-from symdiff.primitives.indexing import accumulate as into
-from symdiff.primitives.row import fit, is_zero, plus, zero_of
+from symdiff.primitives.row import conform, fit, is_zero
 
 
 def pullback(
-    results: Sequence[Expr], cotangents: Sequence[Expr], wrt: Sequence[Expr]
+    results: Sequence[Expr],
+    cotangents: Sequence[Expr],
+    wrt: Sequence[Expr],
+    running: dict[Expr, Expr] | None = None,
 ) -> tuple[list[Expr | None], dict[Expr, Expr]]:
     """The adjoint of each of `wrt` (None: identically zero), and of every node on the way.
 
     `cotangents` has one value of the same shape for each of `results`. Nodes in `wrt` are inputs:
-    the sweep does not go through them.
+    the sweep does not go through them. running: totals that contributions are added to as they
+    come; it holds the new totals afterwards.
     """
+    running = {} if running is None else running
     results, order = expand_composites(results, wrt)
     active = active_nodes(order, wrt)
     stop = set(wrt)
@@ -39,7 +54,22 @@ def pullback(
         if result in active:
             terms.setdefault(result, []).append(ct)
     adjoint: dict[Expr, Expr] = {}
+    results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of a loop's results
+
+    def contribute(pairs: Iterable[tuple[Expr, Expr | None]]) -> None:
+        for operand, term in pairs:
+            if term is None or operand not in active or is_zero(term):
+                continue
+            if operand in running:
+                running[operand] = grown(running[operand], term)
+            else:
+                terms.setdefault(operand, []).append(term)
+
     for node in reversed(order):
+        if node in results_of:
+            assert isinstance(node, Loop)
+            contribute(_pull_loop(node, results_of[node], active, terms, running))
+            continue
         contributions = terms.pop(node, None)
         if contributions is None or node not in active:
             continue
@@ -48,105 +78,61 @@ def pullback(
         ct = adjoint[node] = parts[0] if len(parts) == 1 else accumulate(parts)
         if node in stop:
             continue
+        if isinstance(node, Project):
+            results_of.setdefault(node.operands[0], {})[node.index] = ct
+            continue
         for part in parts:
-            for operand, term in zip(node.operands, _pull(node, part, active), strict=True):
-                if term is not None and operand in active and not is_zero(term):
-                    terms.setdefault(operand, []).append(term)
+            contribute(zip(node.operands, _pull(node, part, active), strict=True))
         if isinstance(node, Map):
-            for captured, term in _pull_map(node, ct, active):
-                terms.setdefault(captured, []).append(term)
+            contribute(_pull_map(node, ct, active))
+    adjoint.update(running)
     return [adjoint.get(x) for x in wrt], adjoint
 
 
-def guard(pred: Expr, ct: Expr, side: bool) -> Expr:
-    """`ct` where `pred` is `side`, else zero."""
-    zero = zero_of(ct.type)
-    return if_(pred, ct, zero, ct.type) if side else if_(pred, zero, ct, ct.type)
-
-
-def guarded(ct: Expr) -> tuple[Expr, bool, Expr] | None:
-    """(pred, side, value) when `ct` is a guard of a branch."""
-    if isinstance(ct, If):
-        if is_zero(ct.orelse):
-            return ct.pred, True, ct.then
-        if is_zero(ct.then):
-            return ct.pred, False, ct.orelse
-    return None
-
-
-def certain(results: Sequence[Expr]) -> set[Expr]:
-    """What is computed whichever branches are taken."""
-    seen: set[Expr] = set()
-    stack = list(results)
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            stack.extend([node.pred] if isinstance(node, If) else node.operands)
-    return seen
-
-
-def accumulate(terms: Sequence[Expr]) -> Expr:
-    """The sum of contributions; those behind the same guard are added inside it."""
-    if len(terms) == 1 and type(terms[0]) is not If:
-        return terms[0]
-    total, inside = _sorted(terms)
-    for pred in dict.fromkeys(pred for pred, _ in inside):
-        sides = [inside.get((pred, side)) for side in (True, False)]
-        then, orelse = (None if s is None else accumulate(s) for s in sides)
-        if then is not None and orelse is not None and then.type == orelse.type:
-            total = _add(total, if_(pred, then, orelse, then.type))
-            continue
-        for value, side in ((then, True), (orelse, False)):
-            if value is not None:
-                total = _add(total, guard(pred, value, side))
-    assert total is not None
-    return total
-
-
-def separate(terms: Sequence[Expr]) -> list[Expr]:
-    """The sum of contributions to a value that exists only in branches, as few guarded parts.
-
-    What multiplies the adjoint may be computed only where the value is, so `a if p else 0` and
-    `b if q else 0` stay apart: `(a if p else 0) + (b if q else 0)` is there even if neither holds.
-    """
-    total, inside = _sorted(terms)
-    parts: list[Expr] = []
-    for pred in dict.fromkeys(pred for pred, _ in inside):
-        then, orelse = (separate(inside.get((pred, side), [])) for side in (True, False))
-        if [guarded(x) for x in (*then, *orelse)] == [None, None]:  # both sides lead here
-            return [accumulate(terms)]
-        parts += [guard(pred, part, True) for part in then]
-        parts += [guard(pred, part, False) for part in orelse]
-    return parts if total is None else [accumulate(terms)]
-
-
-def _sorted(terms: Sequence[Expr]) -> tuple[Expr | None, dict[tuple[Expr, bool], list[Expr]]]:
-    """The sum of the terms that have no guard, and what the others guard, by their guard."""
-    total: Expr | None = None
-    inside: dict[tuple[Expr, bool], list[Expr]] = {}
-    for term in terms:
-        found = guarded(term)
-        if found is None:
-            total = _add(total, term)
+def _pull_loop(
+    loop: Loop,
+    cts: dict[int, Expr],
+    active: set[Expr],
+    terms: dict[Expr, list[Expr]],
+    running: dict[Expr, Expr],
+) -> list[tuple[Expr, Expr]]:
+    """The contributions of a loop; where a branch leads to it, the branch leads to its reverse."""
+    guards: list[tuple[Expr, bool]] = []
+    while True:
+        found = [guarded(ct) for ct in cts.values()]
+        first = found[0]
+        if first is None or any(f is None or f[:2] != first[:2] for f in found):
+            break
+        guards.append(first[:2])
+        cts = {k: f[2] for k, f in zip(cts, found, strict=True) if f is not None}
+    where: Expr | bool = False
+    for ct in cts.values():
+        where = either(where, True, reach(ct))
+    if isinstance(where, Expr):
+        guards.append((where, True))
+    totals = dict(running)
+    if not guards:  # the loop goes on from what there is already
+        for x, parts in terms.items():
+            if x.type.rank and all(guarded(part) is None for part in parts):
+                totals.setdefault(x, accumulate(parts))
+    first_terms, moved = pull_loop(loop, cts, active, totals, pullback)
+    pairs: list[tuple[Expr, Expr]] = []
+    for x, term in (*first_terms, *moved):
+        new = term
+        going_on = x in totals and (x, term) in moved
+        for pred, side in reversed(guards):
+            if going_on:
+                a, b = (new, totals[x]) if side else (totals[x], new)
+                new = if_(pred, conform(a, new.type), conform(b, new.type), new.type)
+            else:
+                new = guard(pred, new, side)
+        if not going_on:
+            pairs.append((x, new))
+        elif x in running:
+            running[x] = new
         else:
-            pred, side, value = found
-            inside.setdefault((pred, side), []).append(value)
-    return total, inside
-
-
-def _add(total: Expr | None, term: Expr) -> Expr:
-    """total + term, where writes into a zero array go on from `total` instead of a new array."""
-    if total is None:
-        return term
-    for first, second in ((total, term), (term, total)):
-        if type(second) is not Apply or second.op is not into or first.type != second.type:
-            continue
-        if is_zero(second.operands[0]):
-            return into.build(first, *second.operands[1:], attrs=second.attrs)
-    result = plus(total, term)
-    assert result is not None
-    return result
+            terms[x] = [new]
+    return pairs
 
 
 def _pull(node: Expr, ct: Expr, active: set[Expr]) -> list[Expr | None]:

@@ -127,48 +127,88 @@ class Map(Expr):
         return self.operands[-1]
 
 
-class For(Expr):
-    """`for index in range(start, stop, step): carried = body`, from `initial`.
+class Loop(Expr):
+    """A `For` or `While`. Its results, the carried values after the last round, are `Project`s.
 
-    operands are (start, stop, step, *initial, *body); its results are read with `Project`.
+    A round computes `body` from the carried variables, all at once; then the loop ends if
+    `until`, which a round computes too, holds. What it does not bind it refers to directly.
+    """
+
+    __slots__ = ()
+    carried: tuple[Var, ...]
+    head = 0  # how many operands stand before `initial`
+
+    @property
+    def initial(self) -> tuple[Expr, ...]:
+        return self.operands[self.head : self.head + len(self.carried)]
+
+    @property
+    def body(self) -> tuple[Expr, ...]:
+        return self.operands[self.head + len(self.carried) : -1]
+
+    @property
+    def until(self) -> Expr:
+        return self.operands[-1]
+
+    @property
+    def bound(self) -> tuple[Var, ...]:
+        """The variables that it binds."""
+        return self.carried
+
+    @property
+    def outside(self) -> tuple[Expr, ...]:
+        """The operands that are computed once, before the loop."""
+        return self.initial
+
+    @property
+    def inside(self) -> tuple[Expr, ...]:
+        """The operands that every round computes."""
+        return self.operands[self.head + len(self.carried) :]
+
+
+class For(Loop):
+    """`for index in range(start, stop, step)`, its step a constant.
+
+    operands are (start, stop, step, *initial, *body, until).
     """
 
     __slots__ = ("carried", "index", "operands")
     index: Var
     carried: tuple[Var, ...]
     operands: tuple[Expr, ...]
+    head = 3
 
     @property
     def bounds(self) -> tuple[Expr, ...]:
         return self.operands[:3]
 
     @property
-    def initial(self) -> tuple[Expr, ...]:
-        return self.operands[3 : 3 + len(self.carried)]
+    def bound(self) -> tuple[Var, ...]:
+        return (self.index, *self.carried)
 
     @property
-    def body(self) -> tuple[Expr, ...]:
-        return self.operands[3 + len(self.carried) :]
+    def outside(self) -> tuple[Expr, ...]:
+        return self.operands[: 3 + len(self.carried)]
 
 
-class While(Expr):
-    """`while cond: carried = body`, from `initial`; operands are (cond, *initial, *body)."""
+class While(Loop):
+    """`while cond`: cond is computed before each round.
+
+    operands are (cond, *initial, *body, until).
+    """
 
     __slots__ = ("carried", "operands")
     carried: tuple[Var, ...]
     operands: tuple[Expr, ...]
+    head = 1
 
     @property
     def cond(self) -> Expr:
         return self.operands[0]
 
     @property
-    def initial(self) -> tuple[Expr, ...]:
-        return self.operands[1 : 1 + len(self.carried)]
-
-    @property
-    def body(self) -> tuple[Expr, ...]:
-        return self.operands[1 + len(self.carried) :]
+    def inside(self) -> tuple[Expr, ...]:
+        return (self.operands[0], *self.operands[1 + len(self.carried) :])
 
 
 class Call(Expr):

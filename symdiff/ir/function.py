@@ -84,6 +84,7 @@ class Function:
     locals: Mapping[str, Tree] = field(default_factory=lambda: _EMPTY)
     span: Span | None = None
     doc: str = ""
+    reads: tuple[tuple[Any, str, Any], ...] = ()  # (scope, name, value) of what is part of it
 
     @property
     def results(self) -> list[Expr]:
@@ -139,7 +140,5 @@ class Function:
             result=result,
             names=names,
             lines=lines,
-            requires=tuple(
-                replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires
-            ),
+            requires=tuple(replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires),
         )

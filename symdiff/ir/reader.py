@@ -125,6 +125,11 @@ class _Reader:
     def _type(self) -> Type:
         weak = self.accept("weak")
         name = self.take()
+        if name == "list":
+            self.take("[")
+            (rows,) = self.many(self._dim, "]")
+            item = self._type()
+            return Type(item.dtype, (rows, *item.shape), item.weak, item.listed + 1)
         if not self.accept("["):
             return _WEAK[name]
         shape = tuple(self.many(self._dim, "]"))

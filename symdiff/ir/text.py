@@ -118,6 +118,8 @@ def _binds(node: Expr) -> tuple[Var, ...]:
 
 def type_text(type_: Type) -> str:
     """A type, as `str` shows it, with sizes that are not plain names in quotes."""
+    if type_.listed:
+        return f"list[{dim_text(type_.shape[0])}] {type_text(type_.item)}"
     if type_.weak and not type_.shape:
         return str(type_)
     dims = ",".join(dim_text(d) for d in type_.shape)

@@ -123,29 +123,32 @@ def dim_symbols(dim: Dim) -> frozenset[str]:
 class Type:
     """What is known of a value when compiling: dtype, shape, and `weak` for Python numbers.
 
+    listed: how many of the first axes are those of Python lists (of lists), not of an array.
     Frozen and interned: equal types are the same object, so comparing and hashing them is cheap.
     """
 
     __slots__ = (
-        "differentiable", "dtype", "is_complex", "is_float", "rank", "shape", "strong", "weak",
+        "differentiable", "dtype", "is_complex", "is_float", "listed", "rank", "shape", "strong",
+        "weak",
     )  # fmt: skip
     dtype: DType
     shape: Shape
     weak: bool
+    listed: int
     rank: int
     is_float: bool
     is_complex: bool
     differentiable: bool
     strong: Type  # the same but for `weak`
 
-    def __new__(cls, dtype: DType, shape: Shape = (), weak: bool = False) -> Type:
-        return _type(dtype, shape, weak)
+    def __new__(cls, dtype: DType, shape: Shape = (), weak: bool = False, listed: int = 0) -> Type:
+        return _type(dtype, shape, weak, listed)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"types are frozen: cannot set {name}")
 
-    def __reduce__(self) -> tuple[type[Type], tuple[DType, Shape, bool]]:
-        return Type, (self.dtype, self.shape, self.weak)
+    def __reduce__(self) -> tuple[type[Type], tuple[DType, Shape, bool, int]]:
+        return Type, (self.dtype, self.shape, self.weak, self.listed)
 
     def __repr__(self) -> str:
         return f"Type(dtype={self.dtype!r}, shape={self.shape!r}, weak={self.weak!r})"
@@ -154,23 +157,30 @@ class Type:
         return Type(self.dtype, shape, self.weak and not shape)
 
     def with_dtype(self, dtype: DType) -> Type:
-        return Type(dtype, self.shape, self.weak)
+        return Type(dtype, self.shape, self.weak, self.listed)
+
+    @property
+    def item(self) -> Type:
+        """The type of an item: of a list, or a row of an array."""
+        return Type(self.dtype, self.shape[1:], self.weak, max(self.listed - 1, 0))
 
     def __str__(self) -> str:
+        if self.listed:
+            return f"list of {self.item}"
         if self.weak:
             return {"float64": "float", "complex128": "complex"}.get(self.dtype, self.dtype)
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
 @functools.cache
-def _type(dtype: DType, shape: Shape, weak: bool) -> Type:
+def _type(dtype: DType, shape: Shape, weak: bool, listed: int) -> Type:
     """The one type with these fields; what else is asked of it is worked out once."""
     made = object.__new__(Type)
     rank, kind = len(shape), _KIND[dtype]
     fields = {
         "dtype": dtype, "shape": shape, "weak": weak, "rank": rank, "is_float": kind == 2,
-        "is_complex": kind == 3, "differentiable": kind >= 2,
-        "strong": _type(dtype, shape, False) if weak else made,
+        "is_complex": kind == 3, "differentiable": kind >= 2, "listed": listed,
+        "strong": _type(dtype, shape, False, listed) if weak else made,
     }  # fmt: skip
     for name, value in fields.items():
         object.__setattr__(made, name, value)

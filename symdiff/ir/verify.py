@@ -97,10 +97,16 @@ def _problems(node: Expr) -> Iterable[str]:
                 for what, value in (("starts as", first), ("becomes", after)):
                     if not same_type(value.type, variable.type):
                         yield f"{variable.name}: {variable.type} {what} {value.type}"
+            for test in (node.until, node.cond) if isinstance(node, While) else (node.until,):
+                if test.type.shape or test.type.dtype != "bool":
+                    yield f"the condition is {test.type}, not a bool"
         case Project():
             region = node.operands[0]
-            if isinstance(region, (For, While)) and not node.index < len(region.carried):
-                yield f"there is no result number {node.index}"
+            if isinstance(region, (For, While)):
+                if not node.index < len(region.carried):
+                    yield f"there is no result number {node.index}"
+                elif not same_type(region.carried[node.index].type, node.type):
+                    yield f"result number {node.index} is {region.carried[node.index].type}"
         case _:
             pass
 
@@ -147,12 +153,8 @@ def _free_of(node: Expr, free: Mapping[Expr, frozenset[Var]]) -> frozenset[Var]:
             return frozenset((node,))
         case Map():
             return _union(node.over, free) | (free[node.body] - set(node.indices))
-        case For():
-            inside = _union(node.body, free) - {node.index, *node.carried}
-            return _union((*node.bounds, *node.initial), free) | inside
-        case While():
-            inside = _union((node.cond, *node.body), free) - set(node.carried)
-            return _union(node.initial, free) | inside
+        case For() | While():
+            return _union(node.outside, free) | (_union(node.inside, free) - set(node.bound))
         case _:
             return _union(node.operands, free)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from symdiff.ir.expr import Expr, Map, Var, with_operands
+from symdiff.ir.expr import Expr, Loop, Map, Var, with_operands
 
 
 def topological(roots: Iterable[Expr]) -> list[Expr]:
@@ -62,19 +62,72 @@ def transform(
 
 
 def substitute(roots: Iterable[Expr], mapping: Mapping[Expr, Expr]) -> list[Expr]:
-    """`roots` with every node of `mapping` replaced by what it maps to."""
+    """`roots` with every node of `mapping` replaced by what it maps to.
+
+    A variable that a region binds is not replaced inside of that region.
+    """
     roots = list(roots)
-    done = transform(roots, lambda node: node, dict(mapping))
+    done = dict(mapping)
+    order = topological(roots)
+    if not bound(order).isdisjoint(mapping):
+        hit = depends_on(roots, mapping)
+        done.update((node, node) for node in order if node not in hit)
+    done = transform(roots, lambda node: node, done)
     return [done[root] for root in roots]
 
 
 def depends_on(roots: Iterable[Expr], sources: Iterable[Expr]) -> set[Expr]:
-    """The nodes below `roots` that are, or are computed from, one of `sources`."""
+    """The nodes below `roots` that are, or are computed from, one of `sources`.
+
+    What a region binds is its own: a loop over `i` does not depend on another `i`.
+    """
+    order = topological(roots)
     hit = set(sources)
-    for node in topological(roots):
-        if node not in hit and any(x in hit for x in node.operands):
-            hit.add(node)
-    return hit
+    shadowed = not bound(order).isdisjoint(hit)
+    for node in order:
+        if node in hit:
+            continue
+        for x in node.operands:
+            if x in hit:
+                hit.add(node)
+                break
+    if not shadowed:
+        return hit
+    free = _free(order, set(sources))
+    return {node for node in hit if free.get(node, True)}
+
+
+def _free(order: Iterable[Expr], variables: set[Expr]) -> dict[Expr, frozenset[Expr]]:
+    """Which of `variables` each node depends on, those aside that a region below it binds."""
+    free: dict[Expr, frozenset[Expr]] = {}
+    none: frozenset[Expr] = frozenset()
+    for node in order:
+        if node in variables:
+            free[node] = frozenset((node,))
+            continue
+        if isinstance(node, Loop):
+            found = none.union(*(free[x] for x in node.inside)).difference(node.bound)
+            found |= none.union(*(free[x] for x in node.outside))
+        elif isinstance(node, Map):
+            found = free[node.body].difference(node.indices)
+            found |= none.union(*(free[x] for x in node.over))
+        else:
+            found = none
+            for x in node.operands:
+                if free[x]:
+                    found = found | free[x] if found else free[x]
+        free[node] = found
+    return free
+
+
+def inside(roots: Iterable[Expr], variables: Iterable[Expr]) -> set[Expr]:
+    """The nodes below `roots` that depend on `variables`, or on what regions below them bind.
+
+    What is left over has a value outside of the region that binds `variables`.
+    """
+    order = topological(roots)
+    free = _free(order, {*variables, *bound(order)})
+    return {node for node in order if free[node]}
 
 
 def users(order: Iterable[Expr]) -> dict[Expr, int]:
@@ -88,4 +141,10 @@ def users(order: Iterable[Expr]) -> dict[Expr, int]:
 
 def bound(order: Iterable[Expr]) -> set[Var]:
     """The variables that regions among `order` bind."""
-    return {v for node in order if isinstance(node, Map) for v in node.indices}
+    found: set[Var] = set()
+    for node in order:
+        if isinstance(node, Map):
+            found.update(node.indices)
+        elif isinstance(node, Loop):
+            found.update(node.bound)
+    return found

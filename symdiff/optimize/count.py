@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symdiff.ir.expr import Const, Expr, Map, Project, Var
+from symdiff.ir.expr import Const, Expr, For, Map, Project, Var, While
 from symdiff.ir.function import Function
 from symdiff.ir.walk import topological
 
@@ -30,4 +30,4 @@ def count(nodes: Iterable[Expr]) -> int:
     return sum([type(node) not in _FREE for node in nodes])
 
 
-_FREE = (Const, Var, Project, Map)
+_FREE = (Const, Var, Project, Map, For, While)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
+import copy
+import decimal
+import enum
+import fractions
 import functools
 import inspect
 import types
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,17 +19,22 @@ from symdiff.errors import IllTypedError, SourceError, SymdiffError, Unsupported
 from symdiff.ir.expr import Apply
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
-from symdiff.parse.builtins import BUILTINS, Lazy
-from symdiff.parse.containers import items_of
-from symdiff.parse.expressions import ContainerMethod, Method
-from symdiff.parse.frame import Evaluation, Frame, Step, handles
+from symdiff.parse.branches import Raised, result_of
+from symdiff.parse.builtins import BUILTINS, CONSUMING, FRESH, ITERATING, STREAMING
+from symdiff.parse.containers import collected, items_of, iterable, iterated, quantified
+from symdiff.parse.expressions import ContainerMethod
+from symdiff.parse.frame import Cells, Context, Evaluation, Frame, Step, UnreachableError, handles
+from symdiff.parse.library import Function, Lazy
+from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
 from symdiff.parse.source import FunctionNode, definition_of, python_call
-from symdiff.parse.statements import PassThrough, block, result_of
-from symdiff.parse.values import from_python, is_static
+from symdiff.parse.statements import PassThrough, block
+from symdiff.parse.streams import Stream, eagerly, live, stream_of
+from symdiff.parse.values import from_python, is_static, static_index
 from symdiff.primitives.elementary import cast
 from symdiff.primitives.spell import BoundMethod, call_method, is_pure, spelled
 
 MAX_DEPTH = 5_000
+MAX_ITEMS = 10_000
 
 
 class Closure:
@@ -42,7 +51,10 @@ class Closure:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`functools.partial` asks for a callable; the evaluator inlines the body instead."""
-        raise UnsupportedError(f"{self.__name__} is called where only the evaluator can call it")
+        raise UnsupportedError(
+            f"{self.__name__} is called where only the evaluator can call it",
+            hint="call it in the function itself",
+        )
 
 
 def close_over(frame: Frame, node: FunctionNode) -> Evaluation:
@@ -59,16 +71,25 @@ def close_over(frame: Frame, node: FunctionNode) -> Evaluation:
 @handles(ast.Call)
 def call_expression(frame: Frame, node: ast.Call) -> Evaluation:
     callee = yield node.func
+    first = node.args[0] if len(node.args) == 1 and not node.keywords else None
+    if (callee is any or callee is all) and isinstance(first, ast.GeneratorExp):
+        return (yield quantified(frame, first, callee is all))
     args: list[Any] = []
+    if isinstance(first, ast.GeneratorExp) and _hashable(callee) and callee in CONSUMING:
+        args.append((yield collected(frame, first)))
+        return (yield call(frame, callee, args, {}, node))
     for arg in node.args:
         if isinstance(arg, ast.Starred):
-            args.extend(items_of((yield arg.value)))
+            args.extend(items_of((yield iterable(frame, arg.value))))
         else:
             args.append((yield arg))
     kwargs: dict[str, Any] = {}
     for keyword in node.keywords:
         value = yield keyword.value
         if keyword.arg is None:
+            twice = next((k for k in value if k in kwargs), None)
+            if twice is not None:
+                raise TypeError(f"got multiple values for keyword argument {twice!r}")
             kwargs.update(value)
         else:
             kwargs[keyword.arg] = value
@@ -82,12 +103,27 @@ def call(
     context = frame.context
     builtin = BUILTINS.get(callee) if _hashable(callee) else None
     if builtin is not None:
+        if callee in ITERATING:
+            for i, value in enumerate(args):
+                args[i] = yield iterated(frame, value, node)
+        if callee in STREAMING and callee is not iter:
+            args = [a.lent() if isinstance(a, Stream) and callee is not zip else a for a in args]
         result = builtin(*args, **kwargs)
         if isinstance(result, Lazy):
-            return (yield result.run(lambda f, a: call(frame, f, a, {}, node)))
-        if isinstance(result, (list, dict)) and id(result) not in context.births:
-            context.born(result)
+            run = result.run(lambda f, a: call(frame, f, a, {}, node))
+            result = yield (eagerly(context, run) if callee in STREAMING else run)
+        if callee in STREAMING and isinstance(result, list):
+            items = live(callee, args, kwargs)
+            if items is not None:
+                return Stream(context, items, lambda: True)
+            return stream_of(context, result, *args)
+        if callee in FRESH:
+            note_made(context, result, deep=callee is copy.deepcopy)
         return _noting_cast(frame, result, node)
+    if isinstance(callee, Function):
+        return callee.function(*args, **kwargs)
+    if callee is super:
+        return make_super(frame, args)
     if callee is functools.partial:
         return functools.partial(*args, **kwargs)
     if getattr(callee, "__symdiff_detach__", False):
@@ -105,11 +141,7 @@ def call(
     if isinstance(callee, Method):
         return (yield call(frame, callee.function, [callee.owner, *args], kwargs, node))
     if isinstance(callee, ContainerMethod):
-        if callee.name in ("append", "extend", "insert", "pop", "update", "setdefault", "clear",
-                           "remove", "reverse", "sort", "popitem"):  # fmt: skip
-            context.check_mutable(callee.owner)
-        result = callee.function(*args, **kwargs)
-        return context.born(result) if callee.name == "copy" else result
+        return (yield container_method(frame, callee, args, kwargs, node))
     handler = spelled(callee)
     if handler is not None:
         check_arguments(callee, args, kwargs)
@@ -128,12 +160,17 @@ def call(
         return (yield _custom(frame, callee, rule, args, kwargs))
     if isinstance(callee, types.FunctionType):
         return (yield inline(frame, callee, args, kwargs))
-    if isinstance(callee, type) and (
-        dataclasses.is_dataclass(callee) or hasattr(callee, "_fields")
-    ):
-        record = _construct(callee, args, kwargs)
-        context.born(record.fields)
-        return record
+    if isinstance(callee, Record):
+        method = user_method(callee, "__call__")
+        if method is None:
+            raise TypeError(f"'{callee.cls.__name__}' object is not callable")
+        return (yield call(frame, method, [callee, *args], kwargs, node))
+    if hasattr(callee, "_fields") or is_user_class(callee):
+        return (yield instantiate(frame, callee, args, kwargs, node))
+    if _makes_values(callee) and is_static(args) and is_static(kwargs):
+        return callee(*args, **kwargs)
+    if isinstance(callee, functools._lru_cache_wrapper):
+        return (yield call(frame, callee.__wrapped__, args, kwargs, node))
     if is_pure(callee) and is_static(args) and is_static(kwargs):
         return callee(*args, **kwargs)
     method = python_call(callee)
@@ -182,34 +219,63 @@ def _hashable(value: Any) -> bool:
     return isinstance(value, (type, types.BuiltinFunctionType, types.FunctionType))
 
 
-def _construct(cls: type, args: list[Any], kwargs: dict[str, Any]) -> Record:
-    names = (
-        list(cls._fields)
-        if hasattr(cls, "_fields")
-        else [  # type: ignore[attr-defined]
-            f.name for f in dataclasses.fields(cls) if f.init
-        ]
-    )
-    if len(args) > len(names):
-        raise TypeError(f"{cls.__name__}() takes {len(names)} arguments but {len(args)} were given")
-    given = dict(zip(names, args, strict=False))
-    for key, value in kwargs.items():
-        if key not in names:
-            raise TypeError(f"{cls.__name__}() got an unexpected keyword argument {key!r}")
-        given[key] = value
-    if "__post_init__" in vars(cls):
-        raise UnsupportedError(f"{cls.__name__}.__post_init__ is not supported")
-    defaults = getattr(cls, "_field_defaults", None)
-    if defaults is None:
-        defaults = {
-            f.name: f.default if f.default is not dataclasses.MISSING else f.default_factory()  # type: ignore[misc]
-            for f in dataclasses.fields(cls)
-            if f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
-        }
-    missing = [n for n in names if n not in given and n not in defaults]
-    if missing:
-        raise TypeError(f"{cls.__name__}() missing arguments: {', '.join(missing)}")
-    return Record(cls, {n: given.get(n, defaults.get(n)) for n in names})
+def note_made(context: Context, value: Any, deep: bool) -> None:
+    """A container that has just been made is the function's own; deep: with all that is in it."""
+    own = value.fields if isinstance(value, Record) else value
+    if isinstance(own, (list, dict, set)):
+        context.born(own)
+    if deep and isinstance(own, (list, dict, tuple)):
+        for part in own.values() if isinstance(own, dict) else own:
+            note_made(context, part, deep)
+
+
+# What the standard library computes with, and never changes.
+VALUE_CLASSES = (enum.Enum, fractions.Fraction, decimal.Decimal, range, bytes)
+
+
+def _makes_values(callee: Any) -> bool:
+    if isinstance(getattr(callee, "__self__", None), property):  # @value.setter
+        return True
+    return isinstance(callee, type) and issubclass(callee, (BaseException, *VALUE_CLASSES))
+
+
+def container_method(
+    frame: Frame, method: ContainerMethod, args: list[Any], kwargs: dict[str, Any], node: ast.AST
+) -> Evaluation:
+    """A method of a list, dict or set: Python does it, on containers the function has made."""
+    owner, name = method.owner, method.name
+    if isinstance(owner, Record):
+        return method.function(*args, **kwargs)
+    if name in CHANGING:
+        frame.context.check_mutable(owner)
+    if isinstance(owner, list) and name in ("index", "count", "remove"):
+        if not is_static(owner) or not is_static(args):
+            raise UnsupportedError(
+                f"list.{name} compares values that are known only at run time",
+                hint="keep track of the position yourself",
+            )
+    elif isinstance(owner, list) and name == "sort":
+        owner[:] = yield call(frame, sorted, [owner], kwargs, node)
+        return None
+    elif name in ("extend", "update", "union", "intersection", "difference", "issubset",
+                  "issuperset", "isdisjoint", "symmetric_difference"):  # fmt: skip
+        for i, value in enumerate(args):
+            if not isinstance(value, (dict, Mapping)):
+                args[i] = items_of((yield iterated(frame, value, node)))
+    elif isinstance(owner, (dict, set)) and not isinstance(owner, list) and args:
+        args[0] = static_index(args[0], "a key of a container")
+    elif isinstance(owner, list) and name in ("insert", "pop") and args:
+        args[0] = static_index(args[0], "an index into a Python container")
+    result = method.function(*args, **kwargs)
+    made = isinstance(result, (list, dict, set)) and name not in ("get", "pop", "setdefault")
+    return frame.context.born(result) if made else from_python(result)
+
+
+CHANGING = frozenset((
+    "append", "extend", "insert", "pop", "update", "setdefault", "clear", "remove", "reverse",
+    "sort", "popitem", "add", "discard", "difference_update", "intersection_update",
+    "symmetric_difference_update",
+))  # fmt: skip
 
 
 # Helper functions.
@@ -223,7 +289,7 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
         defaults, kw_defaults = callee.defaults, callee.kw_defaults
         parent: Frame | None = home
     else:
-        function = getattr(callee, "__wrapped__", callee)
+        function = callee
         if not isinstance(function, types.FunctionType):
             raise SourceError(f"{callee!r} has no Python source")
         definition = definition_of(function)
@@ -236,7 +302,10 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
         node, args, kwargs, defaults, kw_defaults, getattr(callee, "__name__", "?")
     )
     context = frame.context
-    inner = Frame(context, source, env, outer, scope, parent=parent, level=context.branch)
+    inner = Frame(context, source, env, outer, scope, parent=parent, level=context.lazy)
+    inner.node = node
+    context.frames.append(inner)
+    inner.entry = context.path
     saved = context.path
     frame.context.depth += 1
     if frame.context.depth > MAX_DEPTH:
@@ -245,7 +314,13 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
             "known when compiling",
             hint="recursion must stop on a static value",
         )
-    result = yield Step(inner, body_of(inner, node))
+    if is_generator(node):
+        inner.yielded = []
+        yield eagerly(context, Step(inner, body_of(inner, node)))
+        result = stream_of(context, inner.yielded, *env.values())
+    else:
+        result = yield Step(inner, body_of(inner, node))
+    context.frames.pop()
     frame.context.depth -= 1
     context.path = saved
     return result
@@ -255,7 +330,14 @@ def body_of(frame: Frame, node: FunctionNode) -> Evaluation:
     """The value of a function's body in its frame."""
     if isinstance(node, ast.Lambda):
         return (yield Step(frame, node.body))
-    signal = yield Step(frame, block(frame, node.body))
+    try:
+        signal = yield Step(frame, block(frame, node.body))
+    except UnreachableError:
+        if not frame.exits:
+            raise
+        context = frame.context
+        del context.frames[context.frames.index(frame) + 1 :]
+        signal = Raised()
     try:
         return result_of(frame, signal)
     except SymdiffError as error:
@@ -264,14 +346,7 @@ def body_of(frame: Frame, node: FunctionNode) -> Evaluation:
 
 def closure_variables(function: types.FunctionType) -> dict[str, Any]:
     """The variables that a function closes over, by name."""
-    cells = function.__closure__ or ()
-    result: dict[str, Any] = {}
-    for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
-        try:
-            result[name] = cell.cell_contents
-        except ValueError:
-            continue
-    return result
+    return Cells(dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)))
 
 
 def bind_arguments(
@@ -313,6 +388,54 @@ def bind_arguments(
     if missing:
         raise TypeError(f"{name}() missing arguments: {', '.join(missing)}")
     return env
+
+
+# Generators.
+
+
+@functools.lru_cache(maxsize=1024)
+def is_generator(node: FunctionNode) -> bool:
+    """Whether a function has `yield` in its own body."""
+    stack: list[ast.AST] = list(ast.iter_child_nodes(node))
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(inner, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(inner))
+    return False
+
+
+@handles(ast.Yield)
+def yield_expression(frame: Frame, node: ast.Yield) -> Evaluation:
+    """A generator gives one more item: all are computed when it is called (see `Stream`)."""
+    value = None if node.value is None else (yield node.value)
+    _yielding(frame).append(value)
+    return None
+
+
+@handles(ast.YieldFrom)
+def yield_from(frame: Frame, node: ast.YieldFrom) -> Evaluation:
+    _yielding(frame).extend(items_of((yield iterable(frame, node.value))))
+    return None
+
+
+def _yielding(frame: Frame) -> list[Any]:
+    if frame.yielded is None:
+        raise UnsupportedError(
+            "a generator as the function to differentiate is not supported",
+            hint="return a tuple or a list",
+        )
+    if frame.context.path != frame.entry or frame.context.open_loops:
+        raise UnsupportedError(
+            "'yield' under a run-time condition is not supported",
+            hint="yield on every path, or return a list",
+        )
+    if len(frame.yielded) > MAX_ITEMS:
+        raise UnsupportedError(
+            "a generator without end is not supported", hint="give it a number of rounds"
+        )
+    return frame.yielded
 
 
 # Derivatives inside a function, and functions with a rule of their own.

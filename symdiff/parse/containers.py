@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,11 @@ import numpy as np
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
-from symdiff.parse.frame import Evaluation, Frame, Step, handles
+from symdiff.parse.frame import Evaluation, Frame, Step, ThrownError, handles
+from symdiff.parse.objects import user_method
+from symdiff.parse.streams import ENDLESS, Stream, bindings, eagerly, limited
 from symdiff.parse.values import from_python, static_index, truth
+from symdiff.primitives.row import choose
 
 MAX_ROUNDS = 1_000_000
 
@@ -32,10 +35,16 @@ def items_of(value: Any) -> list[Any]:
 
         return [subscript(value, i) for i in range(rows)]
     if isinstance(value, Record):
+        if not value.is_namedtuple:
+            raise TypeError(f"'{value.cls.__name__}' object is not iterable")
         return list(value.fields.values())
+    if isinstance(value, Stream):
+        return value.rest()
+    if isinstance(value, ENDLESS):
+        return limited(value, MAX_ROUNDS // 10)
     if isinstance(value, np.ndarray):
         return list(value)
-    if not isinstance(value, Iterable):
+    if not isinstance(value, Iterable) or type(value).__name__ == "Closure":
         raise TypeError(f"'{type(value).__name__}' object is not iterable")
     if isinstance(value, range) and len(value) > MAX_ROUNDS:
         raise UnsupportedError(
@@ -43,6 +52,26 @@ def items_of(value: Any) -> list[Any]:
             hint="use array operations (np.sum, np.cumsum), or fewer rounds",
         )
     return [from_python(v) for v in value]
+
+
+def live_items(value: Any) -> Iterator[Any]:
+    """The items of what a `for` statement runs over, which its body may change."""
+    if isinstance(value, Stream):
+        while value.more():
+            yield value.next()
+    elif isinstance(value, list):
+        i = 0
+        while i < len(value):
+            yield from_python(value[i])
+            i += 1
+    elif isinstance(value, (dict, set)):
+        size = len(value)
+        for item in list(value):
+            if len(value) != size:
+                raise ThrownError(RuntimeError("container changed size during iteration"))
+            yield from_python(item)
+    else:
+        yield from items_of(value)
 
 
 @handles(ast.Tuple)
@@ -58,14 +87,14 @@ def list_display(frame: Frame, node: ast.List) -> Evaluation:
 @handles(ast.Set)
 def set_display(frame: Frame, node: ast.Set) -> Evaluation:
     values = yield _elements(frame, node.elts)
-    return {static_index(v, "an item of a set") for v in values}
+    return frame.context.born({static_index(v, "an item of a set") for v in values})
 
 
 def _elements(frame: Frame, nodes: list[ast.expr]) -> Evaluation:
     values: list[Any] = []
     for node in nodes:
         if isinstance(node, ast.Starred):
-            values.extend(items_of((yield node.value)))
+            values.extend(items_of((yield iterable(frame, node.value))))
         else:
             values.append((yield node))
     return values
@@ -83,14 +112,74 @@ def dict_display(frame: Frame, node: ast.Dict) -> Evaluation:
     return frame.context.born(result)
 
 
-@handles(ast.ListComp, ast.GeneratorExp, ast.SetComp)
-def comprehension(frame: Frame, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Evaluation:
-    inner = _scope(frame)
-    values: list[Any] = []
-    yield _generate(frame, inner, list(node.generators), _Collect(node.elt, values))
+def iterable(frame: Frame, node: ast.expr) -> Evaluation:
+    """The value of `node`, which is iterated over: what `__iter__` of a user's class gives."""
+    value = yield node
+    return (yield iterated(frame, value, node))
+
+
+def iterated(frame: Frame, value: Any, node: ast.AST) -> Evaluation:
+    """What iterating over `value` runs through: `__iter__` of a user's class is called."""
+    from symdiff.parse.calls import call
+
+    method = user_method(value, "__iter__")
+    if method is not None:
+        return (yield call(frame, method, [value], {}, node))
+    getter = user_method(value, "__getitem__")
+    length = user_method(value, "__len__")
+    if getter is None or length is None:
+        return value
+    items: list[Any] = []
+    for i in range(static_index((yield call(frame, length, [value], {}, node)), "a length")):
+        items.append((yield call(frame, getter, [value, i], {}, node)))
+    return items
+
+
+@handles(ast.ListComp, ast.SetComp)
+def comprehension(frame: Frame, node: ast.ListComp | ast.SetComp) -> Evaluation:
+    values = yield collected(frame, node)
     if isinstance(node, ast.SetComp):
-        return {static_index(v, "an item of a set") for v in values}
+        values = {static_index(v, "an item of a set") for v in values}
     return frame.context.born(values)
+
+
+def collected(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Evaluation:
+    values: list[Any] = []
+    yield _generate(frame, _scope(frame), list(node.generators), _Collect(node.elt, values))
+    return values
+
+
+@handles(ast.GeneratorExp)
+def generator_expression(frame: Frame, node: ast.GeneratorExp) -> Evaluation:
+    """Its items are computed at once; `Stream` checks that this makes no difference."""
+    read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    values = yield eagerly(frame.context, collected(frame, node))
+    return Stream(frame.context, values, bindings(frame, read))
+
+
+def quantified(frame: Frame, node: ast.GeneratorExp, conjunction: bool) -> Evaluation:
+    """`all(... for ...)` and `any`: what follows the item that decides is not evaluated."""
+    context, saved = frame.context, frame.context.path
+    pending: list[Expr] = []
+
+    def visit(value: Any) -> bool:
+        test = truth(value)
+        if isinstance(test, bool):
+            return test is conjunction
+        pending.append(test)
+        context.path = (*context.path, (test, conjunction))
+        context.lazy += 1
+        return True
+
+    values: list[Any] = []
+    collect = _Collect(node.elt, values, until=visit)
+    yield _generate(frame, _scope(frame), list(node.generators), collect)
+    context.path = saved
+    context.lazy -= len(pending)
+    result: Any = conjunction is not collect.stopped
+    for test in reversed(pending):
+        result = choose(test, *((result, False) if conjunction else (True, result))).expr
+    return result
 
 
 @handles(ast.DictComp)
@@ -107,17 +196,26 @@ def dict_comprehension(frame: Frame, node: ast.DictComp) -> Evaluation:
 
 
 class _Collect:
-    """What a comprehension gathers at its innermost level."""
+    """What a comprehension gathers at its innermost level; `until` says whether to go on."""
 
     def __init__(
-        self, elt: ast.expr, into: list[Any], elt2: ast.expr | None = None, into2: Any = None
+        self,
+        elt: ast.expr,
+        into: list[Any],
+        elt2: ast.expr | None = None,
+        into2: Any = None,
+        until: Callable[[Any], bool] | None = None,
     ):
         self.pairs = [(elt, into)] + ([(elt2, into2)] if elt2 is not None else [])
+        self.until = until
+        self.stopped = False
 
 
 def _scope(frame: Frame) -> Frame:
     """A comprehension's own scope: it sees the function's names, and keeps its variable."""
-    return Frame(frame.context, frame.source, {}, frame.outer, frame.globals, parent=frame)
+    inner = Frame(frame.context, frame.source, {}, frame.outer, frame.globals, parent=frame)
+    inner.level, inner.comprehension = frame.level, True
+    return inner
 
 
 def _generate(
@@ -128,10 +226,12 @@ def _generate(
     if not generators:
         for elt, into in collect.pairs:
             into.append((yield Step(inner, elt)))
+        if collect.until is not None and not collect.until(collect.pairs[0][1][-1]):
+            collect.stopped = True
         return None
     first, *rest = generators
-    iterable = yield Step(inner, first.iter)
-    for item in items_of(iterable):
+    home = frame if inner.env == {} else inner
+    for item in items_of((yield Step(home, iterable(home, first.iter)))):
         yield assign(inner, first.target, item)
         keep = True
         for condition in first.ifs:
@@ -141,7 +241,11 @@ def _generate(
                     "a comprehension's condition must be known when compiling",
                     hint="use a conditional expression: sum(x if x > 0 else 0 for x in xs)",
                 )
-            keep = keep and known
+            if not known:
+                keep = False
+                break
         if keep:
             yield _generate(frame, inner, rest, collect)
+        if collect.stopped:
+            break
     return None

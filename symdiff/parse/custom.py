@@ -28,7 +28,9 @@ def custom_call(
         )
     value = to_expr((yield inline(frame, callee, args, {})))
     required = {node: dict(paths) for node, paths in frame.context.evaluated.items()}
+    stated = len(frame.context.demands)
     partials = yield inline(frame, rule, [value, *args], {})
+    del frame.context.demands[stated:]
     frame.context.evaluated = required  # what only the rule computes, the primal does not demand
     many = list(partials) if isinstance(partials, (tuple, list)) else [partials]
     if len(many) != len(args):

@@ -14,11 +14,21 @@ from symdiff.ir.function import Function, Measure, Param
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.types import dim_symbols
 from symdiff.ir.walk import substitute, topological
-from symdiff.parse import calls, containers, statements
+from symdiff.parse import (
+    branches,
+    calls,
+    comparing,
+    containers,
+    loops,
+    matching,
+    raising,
+    scoping,
+    statements,
+)
 from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
-from symdiff.parse.frame import Context, Frame, run
+from symdiff.parse.frame import Context, Frame, UnreachableError, run
 from symdiff.parse.requires import requirements
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
@@ -47,12 +57,19 @@ def parse(
     )
     frame.env.update({k: from_python(v) for k, v in bound.items()})
     frame.env.update(map_tree_values(arguments))
+    frame.node = definition.node
+    context.frames.append(frame)
     try:
         rule = getattr(plain, "__symdiff_rule__", None)
         if rule is None:
             value = run(frame, body_of(frame, definition.node))
         else:  # its own derivative, as where it is called
             value = run(frame, custom_call(frame, plain, rule, list(frame.env.values()), {}))
+    except UnreachableError:
+        raise UnsupportedError(
+            f"{plain.__name__} raises an exception for every argument",
+            span=definition.source.span(definition.node),
+        ) from None
     except RecursionError:
         raise UnsupportedError(
             f"{plain.__name__} is nested too deeply for Python's own parser",
@@ -68,7 +85,7 @@ def parse(
         if p.name in arguments
     )
     locals_, closing = _markers(context)
-    requires = requirements(context.evaluated)
+    requires = requirements(context, frozenset(_variables(params)))
     if closing:
         found = expressions(result)
         closed = dict(zip(found, substitute(found, closing), strict=True))
@@ -90,7 +107,12 @@ def parse(
         cuts=tuple(context.cuts),
         locals={**dict.fromkeys(context.known_locals), **locals_},
         span=span,
+        reads=tuple(context.reads.values()),
     )
+
+
+def _variables(params: Iterable[Param]) -> list[Expr]:
+    return [leaf for p in params for leaf in expressions(p.tree)]
 
 
 def unwrap(function: Any) -> tuple[types.FunctionType, dict[str, Any]]:
@@ -204,4 +226,7 @@ def _sizes(params: tuple[Param, ...], order: list[Expr]) -> dict[str, Measure]:
 
 
 # The modules whose handlers the evaluator finds in its table.
-CONSTRUCTS = (calls, containers, _expressions, statements)
+CONSTRUCTS = (
+    branches, calls, comparing, containers, _expressions, loops, matching, raising,
+    scoping, statements,
+)  # fmt: skip

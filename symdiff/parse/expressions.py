@@ -13,9 +13,19 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Unbound, handles
+from symdiff.parse.objects import (
+    Method,
+    Super,
+    as_tuple,
+    describe,
+    has_operators,
+    operate,
+    record_attribute,
+    super_attribute,
+    user_method,
+)
 from symdiff.parse.values import from_python, is_static, join, static_index, truth
 from symdiff.primitives.arithmetic import OPERATORS
-from symdiff.primitives.row import choose
 from symdiff.primitives.spell import ATTRIBUTES, METHODS, BoundMethod, binary, subscript, to_expr
 
 BINARY: dict[type[ast.operator], Any] = {
@@ -25,15 +35,24 @@ BINARY: dict[type[ast.operator], Any] = {
     ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.LShift: operator.lshift,
     ast.RShift: operator.rshift,
 }  # fmt: skip
-_COMPARE: dict[type[ast.cmpop], Any] = {
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne,
-}  # fmt: skip
 
 
 @handles(ast.Constant)
 def constant(frame: Frame, node: ast.Constant) -> Any:
     return node.value
+
+
+class Known(ast.expr):
+    """Syntax for a value that has been evaluated already."""
+
+    def __init__(self, value: Any):
+        super().__init__()
+        self.known = value
+
+
+@handles(Known)
+def known(frame: Frame, node: Known) -> Any:
+    return node.known
 
 
 @handles(ast.Name)
@@ -46,7 +65,11 @@ def named_expression(frame: Frame, node: ast.NamedExpr) -> Evaluation:
     from symdiff.parse.statements import assign
 
     value = yield node.value
-    return (yield assign(frame, node.target, value))
+    home = frame
+    while home.comprehension and home.parent is not None:  # it binds in the function around
+        home = home.parent
+        frame.context.oldest = 0
+    return (yield assign(home, node.target, value))
 
 
 def _dynamic(*values: Any) -> bool:
@@ -57,8 +80,18 @@ def _dynamic(*values: Any) -> bool:
 def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
     left = yield node.left
     right = yield node.right
-    result = apply_operator(BINARY[type(node.op)], left, right)
-    return frame.context.born(result) if isinstance(result, list) else result
+    return (yield operation(frame, BINARY[type(node.op)], left, right, node))
+
+
+def operation(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
+    """`left op right`, by the methods of a user's class where one defines it."""
+    if has_operators(left) or has_operators(right):
+        result = yield operate(frame, op, left, right, node)
+        if result is not NotImplemented:
+            return result
+        left, right = as_tuple(left), as_tuple(right)
+    result = apply_operator(op, left, right)
+    return frame.context.born(result) if isinstance(result, (list, dict, set)) else result
 
 
 def apply_operator(op: Any, left: Any, right: Any) -> Any:
@@ -76,7 +109,12 @@ def apply_operator(op: Any, left: Any, right: Any) -> Any:
                 )
         return binary(op, left, right)
     if isinstance(left, Record) or isinstance(right, Record):
-        return _dunder(op, left, right)
+        raise TypeError(f"unsupported operand types: {describe(left)} and {describe(right)}")
+    if op is operator.mod and isinstance(left, str) and not is_static(right):
+        raise UnsupportedError(
+            "a run-time value has no text when compiling",
+            hint="print or format the result outside the function",
+        )
     return op(left, right)
 
 
@@ -91,17 +129,21 @@ def _kind(value: Any) -> str:
     return str(value.type) if isinstance(value, Expr) else type(value).__name__
 
 
-def _dunder(op: Any, left: Any, right: Any) -> Any:
-    raise UnsupportedError(
-        f"operators of {left.cls.__name__ if isinstance(left, Record) else right.cls.__name__} "
-        "objects are not supported",
-        hint="work with the fields, or call a function",
-    )
+_UNARY: dict[type[ast.unaryop], str] = {
+    ast.UAdd: "__pos__", ast.USub: "__neg__", ast.Invert: "__invert__",
+}  # fmt: skip
 
 
 @handles(ast.UnaryOp)
 def unary_operation(frame: Frame, node: ast.UnaryOp) -> Evaluation:
     value = yield node.operand
+    if isinstance(value, Record) and type(node.op) in _UNARY:
+        method = user_method(value, _UNARY[type(node.op)])
+        if method is None:
+            raise TypeError(f"bad operand type for unary {_UNARY[type(node.op)]}")
+        from symdiff.parse.calls import call
+
+        return (yield call(frame, method, [value], {}, node))
     match node.op:
         case ast.Not():
             known = truth(value)
@@ -135,15 +177,15 @@ def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
         elif operand is not node.values[-1]:
             pending.append((known, value))
             context.path = (*context.path, (known, conjunction))
-            context.branch += 1
+            context.lazy += 1
     context.path = saved
-    context.branch -= len(pending)
+    context.lazy -= len(pending)
     for pred, value in reversed(pending):
         other = pred if isinstance(result, Expr) and result.type.dtype == "bool" else value
         if isinstance(result, bool):
             other, result = pred, result
         sides = (result, other) if conjunction else (other, result)
-        result = join(pred, *sides, "this expression")
+        result = join(pred, *sides, "this expression", context.freeze)
     return result
 
 
@@ -157,81 +199,26 @@ def _refuse_walrus(node: ast.expr) -> None:
             )
 
 
-@handles(ast.Compare)
-def comparison(frame: Frame, node: ast.Compare) -> Evaluation:
-    """`a < b < c` is `a < b and b < c`, with b evaluated once."""
-    left = yield node.left
-    parts: list[Any] = []
-    context, saved = frame.context, frame.context.path
-    for op, comparator in zip(node.ops, node.comparators, strict=True):
-        right = yield comparator
-        parts.append(compare(op, left, right))
-        if parts[-1] is False:
-            break
-        left = right
-        if isinstance(parts[-1], Expr) and not parts[-1].type.rank:
-            context.path = (*context.path, (parts[-1], True))
-    context.path = saved
-    result = parts[-1]
-    for part in reversed(parts[:-1]):
-        if isinstance(part, Expr):
-            if part.type.rank:
-                raise IllTypedError(
-                    "a chained comparison of arrays has no truth value",
-                    hint="write (a < b) & (b < c)",
-                )
-            result = choose(part, result, False).expr
-        elif not part:
-            result = part
-    return result
-
-
-def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
-    """One comparison."""
-    match op:
-        case ast.Is() | ast.IsNot():
-            same = left is right or (
-                not isinstance(left, Expr) and not isinstance(right, Expr) and left is right
-            )
-            return same if isinstance(op, ast.Is) else not same
-        case ast.In() | ast.NotIn():
-            if isinstance(left, Expr) or not is_static(right):
-                if isinstance(right, dict) and not isinstance(left, Expr):
-                    found = left in right
-                else:
-                    raise UnsupportedError(
-                        "'in' needs values that are known when compiling",
-                        hint="compare with each item, or use np.any(x == items)",
-                    )
-            else:
-                found = left in right
-            return found if isinstance(op, ast.In) else not found
-        case _:
-            if _dynamic(left, right):
-                if left is None or right is None or isinstance(left, str) or isinstance(right, str):
-                    return isinstance(op, ast.NotEq)
-                return binary(_COMPARE[type(op)], left, right)
-            return _COMPARE[type(op)](left, right)
-
-
 @handles(ast.IfExp)
 def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
     pred = truth((yield node.test))
     if isinstance(pred, bool):
         return (yield node.body if pred else node.orelse)
     context, saved = frame.context, frame.context.path
-    context.branch += 1
+    context.lazy += 1
     sides: list[Any] = []
     for side, holds in ((node.body, True), (node.orelse, False)):
         _refuse_walrus(side)
         context.path = (*saved, (pred, holds))
         sides.append((yield side))
     context.path = saved
-    context.branch -= 1
+    context.lazy -= 1
     then, orelse = sides
-    result = join(pred, then, orelse, "this expression")
+    result = join(pred, then, orelse, "this expression", context.freeze)
     if isinstance(result, Unbound):
-        raise UnsupportedError(f"the conditional expression {result.why}")
+        raise UnsupportedError(
+            f"the conditional expression {result.why}", hint="give both sides the same structure"
+        )
     return result
 
 
@@ -246,9 +233,16 @@ def attribute(frame: Frame, node: ast.Attribute) -> Evaluation:
     return member
 
 
+# The classes of Python's own numbers, which have no `shape`.
+PYTHON: dict[str, type] = {"bool": bool, "int": int, "float64": float}
+
+
 def get_attribute(value: Any, attr: str) -> Any:
     """`value.attr` for an array, a record, or any static object."""
     if isinstance(value, Expr):
+        natural = PYTHON.get(value.type.dtype) if value.type.weak else None
+        if natural is not None and not hasattr(natural, attr):
+            raise AttributeError(f"'{natural.__name__}' object has no attribute {attr!r}")
         if attr in ATTRIBUTES:
             return ATTRIBUTES[attr](value)
         if attr in METHODS:
@@ -258,19 +252,12 @@ def get_attribute(value: Any, attr: str) -> Any:
             hint="see `symdiff primitives` for what is supported",
         )
     if isinstance(value, Record):
-        if attr in value.fields:
-            return value.fields[attr]
         if value.is_namedtuple and attr == "_replace":
             return ContainerMethod(value, attr, functools.partial(with_fields, value))
-        member = getattr(value.cls, attr, None)
-        if isinstance(member, property):
-            return Method(value, member.fget, call=True)
-        if callable(member):
-            return Method(value, member)
-        if member is not None:
-            return from_python(member)
-        raise IllTypedError(f"{value.cls.__name__} has no field {attr!r}")
-    if isinstance(value, (list, dict)):
+        return record_attribute(value, attr)
+    if isinstance(value, Super):
+        return super_attribute(value, attr)
+    if isinstance(value, (list, dict, set)):
         return ContainerMethod(value, attr, getattr(value, attr))
     if isinstance(value, np.ndarray) and attr in METHODS and attr not in ATTRIBUTES:
         return BoundMethod(value, attr)
@@ -283,13 +270,6 @@ def with_fields(record: Record, **changes: Any) -> Record:
         if name not in record.fields:
             raise TypeError(f"{record.cls.__name__} got an unexpected field name {name!r}")
     return Record(record.cls, {**record.fields, **changes})
-
-
-class Method:
-    """A method of a record's class, bound to it; a property is called at once."""
-
-    def __init__(self, owner: Record, function: Any, call: bool = False):
-        self.owner, self.function, self.call = owner, function, call
 
 
 class ContainerMethod:
@@ -307,13 +287,36 @@ def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
         return subscript(value, key)
     if isinstance(value, np.ndarray):
         return value[key] if is_static(key) else subscript(to_expr(value), key)
-    if isinstance(value, Record):
-        items = tuple(value.fields.values())
-        return items[static_index(key, "an index into a named tuple")]
+    if isinstance(value, Record) or user_method(value, "__getitem__"):
+        method = user_method(value, "__getitem__")
+        if method is not None:
+            from symdiff.parse.calls import call
+
+            return (yield call(frame, method, [value, key], {}, node))
+        if not value.is_namedtuple:
+            raise TypeError(f"'{value.cls.__name__}' object is not subscriptable")
+        return as_tuple(value)[_static_key(key)]
     if isinstance(value, (tuple, list, dict, str)) or hasattr(value, "__getitem__"):
+        if isinstance(value, DefaultDict) and value.factory and _static_key(key) not in value:
+            return (yield _missing(frame, value, _static_key(key), node))
         item = from_python(value[_static_key(key)])
         return frame.context.born(item) if isinstance(item, list) and _is_slice(key) else item
     raise IllTypedError(f"{type(value).__name__} objects cannot be indexed")
+
+
+class DefaultDict(dict[Any, Any]):
+    """A `collections.defaultdict` that the function makes."""
+
+    factory: Any = None
+
+
+def _missing(frame: Frame, table: DefaultDict, key: Any, node: ast.AST) -> Evaluation:
+    """A key that a defaultdict does not have yet: it has it now."""
+    from symdiff.parse.calls import call
+
+    frame.context.check_mutable(table)
+    table[key] = yield call(frame, table.factory, [], {}, node)
+    return table[key]
 
 
 def _is_slice(key: Any) -> bool:
@@ -347,7 +350,10 @@ def formatted_string(frame: Frame, node: ast.JoinedStr) -> Evaluation:
 def formatted_value(frame: Frame, node: ast.FormattedValue) -> Evaluation:
     value = yield node.value
     if not is_static(value):
-        raise UnsupportedError("an f-string of a run-time value is not supported here")
+        raise UnsupportedError(
+            "an f-string of a run-time value is not supported here",
+            hint="a run-time value has no text when compiling: format the result",
+        )
     spec = "" if node.format_spec is None else (yield node.format_spec)
     convert = {-1: lambda v: v, 115: str, 114: repr, 97: ascii}[node.conversion]
     return format(convert(value), spec)

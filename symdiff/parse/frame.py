@@ -9,14 +9,26 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
+import types
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any
 
-from symdiff.errors import IllTypedError, Span, SymdiffError, UnknownNameError, UnsupportedError
+import numpy as np
+
+from symdiff.errors import (
+    IllTypedError,
+    Span,
+    SymdiffError,
+    UnknownNameError,
+    UnsupportedError,
+    raised_by_user,
+)
 from symdiff.ir.expr import Expr, If
 from symdiff.ir.function import Cut
+from symdiff.ir.tree import Record
 from symdiff.parse.requires import may_raise
 from symdiff.parse.source import Source
 
@@ -36,6 +48,51 @@ class Unbound:
         self.why = why
 
 
+class ThrownError(Exception):
+    """An exception that the user's code raises while it is evaluated, on its way to a handler."""
+
+    def __init__(self, exception: BaseException, span: Span | None = None):
+        super().__init__(exception)
+        self.exception, self.span = exception, span
+
+
+# Names of such things are rarely given to something else.
+UNWATCHED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type, np.ufunc)
+
+
+class Cells(dict[str, Any]):
+    """The variables that a function closes over, by name, with the cells that hold them."""
+
+    def __init__(self, cells: dict[str, types.CellType]):
+        super().__init__({n: c.cell_contents for n, c in cells.items() if _filled(c)})
+        self.cells = cells
+
+    def cell(self, name: str) -> Cell:
+        return Cell(self.cells[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A variable that a function closes over, read as a dict of globals is."""
+
+    of: types.CellType
+
+    def get(self, name: str) -> Any:
+        return self.of.cell_contents if _filled(self.of) else None
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+class UnreachableError(Exception):
+    """What follows never runs: an exception is raised first, which the derivative raises too."""
+
+
 @dataclass(slots=True)
 class Context:
     """What one compilation collects, whichever function it is in."""
@@ -48,15 +105,26 @@ class Context:
     known_locals: dict[str, Any] = field(default_factory=dict)
     nested: Callable[..., Any] | None = None  # derivative operators inside a function
     detached: list[Span] = field(default_factory=list)  # the `with no_grad()` that are open
-    branch: int = 0  # how many run-time branches are open
-    births: dict[int, tuple[Any, int]] = field(default_factory=dict)  # containers and their branch
+    lazy: int = 0  # how many conditional expressions are open
+    reads: dict[tuple[int, str], tuple[Any, str, Any]] = field(default_factory=dict)
+    births: dict[int, tuple[Any, int]] = field(default_factory=dict)  # the containers it made
+    born_at: dict[int, int] = field(default_factory=dict)  # their serial numbers
+    frozen: dict[int, Any] = field(default_factory=dict)  # those that have copies by now
     path: Path = ()  # the run-time conditions under which evaluation is now
     evaluated: dict[Expr, dict[Path, None]] = field(
         default_factory=dict
     )  # what may raise, and where
-    seen: set[Expr] = field(default_factory=set)
+    seen: dict[Expr, None] = field(default_factory=dict)
+    loops: int = 0  # how many loops stay loops
+    marked: list[Expr] = field(default_factory=list)  # variables that stand for opened locals
+    demands: list[tuple[Any, tuple[str, str], Path]] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)  # the functions that are being evaluated
     depth: int = 0  # helper calls that are open
     serial: int = 0
+    trying: list[Any] = field(default_factory=list)  # the `try` whose bodies are being evaluated
+    handling: list[BaseException] = field(default_factory=list)  # what the open handlers caught
+    open_loops: int = 0  # how many loops that stay loops are being evaluated
+    oldest: float = math.inf  # the serial number of the oldest thing that has been changed
 
     def fresh(self) -> int:
         self.serial += 1
@@ -82,32 +150,82 @@ class Context:
                 self.evaluated.setdefault(node, {}).setdefault(path)
             if node in self.seen:
                 continue
-            self.seen.add(node)
+            self.seen[node] = None
             for i, operand in enumerate(node.operands):
                 if operand not in self.seen:
                     inner = (*path, (node.pred, i == 1)) if isinstance(node, If) and i else path
                     stack.append((operand, inner))
 
+    def mark(self) -> tuple[int, ...]:
+        """How much has been noted so far, for `forget`."""
+        return tuple(map(len, self._noted()))
+
+    def forget(self, mark: tuple[int, ...]) -> None:
+        """Drop what was noted after `mark`: the evaluation was only tried."""
+        for notes, length in zip(self._noted(), mark, strict=True):
+            while len(notes) > length:
+                notes.popitem() if isinstance(notes, dict) else notes.pop()
+
+    def _noted(self) -> tuple[Any, ...]:
+        return (self.evaluated, self.seen, self.demands, self.cuts)
+
     def born(self, container: Any) -> Any:
-        """Note in which branch a list or dict is made: only there may it be changed."""
-        self.births[id(container)] = (container, self.branch)
+        """Note that the function has made a list or dict: only such ones may it change."""
+        self.births[id(container)] = (container, self.lazy)
+        self.born_at[id(container)] = self.fresh()
         return container
 
+    def freeze(self, value: Any) -> None:
+        """A branch has made copies of what is in `value`: changing it now would not change them."""
+        stack = [value]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, Record):
+                part = part.fields
+            if isinstance(part, (list, dict)):
+                self.frozen[id(part)] = part
+            if isinstance(part, (list, tuple, dict)):
+                stack.extend(part.values() if isinstance(part, dict) else part)
+
+    def note_read(self, scope: dict[str, Any], name: str, value: Any) -> None:
+        """A variable from outside has become part of the program: a change of it is noticed."""
+        if not isinstance(value, UNWATCHED):
+            place = scope.cell(name) if isinstance(scope, Cells) else scope
+            self.reads.setdefault((id(scope), name), (place, name, value))
+
     def check_mutable(self, container: Any) -> None:
-        known = self.births.get(id(container))
-        if known is None:
+        if id(container) in self.frozen:
+            raise UnsupportedError(
+                "this changes a container that a run-time branch has chosen from several",
+                hint="change it before the branch, or build a new one: [*items, x]",
+            )
+        if id(container) not in self.births:
             raise UnsupportedError(
                 "this changes a container that was made outside the function",
                 hint="change a copy, list(...) or dict(...), and return it",
             )
-        if known[1] != self.branch:
+        self.oldest = min(self.oldest, self.born_at[id(container)])
+        if self.births[id(container)][1] < self.lazy:
             raise UnsupportedError(
-                "this changes a container inside a branch that is taken only at run time",
-                hint="build the container in both branches, or use a conditional expression",
+                "this changes a container inside an expression that runs only under a condition",
+                hint="write an if statement",
             )
 
 
 @dataclass(slots=True)
+class Exit:
+    """A `return`, `break` or `continue` that a run-time condition decides on.
+
+    kind: the signal that left; value: what it returns. state: what held there (`parse.state`).
+    """
+
+    pred: Expr
+    kind: type
+    value: Any
+    state: Any
+
+
+@dataclass(slots=True, eq=False)
 class Frame:
     """One function being evaluated: its names, and the source that errors point to."""
 
@@ -118,10 +236,13 @@ class Frame:
     globals: dict[str, Any]
     parent: Frame | None = None  # the frame of an enclosing function that is being evaluated too
     top: bool = False
-    returns: list[tuple[Expr, Any]] = field(default_factory=list)
-    level: int = 0  # how many branches were open when this function was called
-    forks: int = 0  # how many of those open now are this function's own `if`s
+    level: int = 0  # how many conditional expressions were open when it was called
+    exits: list[Exit] = field(default_factory=list)
+    node: Any = None  # the function's definition
     nonlocals: frozenset[str] = frozenset()
+    comprehension: bool = False  # the scope of a comprehension's variables
+    entry: Path = ()  # the run-time conditions under which it was called
+    yielded: list[Any] | None = None  # what a generator has given so far
 
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
@@ -134,14 +255,23 @@ class Frame:
                 value = frame.env[name]
                 if isinstance(value, Unbound):
                     raise UnsupportedError(f"{name} {value.why}", hint="assign it on every path")
-                return value
+                return value if type(value).__name__ != "Maybe" else self._demanded(name, value)
             if frame.parent is None:
                 break
             frame = frame.parent
         for scope in (frame.outer, frame.globals, vars(builtins)):
             if name in scope:
-                return scope[name]
+                value = scope[name]
+                if scope is not vars(builtins):
+                    frame.context.note_read(scope, name, value)
+                return value
         raise UnknownNameError(f"name {name!r} is not defined")
+
+    def _demanded(self, name: str, value: Any) -> Any:
+        """What a loop assigned, if it ran: the function raises where it did not."""
+        message = f"cannot access local variable '{name}' where it is not associated with a value"
+        self.context.demands.append((value.ran, ("UnboundLocalError", message), self.context.path))
+        return value.value
 
 
 Handler = Callable[[Frame, Any], Any]
@@ -160,14 +290,24 @@ def handles(*kinds: type) -> Callable[[Handler], Handler]:
 
 
 def run(frame: Frame, node: Any) -> Any:
-    """Evaluate an AST node, or a generator, to the end."""
+    """Evaluate an AST node, or a generator, to the end.
+
+    An exception is thrown into the generators that wait, innermost first, as Python unwinds its
+    stack: `try` catches it there. What nobody catches gets the place where it arose.
+    """
     stack: list[tuple[Evaluation, Frame, ast.AST | None]] = []
     value: Any = None
     pending: Any = node
     where: ast.AST | None = node if isinstance(node, ast.AST) else None
-    try:
-        while True:
-            if pending is not None:
+    thrown: Exception | None = None
+    arose: Span | None = None
+    while True:
+        try:
+            if thrown is not None:
+                generator, frame, where = stack[-1]
+                pending = generator.throw(thrown)
+                thrown = None
+            elif pending is not None:
                 if isinstance(pending, Step):
                     frame, pending = pending.frame, pending.node
                 if isinstance(pending, ast.AST):
@@ -186,35 +326,55 @@ def run(frame: Frame, node: Any) -> Any:
                     value = made
             if not stack:
                 return value
-            generator, frame, where = stack[-1]
-            try:
+            if pending is None:
+                generator, frame, where = stack[-1]
                 pending = generator.send(value)
-                if pending is None:  # a handler may yield None for an absent part
-                    value = None
-                    pending = _none()
-            except StopIteration as stop:
+            if pending is None:  # a handler may yield None for an absent part
+                value = None
+                pending = _none()
+        except StopIteration as stop:
+            stack.pop()
+            value, thrown = stop.value, None
+            if type(where) in EVALUATED:
+                frame.context.note(value)
+        except CAUGHT as error:
+            if error is thrown:  # it went through the generator on top
                 stack.pop()
-                value = stop.value
-                if type(where) in EVALUATED:
-                    frame.context.note(value)
-    except SymdiffError as error:
-        raise error.located(frame.span(where) if where is not None else None) from None
-    except (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError) as error:
-        if _is_ours(error):
-            raise
-        message = f"{type(error).__name__}: {error}"
-        raise IllTypedError(message).located(
-            frame.span(where) if where is not None else None
-        ) from error
+            else:
+                arose = frame.span(where) if where is not None else None
+                if stack and stack[-1][0].gi_frame is None:  # it ended by raising
+                    stack.pop()
+            if isinstance(error, SymdiffError):
+                error.located(arose)
+            thrown, pending = error, None
+            if not stack:
+                raise _reported(error, arose) from _cause(error)
+
+
+CAUGHT = (
+    SymdiffError, ThrownError, UnreachableError, TypeError, ValueError, IndexError, KeyError,
+    AttributeError, ArithmeticError,
+)  # fmt: skip
+
+
+def _reported(error: Exception, span: Span | None) -> Exception:
+    """What the user sees of an exception that evaluating their code raised."""
+    if isinstance(error, (SymdiffError, UnreachableError)):
+        return error
+    if isinstance(error, ThrownError):
+        return raised_by_user(error.exception, error.span or span)
+    return IllTypedError(f"{type(error).__name__}: {error}").located(span)
+
+
+def _cause(error: Exception) -> BaseException | None:
+    if isinstance(error, (SymdiffError, UnreachableError)):
+        return None
+    return error.exception if isinstance(error, ThrownError) else error
 
 
 def _none() -> Evaluation:
     return None
     yield
-
-
-def _is_ours(error: BaseException) -> bool:
-    return isinstance(error, SymdiffError)
 
 
 @dataclass(slots=True)

@@ -45,7 +45,10 @@ def zipped(*values: Any, strict: bool = False) -> list[Any]:
     """`zip`; iterators without end give as many items as the others."""
     known = [None if isinstance(v, ENDLESS) else items_of(v) for v in _dealt(values)]
     if values and all(k is None for k in known):
-        raise UnsupportedError("zip of iterators without end is not supported")
+        raise UnsupportedError(
+            "zip of iterators without end is not supported",
+            hint="zip them with something that ends",
+        )
     lengths = [len(k) for k in known if k is not None]
     if strict and len(set(lengths)) > 1:
         raise ValueError("zip() arguments have different lengths")
@@ -170,36 +173,46 @@ def sorted_list(values: Any, *, key: Any = None, reverse: Any = False) -> Lazy:
 
     def run(call: Any) -> Any:
         items = items_of(values)
-        keys = items
-        if key is not None:
-            keys = []
-            for item in items:
-                keys.append((yield call(key, [item])))
-        if not is_static(keys):
-            raise UnsupportedError(
-                "sorting by run-time values is not supported",
-                hint="use np.sort or np.argsort on an array",
-            )
-        order = sorted(range(len(items)), key=keys.__getitem__, reverse=bool(reverse))
+        ranks = yield _ranks(call, items, key)
+        order = sorted(range(len(items)), key=ranks.__getitem__, reverse=bool(reverse))
         return [items[i] for i in order]
 
     return Lazy(run)
 
 
-def best_by(name: str, items: list[Any], key: Any) -> Lazy:
-    """`max(items, key=...)` with static keys."""
-
-    def run(call: Any) -> Any:
-        keys: list[Any] = []
+def _ranks(call: Any, items: list[Any], key: Any) -> Any:
+    """What to sort `items` by: objects that compare as Python compares the keys."""
+    keys = items
+    if key is not None:
+        keys = []
         for item in items:
             keys.append((yield call(key, [item])))
-        if not is_static(keys):
-            raise UnsupportedError(
-                f"{name} by a key that is known only at run time is not supported",
-                hint="compare the values in an if statement",
-            )
+    return [functools.cmp_to_key(_static_order)(k) for k in keys]
+
+
+def _static_order(a: Any, b: Any) -> int:
+    """Compare what is known when compiling; tuples as far as it takes to tell them apart."""
+    if isinstance(a, (tuple, list)) and type(a) is type(b):
+        for x, y in zip(a, b, strict=False):
+            order = _static_order(x, y)
+            if order:
+                return order
+        return (len(a) > len(b)) - (len(a) < len(b))
+    if not is_static(a) or not is_static(b):
+        raise UnsupportedError(
+            "sorting by run-time values is not supported",
+            hint="use np.sort or np.argsort on an array",
+        )
+    return (b < a) - (a < b)
+
+
+def best_by(name: str, items: list[Any], key: Any) -> Lazy:
+    """`max(items, key=...)`, where what tells the items apart is static."""
+
+    def run(call: Any) -> Any:
+        ranks = yield _ranks(call, items, key)
         pick = max if name == "max" else min
-        return items[pick(range(len(items)), key=keys.__getitem__)]
+        return items[pick(range(len(items)), key=ranks.__getitem__)]
 
     return Lazy(run)
 

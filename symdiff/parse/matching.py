@@ -118,7 +118,10 @@ def _match(frame: Frame, pattern: ast.pattern, subject: Any) -> Evaluation:
         case ast.MatchClass():
             return (yield _class(frame, pattern, subject))
         case _:
-            raise UnsupportedError(f"this pattern ({type(pattern).__name__}) is not supported")
+            raise UnsupportedError(
+                f"this pattern ({type(pattern).__name__}) is not supported",
+                hint="write if and elif",
+            )
 
 
 def _scalar(holds: Any) -> Any:

@@ -49,6 +49,7 @@ def nested_derivative(
             params.append(Param(name, _open(frame, name, value, arguments)))
         context = frame.context
         required, context.evaluated = context.evaluated, {}
+        stated = len(context.demands)
         inner_args = [p.tree for p in params[: len(positional)]]
         inner_kwargs = {p.name: p.tree for p in params[len(positional) :]}
         result = yield call(frame, target, inner_args, inner_kwargs, node)
@@ -56,6 +57,11 @@ def nested_derivative(
         derived = derive(Function(name, tuple(params), result, span=frame.span(node)), request)
         if extra:
             _bind_seeds(derived.params[len(params) :], args[-1], arguments)
+        for i, (ran, error, path) in enumerate(context.demands[stated:], stated):
+            ran = substitute([ran], arguments)[0] if isinstance(ran, Expr) else ran
+            preds = substitute([p for p, _ in path], arguments)
+            sides = tuple(zip(preds, (side for _, side in path), strict=True))
+            context.demands[i] = (ran, error, sides)
         for demand, paths in context.evaluated.items():  # what g demands, of these arguments
             (closed_node,) = substitute([demand], arguments)
             for path in paths:

@@ -99,9 +99,14 @@ def record_attribute(value: Record, attr: str) -> Any:
         return value.cls
     if member is MISSING or (value.is_namedtuple and attr in ("_asdict", "count", "index")):
         if class_member(value.cls, "__getattr__") is not MISSING:
-            raise UnsupportedError(f"{value.cls.__name__}.__getattr__ is not supported")
+            raise UnsupportedError(
+                f"{value.cls.__name__}.__getattr__ is not supported",
+                hint="define the attributes, or properties",
+            )
         if member is not MISSING:
-            raise UnsupportedError(f"{attr} of a named tuple is not supported")
+            raise UnsupportedError(
+                f"{attr} of a named tuple is not supported", hint="use the fields by name"
+            )
         raise IllTypedError(f"{value.cls.__name__} has no field {attr!r}")
     return bound(value, member)
 
@@ -119,7 +124,10 @@ def bound(owner: Any, member: Any) -> Any:
     if isinstance(member, types.FunctionType) or type(member).__name__ == "Closure":
         return Method(owner, member)
     if hasattr(type(member), "__get__"):
-        raise UnsupportedError(f"a {type(member).__name__} in a class is not supported")
+        raise UnsupportedError(
+            f"a {type(member).__name__} in a class is not supported",
+            hint="use a method or a property",
+        )
     return from_python(member)
 
 
@@ -172,7 +180,10 @@ def set_attribute(frame: Frame, owner: Any, attr: str, value: Any, node: ast.AST
     if is_frozen(owner.cls):
         raise ThrownError(dataclasses.FrozenInstanceError(f"cannot assign to field {attr!r}"))
     if class_member(owner.cls, "__setattr__") is not object.__setattr__:
-        raise UnsupportedError(f"{owner.cls.__name__}.__setattr__ is not supported")
+        raise UnsupportedError(
+            f"{owner.cls.__name__}.__setattr__ is not supported",
+            hint="set the attribute through a method of another name",
+        )
     frame.context.check_mutable(owner.fields)
     owner.fields[attr] = value
     return None
@@ -222,7 +233,10 @@ def instantiate(
     elif isinstance(init, types.FunctionType) or type(init).__name__ == "Closure":
         yield call(frame, init, [record, *args], kwargs, node)
     else:
-        raise UnsupportedError(f"{cls.__name__}.__init__ has no Python source")
+        raise UnsupportedError(
+            f"{cls.__name__}.__init__ has no Python source",
+            hint="write the class in Python, or pass in its values",
+        )
     return record
 
 
@@ -256,7 +270,10 @@ def _fill(
         defaults = {f.name: (f.default, f.default_factory) for f in fields}
         every = [f.name for f in fields]
         if any(type(a) is dataclasses.InitVar for a in inspect.get_annotations(cls).values()):
-            raise UnsupportedError(f"InitVar of {cls.__name__} is not supported")
+            raise UnsupportedError(
+                f"InitVar of {cls.__name__} is not supported",
+                hint="make it a field, or compute before the call",
+            )
     if len(args) > len(names):
         raise TypeError(f"{cls.__name__}() takes {len(names)} arguments but {len(args)} were given")
     given = dict(zip(names, args, strict=False))

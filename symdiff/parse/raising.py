@@ -115,7 +115,8 @@ def throw(frame: Frame, exception: BaseException, node: ast.AST) -> None:
         )
     if len(exception.args) > 1 or not all(isinstance(a, str) for a in exception.args):
         raise UnsupportedError(
-            "the message of an exception must be one string known when compiling"
+            "the message of an exception must be one string known when compiling",
+            hint="leave the run-time values out of the message",
         )
     context.demands.append((False, (kind.__name__, "".join(exception.args)), context.path))
     raise UnreachableError()
@@ -173,8 +174,7 @@ def _guarded(frame: Frame, node: ast.Try) -> Evaluation:
             error, (ThrownError, RaisedError)
         ):
             raise UnsupportedError(
-                f"a {type(exception).__name__} that Python itself raises is not caught here: "
-                f"{exception}",
+                f"{type(exception).__name__}, raised by Python itself, is not caught: {exception}",
                 hint="test for it with isinstance or hasattr",
             ) from None
         marks.check(classes)

@@ -7,18 +7,21 @@ look at y, whose length may not fit. So each such operation, where it is evaluat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from symdiff.ir.expr import Apply, Const, Expr
+from symdiff.ir.expr import Apply, Const, Expr, Loop, Map, Var
 from symdiff.ir.function import Function, Require
 from symdiff.ir.types import Dim, SymDim, show_shape
+from symdiff.ir.walk import topological
 from symdiff.primitives.arithmetic import (
     equal,
     greater,
     greater_equal,
     less,
     less_equal,
+    logical_not,
     not_equal,
 )
 from symdiff.primitives.arrays import matmul
@@ -27,13 +30,23 @@ from symdiff.primitives.indexing import index, relied_on
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
 from symdiff.primitives.shape import axis_size, least_size, size
 
+if TYPE_CHECKING:
+    from symdiff.parse.frame import Context
+
 Path = tuple[tuple[Expr, bool], ...]
 
 
-def requirements(evaluated: Mapping[Expr, Mapping[Path, None]]) -> tuple[Require, ...]:
-    """The requirements of what was evaluated and may raise, under the branches that led to it."""
+def requirements(context: Context, params: frozenset[Expr]) -> tuple[Require, ...]:
+    """The requirements of what was evaluated and may raise, under the branches that led to it.
+
+    What depends on more than `params`, as values inside a loop do, is not known here.
+    """
     found: list[Require | None] = []
-    for node, paths in evaluated.items():
+    for ran, error, path in context.demands:
+        fails = as_expr(True) if ran is False else logical_not.build(ran)
+        demand = _require(fails, fails, {path: None}, error)
+        found.append(None if demand is None else replace(demand, stated=True))
+    for node, paths in context.evaluated.items():
         assert isinstance(node, Apply)
         if node.op.fails and node.type.weak:
             fails = as_expr(node.op.fails(*map(Term, node.operands)))
@@ -50,7 +63,25 @@ def requirements(evaluated: Mapping[Expr, Mapping[Path, None]]) -> tuple[Require
         for dim, needed in _too_short(node):
             fails = as_expr(Term(_size(dim)) < needed)
             found.append(_require(fails, fails, paths, _SHORT))
-    return tuple(r for r in found if r is not None)
+    kept = [r for r in found if r is not None]
+    if context.loops:
+        inner = _bound_in([x for r in kept for x in (r.fails, r.by)], params | set(context.marked))
+        kept = [r for r in kept if r.fails not in inner and r.by not in inner]
+    return tuple(kept)
+
+
+def _bound_in(nodes: list[Expr], params: Set[Expr]) -> set[Expr]:
+    """Those nodes that depend on what a loop binds."""
+    order = topological(nodes)
+    free: dict[Expr, frozenset[Expr]] = {}
+    for node in order:
+        if isinstance(node, Var):
+            free[node] = frozenset() if node in params else frozenset((node,))
+        else:
+            free[node] = frozenset().union(*(free[x] for x in node.operands))
+            if isinstance(node, (Loop, Map)):
+                free[node] -= frozenset(node.bound if isinstance(node, Loop) else node.indices)
+    return {n for n in order if free[n]}
 
 
 def may_raise(node: Expr) -> bool:
@@ -120,6 +151,9 @@ def _require(
     total: Expr | None = None
     for path in sorted(possible, key=len):  # on any of the ways that lead there
         there = fails
+        if isinstance(fails, Const) and fails.value:  # the last condition alone decides
+            *rest, (pred, side) = path
+            there, path = pred if side else logical_not.build(pred), tuple(rest)
         for pred, side in reversed(path):
             there = choose(pred, there, False).expr if side else choose(pred, False, there).expr
         total = there if total is None else choose(there, True, total).expr

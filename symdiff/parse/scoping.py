@@ -29,7 +29,10 @@ def _delete(frame: Frame, target: ast.expr) -> Evaluation:
         case ast.Name():
             frame.lookup(target.id)  # raises UnknownNameError
             if target.id in frame.nonlocals or target.id not in frame.env:
-                raise UnsupportedError(f"del of {target.id!r}, which is not a local variable")
+                raise UnsupportedError(
+                    f"del of {target.id!r}, which is not a local variable",
+                    hint="delete it where it is assigned",
+                )
             del frame.env[target.id]
         case ast.Tuple() | ast.List():
             for part in target.elts:
@@ -45,13 +48,18 @@ def _delete(frame: Frame, target: ast.expr) -> Evaluation:
         case ast.Attribute():
             owner = yield target.value
             if not isinstance(owner, Record):
-                raise UnsupportedError("del of an attribute of an object outside the function")
+                raise UnsupportedError(
+                    "del of an attribute of an object outside the function",
+                    hint="copy what the function needs",
+                )
             frame.context.check_mutable(owner.fields)
             if target.attr not in owner.fields:
                 raise AttributeError(target.attr)
             del owner.fields[target.attr]
         case _:
-            raise UnsupportedError("this target of 'del' is not supported")
+            raise UnsupportedError(
+                "this target of 'del' is not supported", hint="delete names and items"
+            )
     return None
 
 
@@ -135,10 +143,15 @@ def class_definition(frame: Frame, node: ast.ClassDef) -> Evaluation:
     bases: list[Any] = []
     for base in node.bases:
         if isinstance(base, ast.Starred):
-            raise UnsupportedError("a starred base class is not supported")
+            raise UnsupportedError(
+                "a starred base class is not supported", hint="write the bases out"
+            )
         bases.append((yield base))
     if node.keywords:
-        raise UnsupportedError("keyword arguments of a class are not supported")
+        raise UnsupportedError(
+            "keyword arguments of a class are not supported",
+            hint="define the class outside the function",
+        )
     body = Frame(frame.context, frame.source, {}, frame.outer, frame.globals, parent=frame)
     body.node, body.level = node, frame.level
     annotations: dict[str, Any] = {}

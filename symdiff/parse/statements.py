@@ -1,27 +1,30 @@
-"""Statements: assignment, branches, static loops, return. One function for each construct.
+"""Statements: assignment, return, with, def. One function for each construct.
 
-A statement evaluates to a signal: None (go on), or `Return`, `Break`, `Continue`. A branch that is
-taken only at run time is evaluated on both sides, and the names that differ are joined. A return
-inside such a branch is kept with its condition (`Frame.returns`), and the function's result is
-`value1 if condition1 else ... else the last value`.
+A statement evaluates to a signal: None (go on), or `Return`, `Break`, `Continue`. Branches and
+loops are in modules of their own.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from symdiff.errors import Span, UnsupportedError
 from symdiff.ir.expr import Const, Expr, Var, var
-from symdiff.ir.tree import Record
-from symdiff.parse.containers import items_of
-from symdiff.parse.expressions import apply_operator
-from symdiff.parse.frame import Evaluation, Frame, Unbound, handles
-from symdiff.parse.values import join, static_index, truth
-from symdiff.primitives.arithmetic import logical_not
+from symdiff.parse.containers import items_of, iterated
+from symdiff.parse.frame import Evaluation, Frame, handles
+from symdiff.parse.objects import (
+    augmented,
+    has_operators,
+    in_place,
+    managed,
+    set_attribute,
+    set_item,
+)
+from symdiff.parse.values import static_index
 from symdiff.primitives.elementary import with_size
-from symdiff.primitives.row import choose
 
 
 @dataclass(slots=True)
@@ -37,11 +40,14 @@ class Continue:
     pass
 
 
+SIGNALS = (Return, Break, Continue)
+
+
 def block(frame: Frame, statements: list[ast.stmt]) -> Evaluation:
     """Run statements up to the first signal."""
     for statement in statements:
         signal = yield statement
-        if isinstance(signal, (Return, Break, Continue)):
+        if isinstance(signal, SIGNALS):
             return signal
     return None
 
@@ -103,7 +109,8 @@ def annotated_assignment(frame: Frame, node: ast.AnnAssign) -> Evaluation:
 def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
     from symdiff.parse.expressions import BINARY
 
-    load = ast.copy_location(_loaded(node.target), node.target)
+    target = yield _evaluated_once(node.target)
+    load = ast.copy_location(_loaded(target), node.target)
     current = yield load
     value = yield node.value
     if isinstance(current, Expr) and current.type.rank:
@@ -112,14 +119,37 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
             hint=f"write {ast.unparse(node.target)} = {ast.unparse(node.target)} "
             f"{_symbol(node.op)} ..., which makes a new array",
         )
-    if isinstance(current, list):
-        frame.context.check_mutable(current)
-        current.extend(items_of(value))
-        return None
-    result = apply_operator(BINARY[type(node.op)], current, value)
+    op = BINARY[type(node.op)]
+    if isinstance(current, (list, dict, set)):
+        result = yield in_place(frame, op, current, value, node)
+    else:
+        result = yield augmented(frame, op, current, value, node)
     frame.context.note(result)
-    yield assign(frame, node.target, result, node)
+    yield assign(frame, target, result, node)
     return None
+
+
+def _evaluated_once(target: ast.expr) -> Evaluation:
+    """`items[f()] += x` calls f once, though the item is read and written."""
+    from symdiff.parse.expressions import Known
+
+    match target:
+        case ast.Subscript():
+            value = target.value if _plain(target.value) else Known((yield target.value))
+            key = Known((yield target.slice))
+            parts = ast.Subscript(value, ast.copy_location(key, target.slice), target.ctx)
+        case ast.Attribute() if not _plain(target.value):
+            parts = ast.Attribute(Known((yield target.value)), target.attr, target.ctx)
+        case _:
+            return target
+    ast.copy_location(parts.value, target.value)
+    return ast.copy_location(parts, target)
+
+
+def _plain(node: ast.expr) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _loaded(target: ast.expr) -> ast.expr:
@@ -146,27 +176,26 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
         case ast.Tuple() | ast.List():
             if isinstance(value, Expr) and value.type.rank and not _starred(target):
                 value = with_size(value, 0, len(target.elts))
-            yield _unpack(frame, target, items_of(value), at)
+            items = items_of((yield iterated(frame, value, target)))
+            yield _unpack(frame, target, items, at)
         case ast.Starred():
             yield assign(frame, target.value, value, at)
         case ast.Subscript():
             container = yield target.value
             key = yield target.slice
-            _store_item(frame, container, key, value)
+            if has_operators(container):
+                yield set_item(frame, container, key, value, target)
+            else:
+                _store_item(frame, container, key, value)
         case ast.Attribute():
             owner = yield target.value
-            if isinstance(owner, Record):
-                if owner.is_namedtuple:
-                    raise AttributeError("can't set attribute of a named tuple")
-                frame.context.check_mutable(owner.fields)
-                owner.fields[target.attr] = value
-            else:
-                raise UnsupportedError(
-                    "setting an attribute of an object outside the function is not supported",
-                    hint="return the value instead",
-                )
+            if frame.context.detached:
+                value = frame.context.cut(value, "with no_grad()", frame.context.detached[-1])
+            yield set_attribute(frame, owner, target.attr, value, target)
         case _:
-            raise UnsupportedError("this assignment target is not supported")
+            raise UnsupportedError(
+                "this assignment target is not supported", hint="assign to a name, and from there"
+            )
     return value
 
 
@@ -188,13 +217,18 @@ def bind(frame: Frame, name: str, value: Any, at: ast.AST) -> Any:
         while owner is not None and name not in owner.env:
             owner = owner.parent
         if owner is None:
-            raise UnsupportedError(f"{name!r} belongs to a function that has already returned")
-        if context.branch - owner.level != owner.forks:
             raise UnsupportedError(
-                f"{name!r} of an enclosing function is assigned in a branch taken at run time",
-                hint="return the value and assign it in the enclosing function",
+                f"{name!r} belongs to a function that has already returned",
+                hint="return the value, or keep it in a list",
+            )
+        if context.lazy > owner.level:
+            raise UnsupportedError(
+                f"{name!r} of an enclosing function is assigned in an expression that runs only "
+                "under a condition",
+                hint="write an if statement",
             )
         owner.env[name] = value
+        context.oldest = 0
     else:
         frame.env[name] = value
     return value
@@ -205,6 +239,7 @@ def _mark(frame: Frame, name: str, value: Expr) -> Var:
     marks = frame.context.markers.setdefault(name, [])
     marker = var(name, value.type, frame.context.fresh())
     marks.append((marker, value))
+    frame.context.marked.append(marker)
     return marker
 
 
@@ -237,7 +272,9 @@ def _store_item(frame: Frame, container: Any, key: Any, value: Any) -> None:
     if isinstance(container, (list, dict)):
         frame.context.check_mutable(container)
         if isinstance(key, slice):
-            container[key] = items_of(value)
+            what = "a slice bound"
+            parts = [static_index(p, what) for p in (key.start, key.stop, key.step)]
+            container[slice(*parts)] = items_of(value)
         else:
             container[static_index(key, "an index into a Python container")] = value
         return
@@ -247,146 +284,6 @@ def _store_item(frame: Frame, container: Any, key: Any, value: Any) -> None:
     )
 
 
-# Branches.
-
-
-@dataclass(slots=True)
-class _Side:
-    """One side of a run-time branch, after it ran."""
-
-    env: dict[str, Any]
-    returns: list[tuple[Expr, Any]]
-    signal: Any
-
-
-@handles(ast.If)
-def if_statement(frame: Frame, node: ast.If) -> Evaluation:
-    pred = truth((yield node.test))
-    if isinstance(pred, bool):
-        return (yield block(frame, node.body if pred else node.orelse))
-    then = yield _side(frame, node.body, (pred, True))
-    orelse = yield _side(frame, node.orelse, (pred, False))
-    early = len(frame.returns)
-    for side in (then, orelse):
-        if isinstance(side.signal, (Break, Continue)):
-            raise UnsupportedError(
-                "break or continue under a run-time condition is not supported yet",
-                hint="use a conditional expression for the values that change",
-            )
-    otherwise = logical_not.build(pred)
-    for side, holds in ((then, pred), (orelse, otherwise)):
-        frame.returns.extend((_both(holds, c), v) for c, v in side.returns)
-    if isinstance(then.signal, Return) and isinstance(orelse.signal, Return):
-        return Return(_joined_return(pred, then.signal.value, orelse.signal.value))
-    if isinstance(then.signal, Return):
-        frame.returns.append((pred, then.signal.value))
-        frame.env = orelse.env
-    elif isinstance(orelse.signal, Return):
-        frame.returns.append((otherwise, orelse.signal.value))
-        frame.env = then.env
-    else:
-        _merge(frame, pred, then.env, orelse.env, node)
-    # What follows runs only where nothing has been returned.
-    frame.context.path += tuple((left, False) for left, _ in frame.returns[early:])
-    return None
-
-
-def _side(frame: Frame, body: list[ast.stmt], condition: tuple[Expr, bool]) -> Evaluation:
-    context, saved_path = frame.context, frame.context.path
-    saved_env, saved_returns = frame.env, frame.returns
-    frame.env, frame.returns = dict(saved_env), []
-    context.path = (*saved_path, condition)
-    context.branch += 1
-    frame.forks += 1
-    signal = yield block(frame, body)
-    frame.forks -= 1
-    context.branch -= 1
-    context.path = saved_path
-    side = _Side(frame.env, frame.returns, signal)
-    frame.env, frame.returns = saved_env, saved_returns
-    return side
-
-
-def _both(a: Expr, b: Expr) -> Expr:
-    return choose(a, b, False).expr
-
-
-def _joined_return(pred: Expr, then: Any, orelse: Any) -> Any:
-    value = join(pred, then, orelse, "the result")
-    if isinstance(value, Unbound):
-        raise UnsupportedError(
-            f"the result {value.why}", hint="return values of the same structure on every path"
-        )
-    return value
-
-
-def _merge(
-    frame: Frame, pred: Expr, then: dict[str, Any], orelse: dict[str, Any], at: ast.If
-) -> None:
-    for name in dict.fromkeys((*then, *orelse)):
-        missing = Unbound("may be unassigned: only one side of a branch assigns it")
-        a, b = then.get(name, missing), orelse.get(name, missing)
-        if a is b:
-            frame.env[name] = a
-            continue
-        bind(frame, name, join(pred, a, b, name), at)
-
-
-def result_of(frame: Frame, signal: Any) -> Any:
-    """The value of a function after its body ran, early returns included."""
-    value = signal.value if isinstance(signal, Return) else None
-    for pred, early in reversed(frame.returns):
-        value = _joined_return(pred, early, value)
-    return value
-
-
-# Loops, unrolled: the number of rounds is known when compiling.
-
-
-@handles(ast.For)
-def for_statement(frame: Frame, node: ast.For) -> Evaluation:
-    iterable = yield node.iter
-    if isinstance(iterable, DynamicRange):
-        raise UnsupportedError(
-            "a loop whose number of rounds is known only at run time is not supported yet",
-            hint="make the bound static: symdiff.grad(f, static='n')",
-        )
-    for item in items_of(iterable):
-        yield assign(frame, node.target, item, node)
-        signal = yield block(frame, node.body)
-        if isinstance(signal, Return):
-            return signal
-        if isinstance(signal, Break):
-            return None
-    return (yield block(frame, node.orelse))
-
-
-class DynamicRange:
-    """`range(n)` with an `n` known only at run time."""
-
-
-@handles(ast.While)
-def while_statement(frame: Frame, node: ast.While) -> Evaluation:
-    rounds = 0
-    while True:
-        known = truth((yield node.test))
-        if not isinstance(known, bool):
-            raise UnsupportedError(
-                "'while' on a value known only at run time is not supported yet",
-                hint="use a fixed number of rounds: for _ in range(20)",
-            )
-        if not known:
-            return (yield block(frame, node.orelse))
-        rounds += 1
-        if rounds > 1_000_000:
-            raise UnsupportedError("this 'while' did not end within a million rounds")
-        signal = yield block(frame, node.body)
-        if isinstance(signal, Return):
-            return signal
-        if isinstance(signal, Break):
-            return None
-
-
 # with, def.
 
 
@@ -394,8 +291,17 @@ def while_statement(frame: Frame, node: ast.While) -> Evaluation:
 def with_statement(frame: Frame, node: ast.With) -> Evaluation:
     """`with no_grad():` cuts derivatives; contexts that only set NumPy's warnings pass through."""
     cuts: list[Span] = []
-    for item in node.items:
-        manager = yield item.context_expr
+    for i, item in enumerate(node.items):
+        manager = yield managed(frame, (yield item.context_expr))
+        if isinstance(manager, Managed):
+            if cuts:
+                raise UnsupportedError(
+                    "no_grad() together with another context manager",
+                    hint="nest two with statements",
+                )
+            inner = ast.With(node.items[i + 1 :], node.body) if node.items[i + 1 :] else None
+            body = [ast.copy_location(inner, node)] if inner is not None else node.body
+            return (yield manager.run(frame, item.optional_vars, body, node))
         if getattr(manager, "__symdiff_cuts__", False):
             cuts.append(frame.span(item.context_expr))
         elif not isinstance(manager, PassThrough):
@@ -404,15 +310,26 @@ def with_statement(frame: Frame, node: ast.With) -> Evaluation:
                 hint="use symdiff.no_grad(), numpy.errstate(...) or contextlib.nullcontext()",
             )
         if item.optional_vars is not None:
-            yield assign(frame, item.optional_vars, None, node)
+            entered = manager.entered if isinstance(manager, PassThrough) else None
+            yield assign(frame, item.optional_vars, entered, node)
     frame.context.detached.extend(cuts)
     signal = yield block(frame, node.body)
     del frame.context.detached[len(frame.context.detached) - len(cuts) :]
     return signal
 
 
+class Managed:
+    """A context manager that does something: `run(frame, target, body, node)` evaluates it."""
+
+    def __init__(self, run: Callable[..., Evaluation]):
+        self.run = run
+
+
 class PassThrough:
     """A context manager that does not change the values computed inside."""
+
+    def __init__(self, entered: Any = None):
+        self.entered = entered  # what `as` binds
 
 
 @handles(ast.FunctionDef)

@@ -8,12 +8,12 @@ Both are checked. An iterator is used up: what has been taken does not come agai
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
 from symdiff.parse.frame import Context, Evaluation, Frame
-from symdiff.parse.values import Opaque
+from symdiff.parse.values import Opaque, from_python
 
 ENDLESS = (itertools.count, itertools.cycle, itertools.repeat)
 
@@ -27,7 +27,7 @@ class Stream(Opaque):
     unchanged: whether what the items were made from is as it was then.
     """
 
-    def __init__(self, context: Context, items: list[Any], unchanged: Callable[[], bool]):
+    def __init__(self, context: Context, items: Sequence[Any], unchanged: Callable[[], bool]):
         self.items = items
         self.unchanged = unchanged
         self.place: dict[str, Any] = context.born({"taken": 0})
@@ -55,10 +55,11 @@ class Stream(Opaque):
     def rest(self) -> list[Any]:
         """All that is left, which is then used up."""
         taken = self._taken()
-        if self.items[taken:]:
+        left = [self.items[i] for i in range(taken, len(self.items))]
+        if left:
             self.context.check_mutable(self.place)
             self.place["taken"] = len(self.items)
-        return self.items[taken:]
+        return left
 
     def more(self) -> bool:
         """Whether there is another item."""
@@ -82,6 +83,33 @@ class Stream(Opaque):
         from symdiff.parse.frame import ThrownError
 
         raise ThrownError(StopIteration())
+
+
+class Live(Sequence[Any]):
+    """What `iter`, `enumerate` and `zip` give of lists: the items that stand there when asked."""
+
+    def __init__(self, columns: Sequence[Any], make: Callable[[int, tuple[Any, ...]], Any]):
+        self.columns, self.make = columns, make
+
+    def __len__(self) -> int:
+        return min(map(len, self.columns))
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.make(i, tuple(from_python(c[i]) for c in self.columns))
+
+
+def live(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Live | None:
+    """How a `for` over lists sees what its body does to them."""
+    if not any(isinstance(a, list) for a in args):
+        return None
+    if function is iter:
+        return Live(args, lambda i, row: row[0])
+    if function is enumerate:
+        start = args[1] if len(args) > 1 else options.get("start", 0)
+        return Live(args[:1], lambda i, row: (start + i, row[0]))
+    if function is zip and all(isinstance(a, (list, tuple, range)) for a in args):
+        return Live(args, lambda i, row: row)
+    return None
 
 
 def stream_of(context: Context, items: list[Any], *sources: Any) -> Stream:

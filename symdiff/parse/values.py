@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, cast
 
@@ -19,6 +20,13 @@ from symdiff.primitives.spell import to_expr
 NUMBERS = (int, float, complex, np.generic)
 
 
+class Maybe:
+    """What a loop leaves in a name, if it runs at all: reading it demands that it `ran`."""
+
+    def __init__(self, value: Any, ran: Expr | bool):
+        self.value, self.ran = value, ran
+
+
 def is_static(value: Any) -> bool:
     """Whether a value, with all that it contains, is known when compiling."""
     if isinstance(value, Expr):
@@ -27,7 +35,14 @@ def is_static(value: Any) -> bool:
         return all(is_static(v) for v in value)
     if isinstance(value, dict):
         return all(is_static(v) for v in value.values())
-    return not isinstance(value, Record)
+    return not isinstance(value, (Record, Opaque))
+
+
+class Opaque:
+    """What stands for an object of Python's while the function is evaluated."""
+
+
+_TRUTH = ("__bool__", "__len__")
 
 
 def truth(value: Any) -> Any:
@@ -36,7 +51,12 @@ def truth(value: Any) -> Any:
         return bool(value.value)
     if not isinstance(value, Expr):
         if isinstance(value, Record):
-            return True
+            if not value.is_namedtuple and any(hasattr(value.cls, n) for n in _TRUTH):
+                raise UnsupportedError(
+                    f"the truth of a {value.cls.__name__} is what its methods say",
+                    hint="call it: bool(...)",
+                )
+            return bool(value.fields) or not value.is_namedtuple
         return bool(value)
     if value.type.rank:
         raise IllTypedError(
@@ -54,14 +74,29 @@ def _nonzero(value: Expr) -> Expr:
     return not_equal.build(value, 0)
 
 
-def join(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
-    """The value after a run-time branch: `then if pred else orelse`, leaf by leaf."""
+Freeze = Callable[[Any], None]
+
+
+def join(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
+    """The value after a run-time branch: `then if pred else orelse`, leaf by leaf.
+
+    freeze: called with containers that are copied so, which may not change any more.
+    """
     if then is orelse:
         return then
+    if isinstance(then, Maybe) or isinstance(orelse, Maybe):
+        values = [x.value if isinstance(x, Maybe) else x for x in (then, orelse)]
+        ran = [to_expr(x.ran if isinstance(x, Maybe) else True) for x in (then, orelse)]
+        value = join(pred, *values, what, freeze)
+        return value if isinstance(value, Unbound) else Maybe(value, choose(pred, *ran).expr)
     if isinstance(then, Unbound) or isinstance(orelse, Unbound):
         return then if isinstance(then, Unbound) else orelse
     if is_container(then) and is_container(orelse):
-        return _join_containers(pred, then, orelse, what)
+        freeze(then)
+        freeze(orelse)
+        joined = _join_containers(pred, then, orelse, what, freeze)
+        freeze(joined)
+        return joined
     numeric = (Expr, *NUMBERS, np.ndarray)
     if isinstance(then, numeric) and isinstance(orelse, numeric):
         static = not isinstance(then, Expr) and not isinstance(orelse, Expr)
@@ -77,6 +112,8 @@ def join(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
         return choose(pred, a, b).expr
     try:
         if then == orelse:
+            freeze(then)
+            freeze(orelse)
             return then
     except Exception:
         pass
@@ -94,7 +131,7 @@ def _may_be_equal(a: Shape, b: Shape) -> bool:
     return len(a) == len(b) and all(map(fits, a, b))
 
 
-def _join_containers(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
+def _join_containers(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
     from symdiff.ir.tree import children, rebuild
 
     a, b = children(then), children(orelse)
@@ -104,7 +141,7 @@ def _join_containers(pred: Expr, then: Any, orelse: Any, what: str) -> Any:
     if not same:
         return Unbound("has a different structure on the two sides of a run-time branch")
     return rebuild(
-        then, [join(pred, x, y, what) for (_, _, x), (_, _, y) in zip(a, b, strict=True)]
+        then, [join(pred, x, y, what, freeze) for (_, _, x), (_, _, y) in zip(a, b, strict=True)]
     )
 
 

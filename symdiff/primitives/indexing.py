@@ -16,7 +16,7 @@ from typing import Any
 from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.types import Dim, Type, broadcast_shapes, show_shape, symbol
-from symdiff.primitives.row import Attrs, Linear, zero_of
+from symdiff.primitives.row import Attrs, Linear, zero_of, zeros_like
 from symdiff.primitives.shape import needed_length, normal_axis, slice_size
 
 RUN = "*"
@@ -99,6 +99,8 @@ def _index_type(attrs: Attrs, types: Sequence[Type]) -> Type:
         adjacent = places[-1] - places[0] == len(places) - 1
         at = before[0] if adjacent else 0
         shape[at:at] = broadcast_shapes(*advanced)
+    if source.listed:
+        return source.item
     return source.strong.with_shape(tuple(shape))
 
 
@@ -114,7 +116,7 @@ def _check_mask(mask: Type, source: Type, axis: int) -> None:
 
 def _index_transpose(node: Apply, ct: Expr, i: int) -> Expr:
     x = node.operands[0]
-    return accumulate.build(zero_of(x.type), ct, *node.operands[1:], attrs=node.attrs)
+    return accumulate.build(zeros_like(x), ct, *node.operands[1:], attrs=node.attrs)
 
 
 index = Linear(
@@ -131,6 +133,22 @@ def _accumulate_transpose(node: Apply, ct: Expr, i: int) -> Expr:
 accumulate = Linear(
     "accumulate", lambda attrs, types: types[0], _accumulate_transpose, joint=True,
     slots=lambda node: (0, 1), numpy="accumulate", attrs=("template",),
+)  # fmt: skip
+
+
+def _update_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    place = node.operands[2:]
+    if i == 1:
+        return index.build(ct, *place, attrs=node.attrs)
+    value = node.operands[1]
+    zero = zeros_like(value) if value.type.listed else zero_of(value.type.with_shape(()))
+    return update.build(ct, zero, *place, attrs=node.attrs)
+
+
+# base with `value` put into a place: `base[...] = value`.
+update = Linear(
+    "update", lambda attrs, types: types[0], _update_transpose, joint=True,
+    slots=lambda node: (0, 1), numpy="update", attrs=("template",),
 )  # fmt: skip
 
 

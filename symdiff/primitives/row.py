@@ -267,10 +267,15 @@ def zero_of(type_: Type) -> Expr:
 
 
 def zeros_like(x: Expr) -> Expr:
+    """Zeros of the type, and for lists of the length, of `x`."""
+    if x.type.listed:
+        if type(x) is Apply and x.op.name == "new_list":
+            return x  # nothing is in it yet
+        return Term.rows["zeros_list"].build(0.0, x)
     return zero_of(x.type)
 
 
-_FILLS = frozenset(("full", "broadcast_to"))
+_FILLS = frozenset(("full", "broadcast_to", "zeros_list"))
 
 
 def filled_with(x: Expr) -> Expr:
@@ -295,7 +300,7 @@ def plus(a: Expr | None, b: Expr | None) -> Expr | None:
     """a + b, where None is zero."""
     if a is None or b is None:
         return a if b is None else b
-    return Term.rows["add"].build(a, b)
+    return Term.rows["add_lists" if a.type.listed else "add"].build(a, b)
 
 
 def _is_one(x: Expr) -> bool:
@@ -361,7 +366,7 @@ def fit(value: Expr, like: Type) -> Expr:
     Undoes broadcasting: axes that the primal value does not have, or has with size one, are
     summed; all of it is decided when compiling.
     """
-    if value.type is like:
+    if value.type is like or like.listed:
         return value
     shape, wanted = value.type.shape, like.shape
     if len(shape) > len(wanted):

@@ -13,6 +13,7 @@ from symdiff.primitives import (
     elementary,
     indexing,
     linalg,
+    lists,
     pointwise,
     reductions,
     scalars,
@@ -24,7 +25,7 @@ from symdiff.primitives import (
 from symdiff.primitives.row import Primitive
 
 _MODULES = (
-    arithmetic, elementary, shape, arrays, indexing, custom,
+    arithmetic, elementary, shape, arrays, indexing, lists, custom,
     shaping, reductions, linalg, contraction, pointwise, scalars, special,
     stable,
 )  # fmt: skip

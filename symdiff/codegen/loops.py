@@ -1,0 +1,320 @@
+"""Loops as statements: `for i in range(n)`, `while`, and the values that they carry.
+
+    x_2 = For(carrying x: r * x * (1 - x))   ->   for i in range(n):
+                                                      x = r * x * (1.0 - x)
+
+A carried value has one name: what it starts as, what a round makes of it and what the loop leaves
+are all called so. A new value is written over the old one where nothing reads that any more, else
+at the end of the round, several in an order, or in one tuple, that loses none.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from symdiff.codegen.arrays import is_flavour_change
+from symdiff.codegen.schedule import Block, Group, emission_order
+from symdiff.codegen.spell import call, name
+from symdiff.codegen.statements import Statement, assign, updated
+from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
+from symdiff.primitives.elementary import sized
+
+if TYPE_CHECKING:
+    from symdiff.codegen.emit import Emitter
+
+
+class Looping:
+    """Emits the loops of one function."""
+
+    def __init__(self, emitter: Emitter):
+        self.to = emitter
+        self.written: dict[str, Var] = {}  # names that a round of an open loop writes
+        self.spare: dict[str, list[str]] = {}
+        self.projects: dict[Expr, list[Project]] = {}
+        for node in emitter.plan.sites:
+            if isinstance(node, Project):
+                self.projects.setdefault(node.operands[0], []).append(node)
+        self.ends = self._ends()
+
+    def _ends(self) -> set[Expr]:
+        """What is only ever the new value of something carried: it needs no other name."""
+        found: set[Expr] = set()
+        stack = [x for loop, _ in self.to.plan.loops if isinstance(loop, Loop) for x in loop.body]
+        while stack:
+            node = stack.pop()
+            if self.to.plan.uses.get(node) == 1 and node not in found:
+                found.add(node)
+                if isinstance(node, If):
+                    stack += [node.then, node.orelse]
+        return found
+
+    def emit(self, loop: Loop, block: Block, out: list[Statement]) -> None:
+        """The statements of a loop."""
+        to = self.to
+        for v, start in zip(loop.carried, loop.initial, strict=True):
+            self._start(v, start, block, out)
+        if isinstance(loop, For):
+            wish = loop.index.name
+            spare = self.spare.setdefault(wish, [])  # loops one after the other share it
+            to.label[loop.index] = spare.pop() if spare else to.names.fresh(wish)
+            bounds = [to.operand(x) for x in loop.bounds]
+        body = to.plan.loops[loop, block]
+        self.written.update((to.label[v], v) for v in loop.carried)
+        inner, test = self._round(loop, body)
+        for v in loop.carried:
+            self.written.pop(to.label[v], None)
+        comment = to.comment(loop)
+        if isinstance(loop, For):
+            self.spare[loop.index.name].append(to.label[loop.index])
+            node: ast.stmt = ast.For(name(to.label[loop.index]), _range(loop, bounds), [], [])
+        else:
+            node = ast.While(test, [], [])
+        out.append(Statement(node, comment, inner))
+        for project in self.projects.get(loop, ()):
+            to.label[project] = to.label[loop.carried[project.index]]
+
+    def _start(self, v: Var, start: Expr, block: Block, out: list[Statement]) -> None:
+        """Give a carried variable its name and its first value."""
+        to = self.to
+        label = to.label.get(start)
+        kept = v in to.storage.kept
+        own = not kept or (to.storage.is_own(start, block) and to.storage.is_last(start))
+        alone = to.plan.uses.get(start) == 1 and label is not None and (own or not start.type.rank)
+        if alone and not isinstance(start, Const) and (kept or not start.type.rank):
+            assert label is not None
+            to.label[v] = label  # nothing else reads what the loop starts from
+            return
+        to.label[v] = to.names.fresh(to.function.names.get(v) or v.name)
+        made = to.operand(start).node
+        fresh = start in to.text and not isinstance(made, ast.Name)
+        if kept and not own and not fresh:
+            made = ast.Call(ast.Attribute(made, "copy", ast.Load()), [], [])
+        to.consumed(start)
+        out.append(Statement(assign(to.label[v], made), to.comment(start)))
+
+    def _round(self, loop: Loop, body: Block) -> tuple[list[Statement], ast.expr]:
+        """The statements of a round, and the test of a `while`."""
+        to = self.to
+        out: list[Statement] = []
+        to.depth += 1
+        items = emission_order(to.plan, body)
+        test: ast.expr = ast.Constant(True)
+        if isinstance(loop, While):
+            head = _closure(to, loop.cond, items, body)
+            to.emit_items([x for x in items if x in head], body, out)
+            items = [x for x in items if x not in head]
+            if out or not isinstance(loop.cond, Const):
+                test = to.operand(loop.cond).node
+            if out:
+                leave = Statement(ast.If(negated(test), [], []), body=[Statement(ast.Break())])
+                out.append(leave)
+                test = ast.Constant(True)
+        self._plan_writes(loop, items)
+        to.emit_items(items, body, out)
+        self._end(loop, body, out)
+        to.depth -= 1
+        return out, test
+
+    def _plan_writes(self, loop: Loop, items: Sequence[Expr | Group]) -> None:
+        """Let new values take the name of the old ones where all readers of those come before."""
+        to = self.to
+        position = {item: i for i, item in enumerate(items)}
+        readers = _readers(to, loop, items)
+        results = list(zip(loop.carried, loop.body, strict=True))
+        for v, new in results:
+            item: Any = to.plan.groups.get((new, to.plan.sites[new][0]), new) if (
+                new in to.plan.sites
+            ) else new  # fmt: skip
+            if (
+                item not in position
+                or (new in self.ends and not isinstance(new, If))
+                or isinstance(new, (Var, Project, Const))
+            ):
+                continue
+            if sum(x is new for x in loop.body) > 1 or new in to.forced or new in to.label:
+                continue
+            at = position[item]
+            if any(i > at for i in readers.get(v, ())):
+                continue
+            others = [*loop.inside[: len(loop.inside) - len(loop.body) - 1], loop.until]
+            reads_old = (x for x in [*loop.body, *others] if x is not new)
+            if any(x is v or _sees(x, v) for x in reads_old):
+                continue
+            to.forced[new] = to.label[v]
+
+    def _end(self, loop: Loop, body: Block, out: list[Statement]) -> None:
+        """The end of a round: new values where the old ones were; `break`."""
+        to = self.to
+        pairs: list[tuple[str, Expr, str]] = []
+        for v, new in zip(loop.carried, loop.body, strict=True):
+            if to.label.get(new) != to.label[v]:
+                if v in to.storage.kept and not self._own_after(v, new, body):
+                    to.assign(new, _copied(to.operand(new).node), out, to.names.fresh(v.name))
+                pairs.append((to.label[v], new, to.comment(new)))
+        stop = loop.until
+        never = isinstance(stop, Const) and not stop.value
+        if not never and stop not in to.label:
+            text = to.operand(stop)
+            if _names_in(text.node) & {label for label, _, _ in pairs}:
+                to.assign(stop, text.node, out)
+                to.text.pop(stop, None)
+        self.assign_all(pairs, out)
+        if not never:
+            out.append(Statement(ast.If(to.operand(stop).node, [], []), body=[_break()]))
+
+    def _own_after(self, v: Var, new: Expr, body: Block) -> bool:
+        """Whether what a round leaves in `v`, which is written, is nobody else's memory."""
+        storage = self.to.storage
+        return all(
+            root is v or (not isinstance(root, Var) and storage.is_own(root, body))
+            for root in storage.roots(new)
+        )
+
+    def assign_all(self, pairs: Sequence[tuple[str, Expr, str]], out: list[Statement]) -> None:
+        """All the assignments at once: none reads what another has written already."""
+        to = self.to
+        pending: list[tuple[str, Expr, ast.expr, str]] = []
+        for label, new, comment in pairs:
+            made = to.operand(new).node
+            if isinstance(made, ast.Name) and made.id == label:
+                continue
+            pending.append((label, new, made, comment))
+        while pending:
+            reads = [_names_in(made) for _, _, made, _ in pending]
+            free = next(
+                (i for i, (label, *_) in enumerate(pending)
+                 if not any(label in r for j, r in enumerate(reads) if j != i)),
+                None,
+            )  # fmt: skip
+            if free is None:
+                targets = ast.Tuple([name(label) for label, *_ in pending], ast.Store())
+                values = ast.Tuple([made for _, _, made, _ in pending], ast.Load())
+                out.append(Statement(ast.Assign([targets], values)))
+                for label, new, *_ in pending:
+                    self._called(new, label)
+                break
+            label, new, made, comment = pending.pop(free)
+            write = updated if not new.type.rank else assign
+            out.append(Statement(write(label, made), comment))
+            self._called(new, label)
+
+    def _called(self, new: Expr, label: str) -> None:
+        if new in self.to.text:
+            del self.to.text[new]
+            self.to.label[new] = label
+
+    def before_write(self, label: str, out: list[Statement]) -> None:
+        """Name the pending formulas that read a carried `label`, which is about to be written."""
+        if label in self.written:
+            self.flush({label}, out)
+
+    def flush(self, labels: set[str], out: list[Statement], keep: Sequence[Expr] = ()) -> None:
+        """Name the pending formulas that read one of `labels`."""
+        to = self.to
+        for node, text in list(to.text.items()):
+            if node in to.spent or node in keep or node not in to.text:
+                continue
+            if not labels.isdisjoint(_names_in(text.node)):
+                to.assign(node, to.text.pop(node).node, out)
+
+
+def _copied(value: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(value, "copy", ast.Load()), [], [])
+
+
+def negated(test: ast.expr) -> ast.expr:
+    """`not test`, as one writes it."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return test.operand
+    return ast.UnaryOp(ast.Not(), test)
+
+
+def _break() -> Statement:
+    return Statement(ast.Break())
+
+
+def _range(loop: For, bounds: Sequence[Any]) -> ast.expr:
+    start, stop, step = (b.node for b in bounds)
+    if not _is(loop.bounds[2], 1):
+        return call("range", start, stop, step)
+    return call("range", stop) if _is(loop.bounds[0], 0) else call("range", start, stop)
+
+
+def _is(node: Expr, value: int) -> bool:
+    return isinstance(node, Const) and node.value == value
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _transparent(node: Expr) -> bool:
+    """Whether a value is written out where it is used, so that its operand is read there."""
+    return isinstance(node, Apply) and (is_flavour_change(node) or node.op is sized)
+
+
+def _sees(node: Expr, v: Var) -> bool:
+    while _transparent(node):
+        node = node.operands[0]
+    return node is v
+
+
+def _readers(to: Emitter, loop: Loop, items: Iterable[Expr | Group]) -> dict[Expr, list[int]]:
+    """The positions of the items, with all that is nested in them, that read each carried value."""
+    found: dict[Expr, list[int]] = {}
+    wanted = set(loop.carried)
+    for i, item in enumerate(items):
+        for operand in _read_by(to, item):
+            while _transparent(operand):
+                operand = operand.operands[0]
+            if operand in wanted:
+                found.setdefault(operand, []).append(i)
+    return found
+
+
+def _read_by(to: Emitter, item: Expr | Group) -> Iterable[Expr]:
+    """Everything that an item and what is nested in it reads."""
+    stack: list[Expr | Group] = [item]
+    seen: set[int] = set()
+    while stack:
+        top = stack.pop()
+        if id(top) in seen:
+            continue
+        seen.add(id(top))
+        if isinstance(top, Group):
+            yield top.pred
+            for member in top.members:
+                yield member.then
+                yield member.orelse
+            for side in (top.then, top.orelse):
+                stack.extend(to.plan.groups.get((n, side), n) for n in side.items)
+            continue
+        yield from top.operands
+        if isinstance(top, (Loop, Map)):
+            for (node, _), inner in to.plan.loops.items():
+                if node is top:
+                    stack.extend(to.plan.groups.get((n, inner), n) for n in inner.items)
+
+
+def _closure(
+    to: Emitter, cond: Expr, items: Sequence[Expr | Group], body: Block
+) -> set[Expr | Group]:
+    """The items of a body that its condition is made of."""
+    members: dict[Expr | Group, Expr | Group] = {x: x for x in items}
+    found: set[Expr | Group] = set()
+    stack: list[Expr] = [cond]
+    seen: set[Expr] = set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        item = to.plan.groups.get((node, body), node)
+        if item in members and item not in found:
+            found.add(item)
+            if isinstance(item, Group):
+                stack.extend(x for m in item.members for x in m.operands)
+        stack.extend(node.operands)
+    return found

@@ -1,0 +1,239 @@
+"""Where arrays and lists live: which writes happen in place, and what must be read before.
+
+    b = update(a, i, v)     ->   a[i] = v             where nothing reads `a` as it was any more
+                            ->   b = a.copy(); b[i] = v   elsewhere
+
+In the IR a write makes a new value. It happens in place where the old value is the function's own
+(not an argument) and all that reads the old value can come before; the writes are ordered so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from symdiff.codegen.arrays import VIEWS, is_flavour_change
+from symdiff.codegen.schedule import Block, Schedule
+from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var
+from symdiff.primitives.arrays import broadcast_to
+from symdiff.primitives.elementary import sized
+from symdiff.primitives.indexing import accumulate, index, update
+from symdiff.primitives.lists import append
+
+WRITES = frozenset((accumulate, update, append))
+
+
+def is_write(node: Expr) -> bool:
+    """Whether a node is a changed array or list."""
+    return type(node) is Apply and node.op in WRITES
+
+
+class Storage:
+    """What is known of the memory of a function's arrays.
+
+    after: for each write in place, what must be computed before it. copied: the other writes.
+    kept: carried variables whose memory the loop writes, which it must own.
+    """
+
+    def __init__(self, plan: Schedule, results: Iterable[Expr]):
+        self.plan = plan
+        self._ends: set[Expr] = set()
+        self._users: dict[Expr, list[Expr]] = {}
+        self._slots: dict[Expr, tuple[Loop, int]] = {}
+        self._sharing: dict[Expr, list[Expr]] = {}  # what may share the memory of a value
+        self.after: dict[Expr, tuple[Expr, ...]] = {}
+        self.copied: set[Expr] = set()
+        self.kept: set[Expr] = set()
+        writes = [n for n in plan.sites if is_write(n)]
+        if not writes:
+            return
+        self._ends = set(results)
+        for node in plan.sites:
+            for x in dict.fromkeys(node.operands):
+                self._users.setdefault(x, []).append(node)
+        loops = [loop for loop, _ in plan.loops if isinstance(loop, Loop)]
+        self._slots = {v: (loop, k) for loop in loops for k, v in enumerate(loop.carried)}
+        self._find_kept(writes)
+        for node in (*plan.sites, *self._slots):
+            for x in self._shared(node):
+                self._sharing.setdefault(x, []).append(node)
+        for write in writes:
+            self._settle(write)
+
+    def _shared(self, node: Expr) -> tuple[Expr, ...]:
+        """The values whose memory that of `node` may be."""
+        match node:
+            case If():
+                return (node.then, node.orelse)
+            case Project() if isinstance(node.operands[0], Loop):
+                loop, k = node.operands[0], node.index
+                if loop.carried[k] in self.kept:
+                    return ()  # the loop's own
+                return (loop.initial[k], loop.body[k])
+            case Var():
+                loop, k = self._slots.get(node, (None, 0))
+                return () if loop is None or node in self.kept else (loop.initial[k],)
+            case Apply():
+                if node.op in WRITES or node.op is sized or is_flavour_change(node):
+                    return node.operands[:1]
+                if node.op is index:
+                    view = not any(e[0] in ("array", "mask") for e in node.attrs[0])
+                    return node.operands[:1] if view and node.type.rank else ()
+                return node.operands[:1] if node.op in VIEWS else ()
+            case _:
+                return ()
+
+    def _find_kept(self, writes: Iterable[Expr]) -> None:
+        stack = [w.operands[0] for w in writes]
+        seen: set[Expr] = set()
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if node in self._slots:
+                loop, k = self._slots[node]
+                self.kept.add(node)
+                stack += [loop.initial[k], loop.body[k]]
+            elif isinstance(node, Project) and isinstance(node.operands[0], Loop):
+                loop = node.operands[0]
+                if loop.body[node.index] is not loop.carried[node.index]:
+                    stack += [loop.body[node.index], loop.initial[node.index]]
+            else:
+                stack += self._shared(node)
+
+    def roots(self, node: Expr) -> set[Expr]:
+        """Where the memory of a value may have been made."""
+        found: set[Expr] = set()
+        stack, seen = [node], {node}
+        while stack:
+            top = stack.pop()
+            below = self._shared(top)
+            if not below:
+                found.add(top)
+            for x in below:
+                if x not in seen:
+                    seen.add(x)
+                    stack.append(x)
+        return found
+
+    def _chain(self, node: Expr) -> set[Expr]:
+        """What a value was made of in place: earlier writes, choices, views."""
+        seen, stack = {node}, [node]
+        while stack:
+            for x in self._shared(stack.pop()):
+                if x not in seen:
+                    seen.add(x)
+                    stack.append(x)
+        return seen
+
+    def aliases(self, roots: Iterable[Expr]) -> list[Expr]:
+        """Every value that may share memory with one of `roots`."""
+        found = dict.fromkeys(roots)
+        stack = list(found)
+        while stack:
+            for x in self._sharing.get(stack.pop(), ()):
+                if x not in found:
+                    found[x] = None
+                    stack.append(x)
+        return list(found)
+
+    def is_own(self, node: Expr, block: Block) -> bool:
+        """Whether the memory of a value was made by the function, in the same round."""
+        if any(type(x) is Apply and x.op is broadcast_to for x in self._chain(node)):
+            return False  # NumPy lends it, to be read
+        return all(self._made(root, block) for root in self.roots(node))
+
+    def _made(self, root: Expr, block: Block) -> bool:
+        if isinstance(root, Var):
+            return root in self.kept and _innermost(block) is self._slots[root][0]
+        sites = self.plan.sites.get(root, ())
+        fresh = isinstance(root, (Apply, Map, Project)) and len(sites) == 1
+        return fresh and _innermost(sites[0]) is _innermost(block)
+
+    def is_written(self, node: Expr) -> bool:
+        """Whether the memory of a value is written, now or later."""
+        if not self.after:
+            return False
+        mine = self.roots(node)
+        return any(
+            w not in self.copied and not mine.isdisjoint(self.roots(w.operands[0]))
+            for w in self.after
+        )
+
+    def is_last(self, node: Expr) -> bool:
+        """Whether nothing but its one user ever looks at the memory of a value."""
+        if node in self._ends:
+            return False
+        return all(
+            sum(user.operands.count(x) for user in self._users.get(x, ())) <= 1
+            for x in self.aliases(self.roots(node))
+        )
+
+    def _settle(self, write: Expr) -> None:
+        """Decide whether a write is in place, and after what."""
+        sites = self.plan.sites
+        at = sites[write][0]
+        base = write.operands[0]
+        if len(sites[write]) > 1 or not self.is_own(base, at):
+            self.copied.add(write)
+            return
+        later = self._later(write)
+        chain = self._chain(base)
+        before: dict[Expr, None] = {}
+        for node in self.aliases(self.roots(base)):
+            if node in later:
+                continue  # it comes of the write
+            if node in self._ends:
+                self.copied.add(write)
+                return
+            for user in self._users.get(node, ()):
+                if user in chain:
+                    continue  # the write is to what this has made
+                verdict = self._relation(user, node, write, later, at)
+                if verdict is None:
+                    self.copied.add(write)
+                    return
+                if verdict:
+                    before[user] = None
+        self.after[write] = tuple(before)
+
+    def _relation(
+        self, user: Expr, old: Expr, write: Expr, later: set[Expr], at: Block
+    ) -> bool | None:
+        """Whether `user`, which reads the old value, must come before; None: it cannot."""
+        if user is write:
+            return False if user.operands.count(old) == 1 and user.operands[0] is old else None
+        if isinstance(user, If) and old is not user.pred:
+            if user not in later:
+                return False  # those who read the choice count
+            return False if (user.pred, user.orelse is old) in at.path else None
+        if is_write(user) and user.operands[0] is old and user not in self.copied:
+            return False if _exclusive(self.plan.sites[user][0], at) else None
+        if user in later:
+            return None
+        return not (isinstance(user, Apply) and old in self._shared(user))
+
+    def _later(self, write: Expr) -> set[Expr]:
+        """Everything that is computed from a write."""
+        found = {write}
+        stack = [write]
+        while stack:
+            for user in self._users.get(stack.pop(), ()):
+                if user not in found:
+                    found.add(user)
+                    stack.append(user)
+        return found
+
+
+def _exclusive(a: Block, b: Block) -> bool:
+    """Whether two blocks are on the two sides of a branch."""
+    return any((p[0], not p[1]) in b.path for p in a.path if isinstance(p, tuple))
+
+
+def _innermost(block: Block | None) -> Expr | None:
+    """The loop that a block is in."""
+    while block is not None:
+        if block.region is not None:
+            return block.region
+        block = block.parent
+    return None

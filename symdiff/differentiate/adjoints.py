@@ -1,0 +1,150 @@
+"""Adjoints and their guards: how contributions are summed.
+
+An adjoint that a mask or branch cut off is a *guard*, `w if c else 0`. What several branches
+contribute stays inside their guards, so that a branch that is not taken costs nothing and raises
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdiff.ir.expr import Apply, Expr, If, if_
+from symdiff.primitives.arithmetic import add, logical_not
+from symdiff.primitives.indexing import accumulate as into
+from symdiff.primitives.row import choose, conform, is_zero, plus, zeros_like
+
+
+def guard(pred: Expr, ct: Expr, side: bool) -> Expr:
+    """`ct` where `pred` is `side`, else zero."""
+    zero = zeros_like(ct)
+    return if_(pred, ct, zero, ct.type) if side else if_(pred, zero, ct, ct.type)
+
+
+def guarded(ct: Expr) -> tuple[Expr, bool, Expr] | None:
+    """(pred, side, value) when `ct` is a guard of a branch."""
+    if isinstance(ct, If):
+        if is_zero(ct.orelse):
+            return ct.pred, True, ct.then
+        if is_zero(ct.then):
+            return ct.pred, False, ct.orelse
+    return None
+
+
+def certain(results: Sequence[Expr]) -> set[Expr]:
+    """What is computed whichever branches are taken."""
+    seen: set[Expr] = set()
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend([node.pred] if isinstance(node, If) else node.operands)
+    return seen
+
+
+def accumulate(terms: Sequence[Expr]) -> Expr:
+    """The sum of contributions; those behind the same guard are added inside it."""
+    if len(terms) == 1 and type(terms[0]) is not If:
+        return terms[0]
+    total, inside = _sorted(terms)
+    for pred in dict.fromkeys(pred for pred, _ in inside):
+        sides = [inside.get((pred, side)) for side in (True, False)]
+        then, orelse = (None if s is None else accumulate(s) for s in sides)
+        if then is not None and orelse is not None and then.type == orelse.type:
+            total = added(total, if_(pred, then, orelse, then.type))
+            continue
+        for value, side in ((then, True), (orelse, False)):
+            if value is not None:
+                total = added(total, guard(pred, value, side))
+    assert total is not None
+    return total
+
+
+def separate(terms: Sequence[Expr]) -> list[Expr]:
+    """The sum of contributions to a value that exists only in branches, as few guarded parts.
+
+    What multiplies the adjoint may be computed only where the value is, so `a if p else 0` and
+    `b if q else 0` stay apart: `(a if p else 0) + (b if q else 0)` is there even if neither holds.
+    """
+    total, inside = _sorted(terms)
+    parts: list[Expr] = []
+    for pred in dict.fromkeys(pred for pred, _ in inside):
+        then, orelse = (separate(inside.get((pred, side), [])) for side in (True, False))
+        if [guarded(x) for x in (*then, *orelse)] == [None, None]:  # both sides lead here
+            return [accumulate(terms)]
+        parts += [guard(pred, part, True) for part in then]
+        parts += [guard(pred, part, False) for part in orelse]
+    return parts if total is None else [accumulate(terms)]
+
+
+def _sorted(terms: Sequence[Expr]) -> tuple[Expr | None, dict[tuple[Expr, bool], list[Expr]]]:
+    """The sum of the terms that have no guard, and what the others guard, by their guard."""
+    total: Expr | None = None
+    inside: dict[tuple[Expr, bool], list[Expr]] = {}
+    for term in terms:
+        found = guarded(term)
+        if found is None:
+            total = added(total, term)
+        else:
+            pred, side, value = found
+            inside.setdefault((pred, side), []).append(value)
+    return total, inside
+
+
+def added(total: Expr | None, term: Expr) -> Expr:
+    """total + term, where writes into a zero array go on from `total` instead of a new array."""
+    if total is None:
+        return term
+    for first, second in ((total, term), (term, total)):
+        if first.type == second.type:
+            chain = _onto(second, first)
+            if chain is not None:
+                return chain
+    result = plus(total, term)
+    assert result is not None
+    return result
+
+
+def _onto(chain: Expr, base: Expr) -> Expr | None:
+    """Writes into zeros as writes onto `base`; None where it is something else."""
+    links: list[Apply] = []
+    while type(chain) is Apply and chain.op is into:
+        links.append(chain)
+        chain = chain.operands[0]
+    if not links or not is_zero(chain):
+        return None
+    for link in reversed(links):
+        base = into.build(base, *link.operands[1:], attrs=link.attrs)
+    return base
+
+
+def grown(total: Expr, term: Expr) -> Expr:
+    """`total + term`; where a branch decides on the term, the branch decides on the addition."""
+    if is_zero(term):
+        return total
+    if isinstance(term, If):
+        then, orelse = (conform(grown(total, x), total.type) for x in (term.then, term.orelse))
+        return if_(term.pred, then, orelse, total.type)
+    return added(total, term)
+
+
+def reach(ct: Expr) -> Expr | bool:
+    """Where an adjoint can be other than zero, as its guards tell."""
+    if isinstance(ct, If):
+        return either(ct.pred, *(not is_zero(x) and reach(x) for x in (ct.then, ct.orelse)))
+    if isinstance(ct, Apply) and ct.op is add:
+        a, b = map(reach, ct.operands)
+        return either(a, True, b)
+    return True
+
+
+def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
+    """`then if pred else orelse`, of conditions."""
+    if isinstance(pred, bool):
+        return then if pred else orelse
+    if isinstance(then, bool) and isinstance(orelse, bool):
+        if then == orelse:
+            return then
+        return pred if then else logical_not.build(pred)
+    return choose(pred, then, orelse).expr

@@ -1,0 +1,194 @@
+"""What a loop records: the values that its reverse sweep needs and cannot work out again.
+
+    for i in range(n): x = r * x * (1 - x)       needs x:             record x
+    for i in range(n): x = math.sin(x) * a[i]    needs x, a[i]:       record x; a[i] is there anyway
+    for i in range(n): s += a[i] * a[i]          needs a[i]:          record nothing
+
+Needed values are computed again from recorded ones where that takes no inner loop. Which to record
+is a minimum cut between what a round starts from and what its reverse needs (Griewank & Walther,
+"Evaluating Derivatives", section 4; the weights: a number counts as one, an array as a hundred).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from symdiff.ir.expr import Expr, If, Loop, Project, Var, if_
+from symdiff.ir.walk import depends_on, inside, topological
+from symdiff.primitives.row import choose, zeros_like
+
+_ARRAY = 100  # how many numbers an array counts as
+
+
+def needed(adjoints: Sequence[Expr], seeds: Iterable[Expr], carried: Iterable[Var]) -> list[Expr]:
+    """The values of the round that `adjoints` read and that depend on what it carries.
+
+    seeds: the variables of the reverse sweep. What an inner loop binds cannot be recorded out
+    here: there the values that it is computed from count instead.
+    """
+    order = topological(adjoints)
+    sweep = depends_on(adjoints, seeds)
+    varying = depends_on(adjoints, carried)
+    bound = inside(adjoints, ())
+    found: dict[Expr, None] = {}
+    stack = [x for x in adjoints if x not in sweep]
+    stack += [x for n in order if n in sweep for x in n.operands if x not in sweep]
+    seen: set[Expr] = set()
+    while stack:
+        node = stack.pop()
+        if node in seen or node not in varying:
+            continue
+        seen.add(node)
+        if node in bound:
+            stack.extend(node.operands)
+        else:
+            found[node] = None
+    return [n for n in order if n in found]
+
+
+def to_record(need: Sequence[Expr], carried: Iterable[Var]) -> list[Expr]:
+    """The cheapest values from which all of `need` can be computed."""
+    if not need:
+        return []
+    varying = depends_on(need, carried)
+    starts = set(carried)
+    below: dict[Expr, list[Expr]] = {}
+    stack = list(need)
+    while stack:
+        node = stack.pop()
+        if node in below:
+            continue
+        fixed = node in starts or isinstance(node, (Project, Loop))
+        below[node] = [] if fixed else [x for x in node.operands if x in varying]
+        stack.extend(below[node])
+    cut = _minimum_cut(below, need, {n: _weight(n) for n in below})
+    return [n for n in topological(need) if n in cut]
+
+
+def _weight(node: Expr) -> int:
+    return _ARRAY ** min(node.type.rank, 3)
+
+
+def _minimum_cut(
+    below: Mapping[Expr, Sequence[Expr]], sinks: Sequence[Expr], weight: Mapping[Expr, int]
+) -> set[Expr]:
+    """The nodes of least total weight, nearest to `sinks`, on every path to them from a start.
+
+    Each node is an edge from its entry to its exit (Ford & Fulkerson 1956; shortest augmenting
+    paths, Edmonds & Karp 1972). A start is a node with nothing below it.
+    """
+    # A place is (node, is it the exit). Flow goes from starts up to the sinks.
+    above: dict[Expr, list[Expr]] = {n: [] for n in below}
+    for node, operands in below.items():
+        for x in operands:
+            above[x].append(node)
+    flow: dict[tuple[Expr, Expr | None], int] = {}  # (node, None): through it; (a, b): a to b
+    goal = set(sinks)
+    starts = [n for n, operands in below.items() if not operands]
+
+    def steps(place: tuple[Expr, bool]) -> Iterable[tuple[tuple[Expr, bool], int | None]]:
+        """(place, what more can flow there; None: without limit)."""
+        node, out = place
+        if out:
+            for user in above[node]:
+                yield (user, False), None
+            if flow.get((node, None), 0):
+                yield (node, False), flow[node, None]
+        else:
+            room = weight[node] - flow.get((node, None), 0)
+            if room:
+                yield (node, True), room
+            for x in below[node]:
+                if flow.get((x, node), 0):
+                    yield (x, True), flow[x, node]
+
+    def reach() -> tuple[dict[tuple[Expr, bool], tuple[Expr, bool] | None], Expr | None]:
+        came: dict[tuple[Expr, bool], tuple[Expr, bool] | None] = {(n, False): None for n in starts}
+        queue = deque(came)
+        while queue:
+            place = queue.popleft()
+            if place[1] and place[0] in goal:
+                return came, place[0]
+            for step, _ in steps(place):
+                if step not in came:
+                    came[step] = place
+                    queue.append(step)
+        return came, None
+
+    while True:
+        came, end = reach()
+        if end is None:
+            break
+        path: list[tuple[Expr, bool]] = [(end, True)]
+        while (before := came[path[-1]]) is not None:
+            path.append(before)
+        path.reverse()
+        room = min(
+            (r for a, b in pairwise(path)
+             for s, r in steps(a) if s == b and r is not None), default=0,
+        )  # fmt: skip
+        for (a, a_out), (b, b_out) in pairwise(path):
+            if a is b:
+                flow[a, None] = flow.get((a, None), 0) + (room if b_out else -room)
+            elif a_out and not b_out:
+                flow[a, b] = flow.get((a, b), 0) + room
+            else:
+                flow[b, a] = flow.get((b, a), 0) - room
+    # Nearest to the sinks: what can still reach one, seen backwards.
+    reaches: set[tuple[Expr, bool]] = {(n, True) for n in goal}
+    queue = deque(reaches)
+    while queue:
+        node, out = queue.popleft()
+        sources: list[tuple[Expr, bool]] = []
+        if out:
+            if weight[node] - flow.get((node, None), 0):
+                sources.append((node, False))
+            sources += [(u, False) for u in above[node] if flow.get((node, u), 0)]
+        else:
+            sources += [(x, True) for x in below[node]]
+            if flow.get((node, None), 0):
+                sources.append((node, True))
+        for place in sources:
+            if place not in reaches:
+                reaches.add(place)
+                queue.append(place)
+    return {n for n in below if (n, True) in reaches and (n, False) not in reaches}
+
+
+def where_computed(roots: Sequence[Expr]) -> dict[Expr, Expr | bool]:
+    """The condition under which each node below `roots`, outside inner loops, is computed."""
+    order = topological(roots)
+    reach: dict[Expr, Expr | bool] = dict.fromkeys(roots, True)
+    for node in reversed(order):
+        here = reach.get(node, False)
+        if here is False:
+            continue
+        operands = node.outside if isinstance(node, Loop) else node.operands
+        for i, x in enumerate(operands):
+            there = here
+            if isinstance(node, If) and i:
+                there = _both(here, node.pred, i == 1)
+            reach[x] = _or(reach.get(x, False), there)
+    return reach
+
+
+def _both(a: Expr | bool, pred: Expr, side: bool) -> Expr | bool:
+    inner = choose(pred, side, not side).expr if not side else pred
+    return inner if a is True else choose(a, inner, False).expr
+
+
+def _or(a: Expr | bool, b: Expr | bool) -> Expr | bool:
+    if a is True or b is True:
+        return True
+    if a is False or a is b:
+        return b
+    return a if b is False else choose(a, True, b).expr
+
+
+def only_where(value: Expr, where: Expr | bool) -> Expr:
+    """`value`, or zeros where it is not computed."""
+    if where is True or not isinstance(where, Expr):
+        return value
+    return if_(where, value, zeros_like(value), value.type)

@@ -1,0 +1,435 @@
+"""Loops carry only what is needed, and two loops that can run as one do.
+
+    for i in range(n): s += x[i]**2          for i in range(n):
+    for i in range(n): d_x[i] += 2 * x[i]  ->    s += x[i]**2; d_x[i] += 2 * x[i]
+
+Each rewrite states what it relies on; none changes the order in which a loop does what may raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, for_, project, while_
+from symdiff.ir.function import Function
+from symdiff.ir.types import INT
+from symdiff.ir.walk import depends_on, substitute, topological, transform
+from symdiff.optimize.simplify import simplified
+from symdiff.options import Options
+from symdiff.primitives.row import as_expr
+
+
+def tidy_loops(function: Function, options: Options) -> Function:
+    """`function` with loops that share rounds made one, and nothing carried in vain."""
+    if not options.optimize or not any(isinstance(n, Loop) for n in function.nodes()):
+        return function
+    for _ in range(8):  # each pass may lay open something for the next
+        before = function.results
+        for step in (_absorbed, _trimmed, _steady, _merged, _forwards, _fused):
+            function = _rewritten(function, step(function))
+        function = function.rewritten(simplified(function.results))
+        if all(a is b for a, b in zip(before, function.results, strict=True)):
+            break
+    return function
+
+
+def carry_less(function: Function, options: Options) -> Function:
+    """What always runs: one loop where two compute the same, no result that nobody reads."""
+    if not any(isinstance(n, Loop) for n in function.nodes()):
+        return function
+    for step in (_absorbed, _trimmed):
+        function = _rewritten(function, step(function))
+    return function
+
+
+def _rewritten(function: Function, mapping: dict[Expr, Expr]) -> Function:
+    if not mapping:
+        return function
+    done = dict(mapping)
+    roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
+    transform(roots, lambda n: n, done)
+    return function.rewritten(done)
+
+
+def _loops(function: Function) -> list[Loop]:
+    return [n for n in function.nodes() if isinstance(n, Loop)]
+
+
+def _made(loop: Loop, slots: Sequence[int], operands: Sequence[Expr] | None = None) -> Loop:
+    """`loop` with only some of what it carries."""
+    n = len(loop.carried)
+    head = loop.operands[: loop.head]
+    kept = (*head, *(loop.initial[k] for k in slots), *(loop.body[k] for k in slots), loop.until)
+    carried = tuple(loop.carried[k] for k in slots)
+    assert n >= len(carried)
+    if isinstance(loop, For):
+        return for_(loop.index, carried, kept, INT)
+    return while_(carried, kept, INT)
+
+
+# Two loops of the same rounds, one of which carries all that the other does.
+
+
+def _same_rounds(a: Loop, b: Loop) -> bool:
+    if a.operands[: a.head] != b.operands[: b.head] or a.until is not b.until:
+        return False
+    return type(a) is type(b) and (not isinstance(a, For) or a.index is b.index)  # type: ignore[attr-defined]
+
+
+def _absorbed(function: Function) -> dict[Expr, Expr]:
+    """Results of a loop are taken from a larger one that computes them too."""
+    loops = _loops(function)
+    slots = {
+        loop: {t: k for k, t in enumerate(zip(loop.carried, loop.initial, loop.body, strict=True))}
+        for loop in loops
+    }
+    into: dict[Expr, Loop] = {}
+    for small in loops:
+        for large in loops:
+            if large is small or large in into or len(large.carried) < len(small.carried):
+                continue
+            if _same_rounds(small, large) and slots[small].keys() <= slots[large].keys():
+                into[small] = large
+                break
+    mapping: dict[Expr, Expr] = {}
+    for node in function.nodes():
+        if isinstance(node, Project) and node.operands[0] in into:
+            small = node.operands[0]
+            assert isinstance(small, Loop)
+            k = node.index
+            large = into[small]
+            at = slots[large][small.carried[k], small.initial[k], small.body[k]]
+            mapping[node] = project(large, at, node.type)
+    return mapping
+
+
+# What nobody reads.
+
+
+def _trimmed(function: Function) -> dict[Expr, Expr]:
+    """Loops without the carried values that no result depends on."""
+    read: dict[Expr, set[int]] = {}
+    for node in _live(function):
+        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
+            read.setdefault(node.operands[0], set()).add(node.index)
+    replaced: dict[Expr, Loop] = {}
+    numbers: dict[Expr, dict[int, int]] = {}
+    for loop, wanted in read.items():
+        assert isinstance(loop, Loop)
+        kept = sorted(_needed(loop, wanted))
+        if len(kept) < len(loop.carried):
+            replaced[loop] = _made(loop, kept)
+            numbers[loop] = {k: i for i, k in enumerate(kept)}
+    return {
+        node: project(replaced[node.operands[0]], numbers[node.operands[0]][node.index], node.type)
+        for node in function.nodes()
+        if isinstance(node, Project) and node.operands[0] in replaced
+        and node.index in numbers[node.operands[0]]
+    }  # fmt: skip
+
+
+def _live(function: Function) -> list[Expr]:
+    """The nodes that results depend on, when of each loop only what is read counts."""
+    roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
+    seen: dict[Expr, None] = {}
+    stack = list(roots)
+    wanted: dict[Expr, set[int]] = {}
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
+            loop = node.operands[0]
+            seen[node] = None
+            known = wanted.setdefault(loop, set())
+            if node.index not in known or loop not in seen:
+                known.add(node.index)
+                seen[loop] = None
+                needed = _needed(loop, known)
+                known |= needed
+                stack += loop.operands[: loop.head]
+                stack += [loop.initial[k] for k in needed]
+                stack += [loop.body[k] for k in needed]
+                stack.append(loop.until)
+            continue
+        if node in seen:
+            continue
+        seen[node] = None
+        stack += node.operands
+    return list(seen)
+
+
+def _needed(loop: Loop, wanted: set[int]) -> set[int]:
+    """The numbers of the carried values that those wanted are computed from."""
+    slot = {v: k for k, v in enumerate(loop.carried)}
+    found = set(wanted)
+    tests = [loop.until, *loop.operands[: loop.head]]
+    pending = [*tests, *(loop.body[k] for k in wanted)]
+    seen: set[Expr] = set()
+    while pending:
+        node = pending.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node in slot and slot[node] not in found:
+            found.add(slot[node])
+            pending.append(loop.body[slot[node]])
+        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
+            inner = node.operands[0]
+            used = _needed_inner(inner, node.index)
+            pending += inner.operands[: inner.head]
+            pending += [inner.initial[k] for k in used]
+            pending += [inner.body[k] for k in used]
+            pending.append(inner.until)
+            continue
+        pending += node.operands
+    return found
+
+
+def _needed_inner(loop: Loop, index: int) -> set[int]:
+    return _needed(loop, {index})
+
+
+# What stays the same from round to round.
+
+
+def _steady(function: Function) -> dict[Expr, Expr]:
+    """A carried value that no round changes is what the loop starts from."""
+    mapping: dict[Expr, Expr] = {}
+    for loop in _loops(function):
+        same = [k for k, v in enumerate(loop.carried) if loop.body[k] is v]
+        if not same:
+            continue
+        constant: dict[Expr, Expr] = {loop.carried[k]: loop.initial[k] for k in same}
+        kept = [k for k in range(len(loop.carried)) if k not in same]
+        new = _made(loop, kept)
+        inside = substitute([*new.body, new.until, *new.operands[: new.head]], constant)
+        body, until, head = inside[: len(kept)], inside[len(kept)], inside[len(kept) + 1 :]
+        operands = (*head, *new.initial, *body, until)
+        if isinstance(new, For):
+            made: Loop = for_(new.index, new.carried, operands, INT)
+        else:
+            made = while_(new.carried, operands, INT)
+        for node in function.nodes():
+            if isinstance(node, Project) and node.operands[0] is loop:
+                k = node.index
+                mapping[node] = (
+                    loop.initial[k] if k in same else project(made, kept.index(k), node.type)
+                )
+        break  # inner loops are seen in the next pass, in what this one has made
+    return mapping
+
+
+# What is carried twice.
+
+
+def _merged(function: Function) -> dict[Expr, Expr]:
+    """Of two carried values that start alike and go on alike, one is carried."""
+    mapping: dict[Expr, Expr] = {}
+    for loop in _loops(function):
+        alike = _alike(loop)
+        if not alike:
+            continue
+        for node in function.nodes():
+            if isinstance(node, Project) and node.operands[0] is loop and node.index in alike:
+                mapping[node] = project(loop, alike[node.index], node.type)
+    return mapping
+
+
+def _alike(loop: Loop) -> dict[int, int]:
+    """{number of a carried value: number of an earlier one that is always equal}."""
+    found: dict[int, int] = {}
+    first: dict[Expr, list[int]] = {}
+    for k, start in enumerate(loop.initial):
+        v = loop.carried[k]
+        for j in first.get(start, ()):
+            w = loop.carried[j]
+            if v.type is w.type and substitute([loop.body[k]], {v: w})[0] is loop.body[j]:
+                found[k] = j
+                break
+        else:
+            first.setdefault(start, []).append(k)
+    return found
+
+
+# Sums do not care in which order.
+
+
+def _forwards(function: Function) -> dict[Expr, Expr]:
+    """A loop backwards whose rounds only add up runs forwards: it may then share its rounds."""
+    mapping: dict[Expr, Expr] = {}
+    ranges = {n.bounds for n in function.nodes() if isinstance(n, For)}
+    for loop in _loops(function):
+        if not isinstance(loop, For) or not _only_adds(loop):
+            continue
+        bounds = _flipped(loop.bounds)
+        if bounds is None or (bounds not in ranges and not _plainer(bounds)):
+            continue
+        operands = (*bounds, *loop.operands[3:])
+        new = for_(loop.index, loop.carried, operands, INT)
+        if new is loop or new.bounds == loop.bounds:
+            continue
+        for node in function.nodes():
+            if isinstance(node, Project) and node.operands[0] is loop:
+                mapping[node] = project(new, node.index, node.type)
+    return mapping
+
+
+def _plainer(bounds: tuple[Expr, ...]) -> bool:
+    return isinstance(bounds[2], Const) and bounds[2].value > 0
+
+
+def _flipped(bounds: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
+    """(n - 1, -1, -1) as (0, n, 1)."""
+    from symdiff.optimize.simplify import simplified
+
+    start, stop, step = bounds
+    if not isinstance(step, Const) or step.value != -1:
+        return None
+    from symdiff.primitives.arithmetic import add
+
+    ends = [add.build(x, as_expr(1)) for x in (stop, start)]
+    known = simplified(ends)
+    low, high = (_plus_one(x, known[e]) for x, e in zip((stop, start), ends, strict=True))
+    return (low, high, as_expr(1))
+
+
+def _plus_one(x: Expr, fallback: Expr) -> Expr:
+    from symdiff.ir.expr import Apply
+    from symdiff.primitives.arithmetic import subtract
+
+    if isinstance(x, Const):
+        return as_expr(x.value + 1)
+    if isinstance(x, Apply) and x.op is subtract:
+        a, b = x.operands
+        if isinstance(b, Const) and b.value == 1:
+            return a
+    return fallback
+
+
+def _only_adds(loop: For) -> bool:
+    """Whether every carried value is only ever added to, by what does not depend on any."""
+    if not isinstance(loop.until, Const) or loop.until.value:
+        return False
+    varying = depends_on(loop.body, loop.carried)
+    return all(_adds(v, new, varying) for v, new in zip(loop.carried, loop.body, strict=True))
+
+
+def _adds(v: Var, new: Expr, varying: set[Expr]) -> bool:
+    """Whether `new` is `v` plus something that is the same whatever `v` is."""
+    from symdiff.ir.expr import Apply
+    from symdiff.primitives.arithmetic import add, subtract
+    from symdiff.primitives.indexing import accumulate
+
+    stack: list[Expr] = [new]
+    while stack:
+        node = stack.pop()
+        if node is v:
+            continue
+        if isinstance(node, If):
+            if node.pred in varying:
+                return False
+            stack += [node.then, node.orelse]
+            continue
+        if isinstance(node, Project) and isinstance(node.operands[0], For):
+            inner = node.operands[0]
+            k = node.index
+            others = [x for i, x in enumerate(inner.carried) if i != k]
+            inside = depends_on(inner.inside, [inner.carried[k]])
+            rest = [x for i, x in enumerate(inner.body) if i != k]
+            apart = not any(x in inside for x in (*rest, inner.until))
+            if not apart or any(x in varying for x in inner.bounds):
+                return False
+            if any(x in varying for i, x in enumerate(inner.initial) if i != k):
+                return False
+            if not _adds(inner.carried[k], inner.body[k], inside | (varying - set(others))):
+                return False
+            stack.append(inner.initial[k])
+            continue
+        if not isinstance(node, Apply):
+            return False
+        if node.op is accumulate:
+            if any(x in varying for x in node.operands[1:]):
+                return False
+            stack.append(node.operands[0])
+        elif node.op is add:
+            a, b = node.operands
+            if a not in varying or b not in varying:
+                stack.append(a if a in varying else b)
+            else:
+                return False
+        elif node.op is subtract and node.operands[1] not in varying:
+            stack.append(node.operands[0])
+        else:
+            return False
+    return True
+
+
+def _fused(function: Function) -> dict[Expr, Expr]:
+    """Two loops over one range, neither of which needs the other's results, become one."""
+    loops = [n for n in _loops(function) if isinstance(n, For) and _never(n.until)]
+    order = function.nodes()
+    for i, first in enumerate(loops):
+        for second in loops[i + 1 :]:
+            if first.bounds != second.bounds or not _independent(order, first, second):
+                continue
+            return _merge(function, first, second)
+    return {}
+
+
+def _never(until: Expr) -> bool:
+    return isinstance(until, Const) and not until.value
+
+
+def _independent(order: Sequence[Expr], first: For, second: For) -> bool:
+    """Whether neither loop reads what the other leaves, and they stand in the same place."""
+    below_first = set(topological([first]))
+    below_second = set(topological([second]))
+    if second in below_first or first in below_second:
+        return False
+    return _enclosing(order, first) == _enclosing(order, second)
+
+
+def _enclosing(order: Sequence[Expr], loop: Loop) -> frozenset[Expr]:
+    """The loops that a loop is inside of: whose variables it sees, or whose rounds hold it."""
+    found: set[Expr] = set()
+    for node in order:
+        if isinstance(node, Loop) and node is not loop:
+            inside = set(topological(node.inside))
+            if loop in inside and not _outer(node, loop):
+                found.add(node)
+    return frozenset(found)
+
+
+def _outer(outer: Loop, loop: Loop) -> bool:
+    """Whether `loop`, which the rounds of `outer` read, is computed before them."""
+    return loop not in depends_on(outer.inside, outer.bound)
+
+
+def _merge(function: Function, first: For, second: For) -> dict[Expr, Expr]:
+    renamed: dict[Expr, Expr] = {}
+    if second.index is not first.index:
+        renamed[second.index] = first.index
+    body2 = substitute(second.body, renamed) if renamed else list(second.body)
+    carried: list[Var] = list(first.carried)
+    initial, body = list(first.initial), list(first.body)
+    at: list[int] = []
+    for v, start, new in zip(second.carried, second.initial, body2, strict=True):
+        if v in carried:  # the same value, or one that happens to be called the same
+            k = carried.index(v)
+            if initial[k] is not start or body[k] is not new:
+                return {}
+            at.append(k)
+            continue
+        at.append(len(carried))
+        carried.append(v)
+        initial.append(start)
+        body.append(new)
+    operands = (*first.bounds, *initial, *body, first.until)
+    both = for_(first.index, tuple(carried), operands, INT)
+    mapping: dict[Expr, Expr] = {}
+    for node in function.nodes():
+        if isinstance(node, Project):
+            if node.operands[0] is first:
+                mapping[node] = project(both, node.index, node.type)
+            elif node.operands[0] is second:
+                mapping[node] = project(both, at[node.index], node.type)
+    return mapping

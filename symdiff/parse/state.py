@@ -1,0 +1,151 @@
+"""What statements can change, taken down and put back: names, containers, arrays.
+
+A branch that is taken only at run time is evaluated on both sides, each from the same state, and
+the two states that come out are joined. A loop is evaluated once from a state in which all that
+a round changes is a variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Expr
+from symdiff.parse.frame import Context, Frame, Unbound
+from symdiff.parse.values import Freeze, join
+
+_SIDES = "may be unassigned: only one side of a branch assigns it"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """The place of a local variable."""
+
+    frame: Frame
+    name: str
+
+    def get(self, state: State) -> Any:
+        return state.names[self.frame].get(self.name, ABSENT)
+
+    def set(self, value: Any) -> None:
+        self.frame.env[self.name] = value
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The place of an item in a list, or of a value in a dict or a record."""
+
+    container: int
+    key: Any
+    owner: Any
+
+    def get(self, state: State) -> Any:
+        content = state.contents[self.container]
+        return content[self.key]
+
+    def set(self, value: Any) -> None:
+        self.owner[self.key] = value
+
+    def __hash__(self) -> int:
+        return hash((self.container, self.key))
+
+    def __str__(self) -> str:
+        return f"item {self.key!r} of a container"
+
+
+Place = Name | Item
+
+
+class _Absent:
+    """A name that is not bound."""
+
+
+ABSENT = _Absent()
+
+
+class State:
+    """What the names and containers of all functions being evaluated hold at one moment."""
+
+    def __init__(self, context: Context):
+        self.context = context
+        self.names: dict[Frame, dict[str, Any]] = {f: dict(f.env) for f in context.frames}
+        self.contents: dict[int, Any] = {
+            key: type(owner)(owner) for key, (owner, _) in context.births.items()
+        }
+
+    def restore(self) -> None:
+        """Make it the present state again; what has been made since stays as it is."""
+        for frame, env in self.names.items():
+            frame.env = dict(env)
+        for key, content in self.contents.items():
+            _fill(self.context.births[key][0], content)
+
+    def places(self) -> Iterator[Place]:
+        """Every place that holds something."""
+        for frame, env in self.names.items():
+            for name in env:
+                yield Name(frame, name)
+        for key, content in self.contents.items():
+            owner = self.context.births[key][0]
+            for k in content if isinstance(content, dict) else range(len(content)):
+                yield Item(key, k, owner)
+
+
+def _fill(owner: Any, content: Any) -> None:
+    if isinstance(owner, list):
+        owner[:] = content
+    elif owner != content or list(owner) != list(content):
+        owner.clear()
+        owner.update(content)
+
+
+def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, Any], None]) -> None:
+    """Make the present state `then if pred else orelse`; `named` binds what differs."""
+    context = then.context
+    for frame in then.names:
+        a, b = then.names[frame], orelse.names.get(frame, {})
+        frame.env = dict(a)
+        for name in dict.fromkeys((*a, *b)):
+            x, y = a.get(name, ABSENT), b.get(name, ABSENT)
+            if x is y:
+                frame.env[name] = x
+                continue
+            missing = Unbound(_SIDES)
+            x, y = (missing if v is ABSENT else v for v in (x, y))
+            named(Name(frame, name), join(pred, x, y, name, context.freeze))
+    for key, content in then.contents.items():
+        owner = context.births[key][0]
+        other = orelse.contents.get(key)
+        _fill(owner, content if other is None else _joined(pred, content, other, context.freeze))
+    for key, content in orelse.contents.items():
+        if key not in then.contents:
+            _fill(context.births[key][0], content)
+
+
+def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze) -> Any:
+    """The contents of one container on the two sides of a branch, item by item."""
+    if isinstance(a, dict):
+        if a.keys() != b.keys():
+            raise UnsupportedError(
+                "a dict has other keys on one side of a run-time branch than on the other",
+                hint="give it the same keys on both sides",
+            )
+        return {k: _item(pred, a[k], b[k], freeze) for k in a}
+    if len(a) != len(b):
+        raise UnsupportedError(
+            "a list has another length on one side of a run-time branch than on the other",
+            hint="append on both sides, or keep a value that stands for nothing, as 0.0",
+        )
+    return type(a)(_item(pred, x, y, freeze) for x, y in zip(a, b, strict=True))
+
+
+def _item(pred: Expr, x: Any, y: Any, freeze: Freeze) -> Any:
+    value = join(pred, x, y, "an item", freeze)
+    if isinstance(value, Unbound):
+        raise UnsupportedError(f"an item of a container {value.why}")
+    return value

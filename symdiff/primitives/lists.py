@@ -1,0 +1,66 @@
+"""Python lists of numbers: what a loop records for its reverse sweep, what a program appends to.
+
+`Type.listed` tells them from arrays. Reading and writing are `index`, `update` and `accumulate`, as
+for arrays; `append` makes a list longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symdiff.ir.expr import Apply, Expr
+from symdiff.ir.types import Type, symbol
+from symdiff.primitives.indexing import RUN, index
+from symdiff.primitives.row import Attrs, Discrete, Linear, as_expr
+
+
+def _new_type(attrs: Attrs, types: Sequence[Type]) -> Type:
+    dtype, shape, weak, listed = attrs
+    return Type(dtype, shape, weak, listed)
+
+
+# A list of `count` items, each to be written before it is read.
+new_list = Discrete(
+    "new_list", _new_type, numpy="new_list", attrs=("dtype", "shape", "weak", "listed")
+)
+
+
+def _like_type(attrs: Attrs, types: Sequence[Type]) -> Type:
+    return types[1] if types[1].dtype != "int" else types[1].with_dtype("float64")
+
+
+# A list of zeros as long as the second operand; the first is 0.
+zeros_list = Discrete("zeros_list", _like_type, numpy="zeros_list")
+
+
+def _added_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return ct
+
+
+# Two lists of one length, added item by item.
+add_lists = Linear(
+    "add_lists", lambda attrs, types: types[0], _added_transpose, joint=True, numpy="add_lists"
+)
+
+
+def _appended_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return ct if i == 0 else index.build(ct, node.operands[2], attrs=((("int", RUN),),))
+
+
+# `list.append(value)`: operands (list, value, how long the list is before).
+append = Linear(
+    "append", lambda attrs, types: types[0], _appended_transpose, joint=True,
+    slots=lambda node: (0, 1), numpy="append",
+)  # fmt: skip
+
+
+def tape(count: Expr, item: Type, serial: int) -> Expr:
+    """A new list of `count` items of a type."""
+    shape = (symbol(f"rounds {serial}"), *item.shape)
+    return new_list.build(count, attrs=(item.dtype, shape, item.weak, item.listed + 1))
+
+
+def zeros_like_list(x: Expr) -> Expr:
+    """Zeros as long as the list `x`."""
+    return zeros_list.build(as_expr(0.0), x)
+

@@ -1,0 +1,260 @@
+"""Loops on run-time values: both modes, orders 1 and 2, against finite differences."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+
+
+def with_break(x, n):
+    s = 0.0
+    for _i in range(n):
+        x = x * 1.5 * (1.0 - x)
+        if x < 0.01:
+            break
+        s += x
+    return s
+
+
+def with_continue(x):
+    s = 0
+    for v in x:
+        if v < 0:
+            continue
+        s += v * v
+    return s
+
+
+def endless(x):
+    k = 0
+    while True:
+        y = x - (x * x - 2) / (2 * x)
+        if abs(y - x) < 1e-9:
+            return y
+        x = y
+        k += 1
+        if k > 50:
+            return 0.0
+
+
+def fibonacci(a, b, n):
+    for _ in range(n):
+        a, b = b, a + b
+    return a
+
+
+def newton(a):
+    x = a
+    while abs(x * x - a) > 1e-12:
+        x = x - (x * x - a) / (2.0 * x)
+    return x
+
+
+def nested(x, n):
+    s = 0.0
+    for i in range(n):
+        t = x / (i + 1)
+        for j in range(i):
+            s += t * j
+            t = t * s
+    return s + t
+
+
+def logistic(x, r, n):
+    for _ in range(n):
+        x = r * x * (1.0 - x)
+    return x
+
+
+def energy(x):
+    e = 0.0
+    for i in range(len(x) - 1):
+        d = x[i + 1] - x[i]
+        e += d * d
+    return e
+
+
+def recurrence(x):
+    s = 0.0
+    t = 0.0
+    for v in x:
+        s = math.tanh(s + v)
+        t += s * s
+    return t
+
+
+def products(a, b):
+    t = 0.0
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            s = 0.0
+            for k in range(a.shape[1]):
+                s += a[i, k] * b[k, j]
+            t += s * s
+    return t
+
+
+def runge_kutta(k, n, h):
+    y = 1.0
+    v = 0.0
+    for _ in range(n):
+        k1y, k1v = v, -k * y
+        k2y, k2v = v + 0.5 * h * k1v, -k * (y + 0.5 * h * k1y)
+        y += h * k2y
+        v += h * k2v
+    return y
+
+
+def all_ways_out(x, n):
+    s = 0.0
+    for i in range(n):
+        if i % 2 == 0:
+            if x > 0.5:
+                s += math.sin(x * i)
+            else:
+                s -= x
+        elif s > 10:
+            break
+        else:
+            x = x * 1.1
+            continue
+        s *= x
+    else:
+        s += 1
+    return s
+
+
+def early_return(xs):
+    acc = 1.0
+    for v in xs:
+        acc *= v
+        if acc > 5:
+            return acc * v
+    return acc
+
+
+def rows(a):
+    t = 0.0
+    for row in a:
+        u = np.sin(row)
+        t += np.sum(u * u) * row[0]
+    return t
+
+
+def vectors(x, n):
+    for _ in range(n):
+        x = np.tanh(x) * 1.5
+    return np.sum(x)
+
+
+def halving(x):
+    n = 0
+    while x > 1.0:
+        x = x * 0.5 + 0.1
+        n += 1
+    return x * n
+
+
+def iterators(x):
+    s = 0.0
+    for a, b in zip(x[1:], x[:-1]):  # noqa: B905
+        s += a * b * b
+    for i, v in enumerate(x):
+        s += i * v**3
+    for v in reversed(x):
+        s = s * 0.9 + v
+    return s
+
+
+def strides(x, n):
+    s = 0.0
+    for i in range(n, 0, -2):
+        s = s * x + i
+    for i in range(1, n, 3):
+        s = math.sin(s) * x
+    return s
+
+
+def thousand(x):
+    for _ in range(1000):
+        x = x - 0.01 * (x - 2)
+    return x
+
+
+def twice(x, n):
+    s = x
+    for _ in range(n):
+        s = s * s
+    for _ in range(n):
+        s = math.sin(s)
+    return s
+
+
+def last_values(x, n):
+    for i in range(n):
+        y = x * i
+    return y * i
+
+
+CASES: list[tuple[Any, tuple[Any, ...]]] = [
+    (with_break, (0.7, 5)), (with_break, (0.7, 0)), (with_break, (0.02, 9)),
+    (with_continue, (np.array([1.0, -2.0, 3.0]),)), (endless, (1.3,)),
+    (fibonacci, (1.0, 2.0, 6)), (newton, (2.0,)), (nested, (0.3, 4)), (logistic, (0.3, 3.2, 7)),
+    (energy, (np.array([1.0, 3.0, 2.0, 5.0]),)), (recurrence, (np.array([0.1, 0.3, -0.2, 0.5]),)),
+    (products, (np.arange(6.0).reshape(2, 3), np.arange(6.0).reshape(3, 2) / 3)),
+    (runge_kutta, (2.0, 10, 0.05)), (all_ways_out, (0.7, 6)), (all_ways_out, (0.3, 5)),
+    (all_ways_out, (4.0, 9)), (early_return, (np.array([1.5, 2.0, 3.0, 4.0]),)),
+    (early_return, (np.array([1.5, 2.0]),)), (rows, (np.arange(6.0).reshape(2, 3) / 5,)),
+    (vectors, (np.array([0.1, 0.4]), 5)), (halving, (7.3,)), (halving, (0.5,)),
+    (iterators, (np.array([1.0, 2.0, 0.5]),)), (strides, (0.6, 7)), (thousand, (0.5,)),
+    (twice, (0.6, 3)), (last_values, (1.5, 4)),
+]  # fmt: skip
+
+
+def slope(f, x, h):
+    """The derivative of `f` at `x` by central differences of order four, entry by entry."""
+
+    def at(place, step):
+        moved = np.array(x, dtype=float)
+        moved[place] += step
+        return f(moved if moved.ndim else float(moved))
+
+    found = [
+        (at(p, -2 * h) - 8 * at(p, -h) + 8 * at(p, h) - at(p, 2 * h)) / (12 * h)
+        for p in np.ndindex(np.shape(x))
+    ]
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("f", "args"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_derivatives(f, args):
+    x, *rest = args
+    value, gradient = symdiff.value_and_grad(f)(x, *rest)
+    assert np.allclose(value, f(x, *rest), rtol=1e-12)
+    numeric = slope(lambda y: f(y, *rest), x, 1e-5).reshape(np.shape(x))
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-7)
+    direction = np.cos(np.arange(np.size(x)) + 1.0).reshape(np.shape(x))
+    direction = direction if direction.ndim else float(direction)
+    _, tangent = symdiff.jvp(f)(x, *rest, direction)
+    np.testing.assert_allclose(tangent, np.sum(numeric * direction), rtol=1e-6, atol=1e-7)
+    unoptimised = symdiff.grad(f, options=symdiff.Options(optimize=False))(x, *rest)
+    np.testing.assert_allclose(unoptimised, gradient, rtol=1e-11, atol=1e-13)
+    # Second order, forward over reverse: along `direction`.
+    product = symdiff.hvp(f)(x, *rest, direction)
+    h = 1e-4
+    plain = symdiff.grad(f)
+    second = (plain(x + h * direction, *rest) - plain(x - h * direction, *rest)) / (2 * h)
+    np.testing.assert_allclose(product, second, rtol=1e-4, atol=1e-5)
+    if np.ndim(x) == 0:  # reverse over reverse
+        again = symdiff.grad(symdiff.grad(f))(x, *rest)
+        np.testing.assert_allclose(again * direction, product, rtol=1e-9, atol=1e-12)
+
+
+def test_a_name_that_a_loop_without_rounds_never_sets():
+    with pytest.raises(UnboundLocalError, match="'y'"):
+        symdiff.grad(last_values)(1.5, 0)
