@@ -188,6 +188,8 @@ class Emitter:
                 self._group(item, out)
             elif isinstance(item, Loop):
                 self.looping.emit(item, block, out)
+            elif isinstance(item, If):  # a branch around it has decided it
+                self._place(item, self.operand(self.plan.decided[item, block]), out)
             elif isinstance(item, Map):
                 self._map(item, block, out)
             elif not is_free(item):

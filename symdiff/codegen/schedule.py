@@ -17,6 +17,8 @@ from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
 
+Path = tuple[tuple[Expr, bool], ...]  # predicates and sides; a loop over rows has but one side
+
 
 @dataclass(eq=False, slots=True)
 class Block:
@@ -27,10 +29,14 @@ class Block:
     side: bool = True
     region: Map | Loop | None = None
     items: list[Expr] = field(default_factory=list)  # what is computed here, in order
-    # Which branches lead here, and the depths of their `if`s. Of two blocks with the same path
-    # (the same side of two `if`s on one predicate) the earlier one's values are there in the later.
-    path: tuple[object, ...] = ()
+    # Which branches lead here, and the depths of their `if`s: lower ones come first. What an
+    # earlier block computes is there in a later one that the same branches, or more, lead to.
+    path: Path = ()
     when: tuple[int, ...] = ()
+    known: frozenset[tuple[Expr, bool]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = frozenset(self.path)
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +70,8 @@ class Schedule:
     loops: dict[tuple[Expr, Block], Block]  # the body of a Map or loop, by its site
     uses: dict[Expr, int]
     after: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)  # see `codegen.storage`
+    # What an If node is where a branch around its site has the same predicate: one of its sides.
+    decided: dict[tuple[Expr, Block], Expr] = field(default_factory=dict)
     reads: dict[tuple[Expr | Group, Block], dict[tuple[Expr, Block], None]] = field(
         default_factory=dict
     )
@@ -103,6 +111,7 @@ def schedule(
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
     loops: dict[tuple[Expr, Block], Block] = {}
+    decided: dict[tuple[Expr, Block], Expr] = {}
     shared: dict[tuple[Block, Expr, int], Group] = {}
     needed: dict[Expr, dict[Block, None]] = {}  # dicts for sets: their order is the same each time
     for result in results:
@@ -115,7 +124,11 @@ def schedule(
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
         sites[node] = places
         for block in places:
-            if isinstance(node, If):
+            known = _known(node.pred, block) if isinstance(node, If) else None
+            if isinstance(node, If) and known is not None:
+                side = decided[node, block] = node.then if known else node.orelse
+                needed.setdefault(side, {})[block] = None
+            elif isinstance(node, If):
                 key = (block, node.pred, depth[node])
                 group = shared.get(key)
                 if group is None:
@@ -126,14 +139,14 @@ def schedule(
                 needed.setdefault(node.then, {})[group.then] = None
                 needed.setdefault(node.orelse, {})[group.orelse] = None
             elif isinstance(node, Loop):
-                body = Block(block, region=node, path=(*block.path, node), when=(*block.when, 0))
+                body = _body(node, block)
                 loops[node, block] = body
                 for operand in node.outside:
                     needed.setdefault(operand, {})[block] = None
                 for operand in node.inside:
                     needed.setdefault(operand, {})[body] = None
             elif isinstance(node, Map):
-                body = Block(block, region=node, path=(*block.path, node), when=(*block.when, 0))
+                body = _body(node, block)
                 loops[node, block] = body
                 for over in node.over:
                     needed.setdefault(over, {})[block] = None
@@ -146,7 +159,11 @@ def schedule(
             block.items.append(node)
     for group in shared.values():
         group.members.reverse()
-    return Schedule(root, sites, groups, loops, count)
+    return Schedule(root, sites, groups, loops, count, decided=decided)
+
+
+def _body(node: Map | Loop, block: Block) -> Block:
+    return Block(block, region=node, path=(*block.path, (node, True)), when=(*block.when, 0))
 
 
 def _if_depths(order: Iterable[Expr]) -> dict[Expr, int]:
@@ -221,14 +238,21 @@ def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Bl
     return block
 
 
+def _known(pred: Expr, block: Block) -> bool | None:
+    """Which side of `pred` is taken in `block`, if a branch that leads there tells."""
+    return next((side for test, side in block.path if test is pred), None)
+
+
 def _cover(wanted: dict[Block, None]) -> list[Block]:
     """The outermost, earliest blocks where what all of `wanted` need is sure to be needed."""
     while True:
-        kept: dict[tuple[object, ...], Block] = {}
+        kept: dict[Path, Block] = {}
+        ending: dict[object, list[Block]] = {}  # by the branch that comes last
         for block in sorted(wanted, key=lambda b: (len(b.path), b.when)):
-            outer = (kept.get(block.path[:n]) for n in range(len(block.path) + 1))
-            if not any(_serves(first, block) for first in outer):
+            earlier = (first for step in (None, *block.path) for first in ending.get(step, ()))
+            if not any(_serves(first, block) for first in earlier):
                 kept[block.path] = block
+                ending.setdefault(block.path[-1] if block.path else None, []).append(block)
         wanted = dict.fromkeys(kept.values())
         certain = False
         for path, block in kept.items():
@@ -245,9 +269,22 @@ def _cover(wanted: dict[Block, None]) -> list[Block]:
             return list(kept.values())
 
 
-def _serves(first: Block | None, block: Block) -> bool:
-    """Whether values computed in `first`, an outer or equal path, are there in `block`."""
-    return first is not None and first.when <= block.when[: len(first.when)]
+def _serves(first: Block, block: Block) -> bool:
+    """Whether what `first` computes is there in `block`."""
+    a, b = first, block
+    while len(b.path) > len(a.path) and b.parent is not None:
+        b = b.parent
+    if a is b:
+        return True
+    if not first.path or not first.known <= block.known:
+        return False
+    while len(a.path) > len(b.path) and a.parent is not None:
+        a = a.parent
+    while a.parent is not b.parent and a.parent is not None and b.parent is not None:
+        a, b = a.parent, b.parent
+    level = len(a.path) - 1  # here their ways part
+    in_loop = any(isinstance(test, (Map, Loop)) for test, _ in first.path[level:])
+    return a.when[level] < b.when[level] and not in_loop
 
 
 def crossing(plan: Schedule) -> frozenset[Expr]:
@@ -330,7 +367,7 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
             operand = operand.operands[0]
         if not is_free(operand):
             for site in plan.sites.get(operand, ()):
-                if _reaches(site, reader):  # else it is computed again here, for another branch
+                if _serves(site, reader):  # else it is computed again here, for another branch
                     found[operand, site] = None
 
     inner: tuple[Block, ...] = ()
@@ -340,6 +377,8 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
         for member in item.members:
             read(member.then, item.then)
             read(member.orelse, item.orelse)
+    elif (item, home) in plan.decided:
+        read(plan.decided[item, home], home)
     else:
         body = plan.loops.get((item, home))
         outside, inside = item.operands, ()
@@ -363,8 +402,3 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
     if inner:  # what one operand list holds is not worth keeping
         plan.reads[key] = free
     return free
-
-
-def _reaches(site: Block, reader: Block) -> bool:
-    """Whether what `site` computes is there in `reader`."""
-    return site.path == reader.path[: len(site.path)] and _serves(site, reader)

@@ -227,7 +227,7 @@ class Storage:
 
 def _exclusive(a: Block, b: Block) -> bool:
     """Whether two blocks are on the two sides of a branch."""
-    return any((p[0], not p[1]) in b.path for p in a.path if isinstance(p, tuple))
+    return any((p[0], not p[1]) in b.path for p in a.path)
 
 
 def _innermost(block: Block | None) -> Expr | None:
