@@ -5,7 +5,9 @@
 
 A value goes into the outermost block where it is *certain* to be needed. One that is needed in one
 branch stays there; one that both branches of an `if` need goes before it; one that two unrelated
-branches need is computed in each, since neither may be taken and computing it could raise.
+branches need is computed in each, since neither may be taken and computing it could raise. But of
+two branches that ask the same, or where the later one asks for more, only the earlier computes it,
+and what a branch around it has decided is not asked again.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--jax", action="store_true", help="compare with JAX as well")
     parser.add_argument("--save", type=Path, help="a folder for the programs that fail")
-    parser.add_argument("--nesting", type=int, default=2, help="how deep branches may nest")
+    parser.add_argument("--nesting", type=int, default=4, help="how deep branches may nest")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--show", type=int, default=20, help="failures to print in full")
     options = parser.parse_args(arguments)

@@ -22,7 +22,7 @@ POSITIVE = ["np.log", "np.sqrt", "np.log1p", "np.log2", "np.reciprocal", "np.log
 class ArrayWriter(Writer):
     """Functions of arrays of shapes built from two sizes, which differ."""
 
-    def __init__(self, rng: random.Random, nesting: int = 2):
+    def __init__(self, rng: random.Random, nesting: int = 4):
         super().__init__(rng, nesting)
         self.sizes = {"1": 1, "n": rng.choice([2, 3, 4]), "d": 0}
         self.sizes["d"] = rng.choice([k for k in (2, 3, 5) if k != self.sizes["n"]])

@@ -92,7 +92,7 @@ def bounded(value: Any) -> bool:
 class Writer:
     """What scalar and array programs share: scopes, trial execution, names."""
 
-    def __init__(self, rng: random.Random, nesting: int = 2):
+    def __init__(self, rng: random.Random, nesting: int = 4):
         self.rng, self.nesting = rng, nesting  # how deep branches may nest
         self.scope: dict[str, Any] = {}
         exec("import functools, math\nimport numpy as np\n" + HELPERS, self.scope)
@@ -642,7 +642,7 @@ def _function(name: str, params: list[str], body: list[str]) -> str:
     return f"{used}def {name}({', '.join(params)}):\n{text}\n"
 
 
-def generate(seed: int, nesting: int = 2) -> Program:
+def generate(seed: int, nesting: int = 4) -> Program:
     """The program of `seed`: the same text on every machine. nesting: of branches, at most."""
     from tests.fuzz.arrays import ArrayWriter
 

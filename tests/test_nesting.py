@@ -1,0 +1,126 @@
+"""Branches inside of branches: the generated code grows with the function, and not faster."""
+
+from __future__ import annotations
+
+import linecache
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+
+POINTS = [(0.7, 0.9), (-0.4, 0.3), (1.3, -0.8), (0.1, 2.0)]
+STEP = 1e-5
+
+
+def nested(depth: int, copies: int = 1, sides: str = "one") -> Callable[[float, float], float]:
+    """`copies` towers of `depth` branches one after another; each level computes before and after.
+
+    sides: "one" (no else), "two" (an else that computes something else).
+    """
+    lines = ["def f(x: float, y: float) -> float:", "    a = x * y"]
+    for copy in range(copies):
+        for level in range(depth):
+            pad = "    " * (level + 1)
+            test = f"a * x > {0.1 * level - 0.2 * copy:.1f}" if level % 2 else f"a < {0.9 + copy}"
+            lines += [f"{pad}if {test}:", f"{pad}    a = math.sin(a * y) + math.exp(-x * x)"]
+        lines.append("    " * (depth + 1) + "a = a * math.sin(x) + y")
+        for level in reversed(range(depth)):
+            pad = "    " * (level + 1)
+            lines.append(f"{pad}    a = a + math.cos(a / {level + 1})")
+            if sides == "two":
+                lines += [f"{pad}else:", f"{pad}    a = math.sqrt(a * a + {level + 1})"]
+    lines.append("    return a * a + x")
+    return loaded("\n".join(lines) + "\n", f"<nested {depth} {copies} {sides}>")
+
+
+def loaded(source: str, file: str) -> Callable[..., Any]:
+    """The function `f` of a source text."""
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {"math": math}
+    exec(compile(source, file, "exec"), scope)
+    return scope["f"]
+
+
+def differences(f: Callable[..., Any], point: tuple[float, ...]) -> np.ndarray:
+    """Central differences of `f` in each argument."""
+    columns: list[np.ndarray] = []
+    for i, value in enumerate(point):
+        ends = (f(*point[:i], value + s * STEP, *point[i + 1 :]) for s in (1, -1))
+        upper, lower = (np.asarray(end, float) for end in ends)
+        columns.append((upper - lower) / (2 * STEP))
+    return np.stack(columns, axis=-1)
+
+
+@pytest.mark.parametrize("sides", ["one", "two"])
+@pytest.mark.parametrize(("depth", "copies"), [(4, 1), (5, 1), (6, 1), (4, 3), (3, 5)])
+def test_derivatives_of_nested_branches(depth: int, copies: int, sides: str) -> None:
+    f = nested(depth, copies, sides)
+    both = symdiff.value_and_grad(f, wrt=("x", "y"))
+    forward = symdiff.jacobian(f, wrt=("x", "y"), mode="forward")
+    hessian = symdiff.hessian(f, wrt=("x", "y"))
+    for point in POINTS:
+        value, grad = both(*point)
+        assert value == f(*point)
+        assert grad == pytest.approx(differences(f, point), rel=1e-6, abs=1e-7)
+        assert forward(*point) == pytest.approx(grad, rel=1e-12)
+        expected = differences(lambda *a: both(*a)[1], point)
+        assert np.array(hessian(*point)) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("sides", ["one", "two"])
+@pytest.mark.parametrize("operator", [symdiff.value_and_grad, symdiff.hessian])
+def test_code_grows_with_the_depth(operator: Callable[..., Any], sides: str) -> None:
+    """Each further level adds as many lines as the one before it, and so does each tower."""
+    for sizes in ([(n, 1) for n in (3, 4, 5, 6)], [(3, n) for n in (2, 3, 4, 5)]):
+        lines: list[int] = []
+        for depth, copies in sizes:
+            derivative = operator(nested(depth, copies, sides), wrt=("x", "y"))
+            derivative(*POINTS[0])
+            lines.append(len(derivative.source.splitlines()))
+        steps = [b - a for a, b in zip(lines, lines[1:], strict=False)]
+        assert max(steps) <= 1.25 * min(steps), lines
+
+
+def shared(x, y):
+    s = math.exp(x) if x < 2.0 else x
+    r = 0.0
+    if x > y:
+        r = r + s * y
+    if y > 0.5:
+        r = r + s * s
+        if x > y:
+            r = r * math.sin(s)
+    return r
+
+
+def test_a_branch_inside_an_equal_one_is_decided() -> None:
+    """`x > y` is asked for once where it holds, and what it computed is not computed again."""
+    derivative = symdiff.jacobian(shared, wrt="*")
+    for point in [(0.7, 0.3), (0.3, 0.7), (0.9, 0.7), (2.5, 0.7), (0.1, 0.2)]:
+        expected = differences(shared, point)
+        assert derivative(*point) == pytest.approx(expected, rel=1e-6, abs=1e-7)
+    assert derivative.source.count("math.exp") <= 2, derivative.source
+
+
+def halves(x, y):
+    r = math.sqrt(x) if x > 0.0 else 1.0
+    if y > 2.0:
+        return r if x > 0.0 else y
+    if y > 1.0:
+        return r * r + (math.log(r) if x > 0.0 else 0.0)
+    return y * r
+
+
+@pytest.mark.parametrize("x", [-1.0, 0.0, 2.0])
+@pytest.mark.parametrize("y", [-3.0, 1.5, 3.0])
+def test_nothing_raises_for_a_branch_that_is_not_taken(x: float, y: float) -> None:
+    grad = symdiff.grad(halves, wrt="*")(x, y)
+    hessian = np.array(symdiff.hessian(halves, wrt="*")(x, y))
+    assert np.all(np.isfinite(grad))
+    assert np.all(np.isfinite(hessian))
+    if x != 0.0:
+        assert grad == pytest.approx(differences(halves, (x, y)), rel=1e-6, abs=1e-7)
