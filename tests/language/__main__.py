@@ -66,7 +66,7 @@ def _section(section: ModuleType) -> str:
         parts.append(introduction + "\n")
     shared = _shared(section)
     if shared:
-        parts.append(f"```python\n{shared}\n```\n")
+        parts.append(f"```py\n{shared}\n```\n")
     lines = ["| construct | example | at | derivative |", "|---|---|---|---|"]
     lines += [_line(row) for row in vars(section)["ROWS"]]
     return "\n".join([*parts, "\n".join(lines) + "\n"])
