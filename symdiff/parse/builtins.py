@@ -413,6 +413,11 @@ def _fromkeys(keys: Any, value: Any = None) -> dict[Any, Any]:
     return {static_index(k, "a key of a dict"): value for k in items_of(keys)}
 
 
+def _functions(*these: Any) -> frozenset[Any]:
+    """A set of functions; type checkers compare the types of a set's items, one with another."""
+    return frozenset(these)
+
+
 BUILTINS: dict[Any, Callable[..., Any]] = {
     len: _len, range: _range, sum: _sum, max: _extreme("max"), min: _extreme("min"), abs: _abs,
     float: _float, int: _int, bool: _bool, round: _round, pow: _pow, divmod: _divmod,
@@ -437,19 +442,19 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
 BUILTINS[operator.neg] = lambda x: apply_operator(operator.mul, -1, x)
 BUILTINS[operator.abs] = _abs
 # What gives an iterator, which is used up once.
-STREAMING = frozenset({zip, map, filter, enumerate, reversed, iter, *ITERATORS})
+STREAMING = _functions(zip, map, filter, enumerate, reversed, iter, *ITERATORS)
 # What iterates over its arguments, which may be objects with `__iter__`.
-ITERATING = frozenset({
+ITERATING = _functions(
     sum, max, min, all, any, sorted, tuple, list, set, frozenset, map, filter, zip, enumerate,
     reversed, iter, functools.reduce, math.prod, *ITERATORS,
-})  # fmt: skip
+)  # fmt: skip
 # What uses up the iterator that it is given at once.
-CONSUMING = frozenset({
+CONSUMING = _functions(
     sum, max, min, sorted, tuple, list, set, frozenset, dict, math.prod, math.fsum,
     statistics.mean, statistics.fmean,
-})  # fmt: skip
+)  # fmt: skip
 # What makes a new container each time.
-FRESH = frozenset({
+FRESH = _functions(
     list, dict, set, sorted, dict.fromkeys, collections.defaultdict, vars, copy.copy, copy.deepcopy,
     dataclasses.asdict, dataclasses.replace, operator.add, operator.mul, operator.or_, divmod,
-})  # fmt: skip
+)  # fmt: skip
