@@ -169,7 +169,7 @@ def call(
         return (yield instantiate(frame, callee, args, kwargs, node))
     if _makes_values(callee) and is_static(args) and is_static(kwargs):
         return callee(*args, **kwargs)
-    if isinstance(callee, functools._lru_cache_wrapper):
+    if isinstance(callee, CACHED):
         return (yield call(frame, callee.__wrapped__, args, kwargs, node))
     if is_pure(callee) and is_static(args) and is_static(kwargs):
         return callee(*args, **kwargs)
@@ -229,6 +229,7 @@ def note_made(context: Context, value: Any, deep: bool) -> None:
             note_made(context, part, deep)
 
 
+CACHED = type(functools.cache(len))
 # What the standard library computes with, and never changes.
 VALUE_CLASSES = (enum.Enum, fractions.Fraction, decimal.Decimal, range, bytes)
 

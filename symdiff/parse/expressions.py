@@ -144,18 +144,19 @@ def unary_operation(frame: Frame, node: ast.UnaryOp) -> Evaluation:
         from symdiff.parse.calls import call
 
         return (yield call(frame, method, [value], {}, node))
+    operand: Any = value
     match node.op:
         case ast.Not():
-            known = truth(value)
+            known = truth(operand)
             if isinstance(known, bool):
                 return not known
             return OPERATORS[operator.not_].build(known)
         case ast.UAdd():
-            return value if isinstance(value, Expr) else +value
+            return operand if isinstance(operand, Expr) else +operand
         case ast.USub():
-            return OPERATORS[operator.neg].build(value) if _dynamic(value) else -value
+            return OPERATORS[operator.neg].build(operand) if _dynamic(operand) else -operand
         case _:
-            return OPERATORS[operator.invert].build(value) if _dynamic(value) else ~value
+            return OPERATORS[operator.invert].build(operand) if _dynamic(operand) else ~operand
 
 
 @handles(ast.BoolOp)

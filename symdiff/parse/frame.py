@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import math
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import Any
@@ -187,7 +188,7 @@ class Context:
             if isinstance(part, (list, tuple, dict)):
                 stack.extend(part.values() if isinstance(part, dict) else part)
 
-    def note_read(self, scope: dict[str, Any], name: str, value: Any) -> None:
+    def note_read(self, scope: Mapping[str, Any], name: str, value: Any) -> None:
         """A variable from outside has become part of the program: a change of it is noticed."""
         if not isinstance(value, UNWATCHED):
             place = scope.cell(name) if isinstance(scope, Cells) else scope
@@ -342,7 +343,7 @@ def run(frame: Frame, node: Any) -> Any:
                 stack.pop()
             else:
                 arose = frame.span(where) if where is not None else None
-                if stack and stack[-1][0].gi_frame is None:  # it ended by raising
+                if stack and inspect.getgeneratorstate(stack[-1][0]) == inspect.GEN_CLOSED:
                     stack.pop()
             if isinstance(error, SymdiffError):
                 error.located(arose)

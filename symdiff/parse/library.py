@@ -321,9 +321,10 @@ LIBRARY: dict[Any, Callable[..., Any]] = {
     ),
 }  # fmt: skip
 if hasattr(itertools, "batched"):  # 3.12
-    LIBRARY[itertools.batched] = _picking(itertools.batched)
+    _batched: Any = vars(itertools)["batched"]
+    LIBRARY[_batched] = _picking(_batched)
 if hasattr(math, "sumprod"):  # 3.12
-    LIBRARY[math.sumprod] = _sumprod
+    LIBRARY[vars(math)["sumprod"]] = _sumprod
 # These give iterators; the rest give lists, tuples or numbers.
 ITERATORS = {k for k in LIBRARY if getattr(k, "__module__", "") == "itertools"} | {
     itertools.chain.from_iterable

@@ -213,7 +213,7 @@ def _class(frame: Frame, pattern: ast.MatchClass, subject: Any) -> Evaluation:
         names = (None,)
     if len(pattern.patterns) > len(names):
         raise TypeError(f"{cls.__name__}() accepts {len(names)} positional sub-patterns")
-    given = list(zip(names, pattern.patterns, strict=False))
+    given: list[tuple[Any, ast.pattern]] = list(zip(names, pattern.patterns, strict=False))
     given += zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True)
     for attr, p in given:
         if attr is None:

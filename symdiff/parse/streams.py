@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
+from symdiff.ir.tree import Record
 from symdiff.parse.frame import Context, Evaluation, Frame
 from symdiff.parse.values import Opaque, from_python
 
@@ -118,17 +119,27 @@ def stream_of(context: Context, items: list[Any], *sources: Any) -> Stream:
 
 
 def unchanged(*sources: Any) -> Callable[[], bool]:
-    """Tells whether the lists and dicts among `sources` still hold what they hold now."""
-    kept = [(s, list(s), list(s.values()) if isinstance(s, dict) else None) for s in sources
-            if isinstance(s, (list, dict, set))]  # fmt: skip
+    """Tells whether the containers in `sources` still hold what they hold now."""
+    kept: dict[int, tuple[Any, list[Any]]] = {}
+    stack = list(sources)
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Record):
+            part = part.fields
+        if isinstance(part, (list, dict, set, tuple)) and id(part) not in kept:
+            kept[id(part)] = part, _content(part)
+            stack.extend(_content(part))
 
     def check() -> bool:
-        return all(
-            _same(s, items) and (values is None or _same(s.values(), values))
-            for s, items, values in kept
-        )
+        return all(_same(_content(s), content) for s, content in kept.values())
 
     return check
+
+
+def _content(container: Any) -> list[Any]:
+    if isinstance(container, dict):
+        return [*container, *container.values()]
+    return list(container)
 
 
 def _same(now: Any, then: list[Any]) -> bool:
@@ -145,7 +156,7 @@ def bindings(frame: Frame | None, names: set[str]) -> Callable[[], bool]:
     return lambda: lists() and all(f.env.get(n) is value for f, n, value in places)
 
 
-def eagerly(context: Context, evaluation: Evaluation) -> Evaluation:
+def eagerly(context: Context, evaluation: Any) -> Evaluation:
     """Run what Python would run later. Refuses what changes something that was there before."""
     start, saved = context.fresh(), context.oldest
     context.oldest = start

@@ -87,7 +87,7 @@ def join(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
     if isinstance(then, Maybe) or isinstance(orelse, Maybe):
         values = [x.value if isinstance(x, Maybe) else x for x in (then, orelse)]
         ran = [to_expr(x.ran if isinstance(x, Maybe) else True) for x in (then, orelse)]
-        value = join(pred, *values, what, freeze)
+        value = join(pred, values[0], values[1], what, freeze)
         return value if isinstance(value, Unbound) else Maybe(value, choose(pred, *ran).expr)
     if isinstance(then, Unbound) or isinstance(orelse, Unbound):
         return then if isinstance(then, Unbound) else orelse

@@ -215,3 +215,12 @@ def async_function(x):
         return u * u
 
     return f(x)
+
+
+@refuses(0.7)
+def changed_deep_inside(x):
+    """What an iterator reads is changed deep inside"""
+    rows = [[x, 2.0], [3.0, x]]
+    g = (row[0] * row[1] for row in rows)
+    rows[0][1] = 5.0
+    return sum(g)
