@@ -70,20 +70,6 @@ def global_statement(x):
     return x
 
 
-@refuse(UNSUPPORTED, "writing into an array is not supported", np.ones(3))
-def item_assignment(x):
-    y = x * 2.0
-    y[0] = 1.0
-    return np.sum(y)
-
-
-@refuse(UNSUPPORTED, "in-place operation on an array", np.ones(3), at="y += 1.0")
-def in_place_operation(x):
-    y = x * 2.0
-    y += 1.0
-    return np.sum(y)
-
-
 @refuse(UNSUPPORTED, "open is not in the table of primitives", 1.0, at='open("f")')
 def a_builtin_outside_the_table(x):
     return x * len(open("f").read())

@@ -11,7 +11,7 @@ at the end of the round, several in an order, or in one tuple, that loses none.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.arrays import is_flavour_change
@@ -148,10 +148,11 @@ class Looping:
         """The end of a round: new values where the old ones were; `break`."""
         to = self.to
         pairs: list[tuple[str, Expr, str]] = []
+        copied: set[str] = set()  # those that get a copy of what somebody else holds
         for v, new in zip(loop.carried, loop.body, strict=True):
             if to.label.get(new) != to.label[v]:
                 if v in to.storage.kept and not self._own_after(v, new, body):
-                    to.assign(new, _copied(to.operand(new).node), out, to.names.fresh(v.name))
+                    copied.add(to.label[v])
                 pairs.append((to.label[v], new, to.comment(new)))
         stop = loop.until
         never = isinstance(stop, Const) and not stop.value
@@ -160,7 +161,7 @@ class Looping:
             if _names_in(text.node) & {label for label, _, _ in pairs}:
                 to.assign(stop, text.node, out)
                 to.text.pop(stop, None)
-        self.assign_all(pairs, out)
+        self.assign_all(pairs, out, copied)
         if not never:
             out.append(Statement(ast.If(to.operand(stop).node, [], []), body=[_break()]))
 
@@ -172,7 +173,12 @@ class Looping:
             for root in storage.roots(new)
         )
 
-    def assign_all(self, pairs: Sequence[tuple[str, Expr, str]], out: list[Statement]) -> None:
+    def assign_all(
+        self,
+        pairs: Sequence[tuple[str, Expr, str]],
+        out: list[Statement],
+        copied: Set[str] = frozenset(),
+    ) -> None:
         """All the assignments at once: none reads what another has written already."""
         to = self.to
         pending: list[tuple[str, Expr, ast.expr, str]] = []
@@ -180,6 +186,8 @@ class Looping:
             made = to.operand(new).node
             if isinstance(made, ast.Name) and made.id == label:
                 continue
+            if label in copied:
+                made = _copied(made)
             pending.append((label, new, made, comment))
         while pending:
             reads = [_names_in(made) for _, _, made, _ in pending]

@@ -40,6 +40,7 @@ class Storage:
         self._users: dict[Expr, list[Expr]] = {}
         self._slots: dict[Expr, tuple[Loop, int]] = {}
         self._sharing: dict[Expr, list[Expr]] = {}  # what may share the memory of a value
+        self._waiting: dict[Expr, list[Expr]] = {}  # the writes that must come after a value
         self.after: dict[Expr, tuple[Expr, ...]] = {}
         self.copied: set[Expr] = set()
         self.kept: set[Expr] = set()
@@ -56,7 +57,7 @@ class Storage:
         for node in (*plan.sites, *self._slots):
             for x in self._shared(node):
                 self._sharing.setdefault(x, []).append(node)
-        for write in writes:
+        for write in reversed(writes):  # what a write is made of is settled first
             self._settle(write)
 
     def _shared(self, node: Expr) -> tuple[Expr, ...]:
@@ -73,6 +74,8 @@ class Storage:
                 loop, k = self._slots.get(node, (None, 0))
                 return () if loop is None or node in self.kept else (loop.initial[k],)
             case Apply():
+                if node in self.copied:
+                    return ()
                 if node.op in WRITES or node.op is sized or is_flavour_change(node):
                     return node.operands[:1]
                 if node.op is index:
@@ -132,7 +135,7 @@ class Storage:
         stack = list(found)
         while stack:
             for x in self._sharing.get(stack.pop(), ()):
-                if x not in found:
+                if x not in found and x not in self.copied:
                     found[x] = None
                     stack.append(x)
         return list(found)
@@ -155,6 +158,11 @@ class Storage:
         if not self.after:
             return False
         mine = self.roots(node)
+        for root in mine:
+            if root in self.kept:
+                return True
+            if isinstance(root, Project) and isinstance(root.operands[0], Loop):
+                return True  # the loop's own array, which may go on to be written
         return any(
             w not in self.copied and not mine.isdisjoint(self.roots(w.operands[0]))
             for w in self.after
@@ -196,6 +204,8 @@ class Storage:
                 if verdict:
                     before[user] = None
         self.after[write] = tuple(before)
+        for node in before:
+            self._waiting.setdefault(node, []).append(write)
 
     def _relation(
         self, user: Expr, old: Expr, write: Expr, later: set[Expr], at: Block
@@ -218,7 +228,8 @@ class Storage:
         found = {write}
         stack = [write]
         while stack:
-            for user in self._users.get(stack.pop(), ()):
+            node = stack.pop()
+            for user in (*self._users.get(node, ()), *self._waiting.get(node, ())):
                 if user not in found:
                     found.add(user)
                     stack.append(user)

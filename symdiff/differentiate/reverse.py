@@ -50,9 +50,6 @@ def pullback(
     branches = any(type(node) is If for node in order)
     always = certain(results) if branches else active
     terms: dict[Expr, list[Expr]] = {}
-    for result, ct in zip(results, cotangents, strict=True):
-        if result in active:
-            terms.setdefault(result, []).append(ct)
     adjoint: dict[Expr, Expr] = {}
     results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of a loop's results
 
@@ -65,6 +62,7 @@ def pullback(
             else:
                 terms.setdefault(operand, []).append(term)
 
+    contribute(zip(results, cotangents, strict=True))
     for node in reversed(order):
         if node in results_of:
             assert isinstance(node, Loop)

@@ -31,7 +31,7 @@ from symdiff.primitives.arrays import (
     transpose,
 )
 from symdiff.primitives.elementary import cast, where
-from symdiff.primitives.indexing import accumulate, index
+from symdiff.primitives.indexing import accumulate, index, update
 from symdiff.primitives.row import Elementwise, Term, is_zero
 from symdiff.primitives.shape import least_size, shape_size, size_of
 from symdiff.primitives.table import ROWS
@@ -335,8 +335,17 @@ def _where(node: Apply) -> Expr | None:
 
 
 def _accumulated(node: Apply) -> Expr | None:
-    """Adding zeros to a place changes nothing."""
-    return node.operands[0] if is_zero(node.operands[1]) else None
+    """Adding zeros to a place changes nothing; adding to zeros just written is writing."""
+    base, value, *place = node.operands
+    if is_zero(value):
+        return base
+    if not _of(base, update) or base.attrs != node.attrs or list(base.operands[2:]) != place:
+        return None
+    alike = value.type.shape == base.operands[1].type.shape or not base.operands[1].type.rank
+    repeated = any(e[0] == "array" for e in node.attrs[0])
+    if alike and not repeated and is_zero(base.operands[1]):
+        return update.build(base.operands[0], value, *place, attrs=node.attrs)
+    return None
 
 
 def _indexed(node: Apply) -> Expr | None:

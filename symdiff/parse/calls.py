@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import IllTypedError, SourceError, SymdiffError, UnsupportedError
-from symdiff.ir.expr import Apply
+from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
 from symdiff.parse.branches import Raised, result_of
@@ -25,11 +25,13 @@ from symdiff.parse.containers import collected, items_of, iterable, iterated, qu
 from symdiff.parse.expressions import ContainerMethod
 from symdiff.parse.frame import Cells, Context, Evaluation, Frame, Step, UnreachableError, handles
 from symdiff.parse.library import Function, Lazy
+from symdiff.parse.memory import returned
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
 from symdiff.parse.source import FunctionNode, definition_of, python_call
 from symdiff.parse.statements import PassThrough, block
 from symdiff.parse.streams import Stream, eagerly, live, stream_of
 from symdiff.parse.values import from_python, is_static, static_index
+from symdiff.parse.writes import memory_of, with_out, writing_call
 from symdiff.primitives.elementary import cast
 from symdiff.primitives.spell import BoundMethod, call_method, is_pure, spelled
 
@@ -136,8 +138,17 @@ def call(
         return callee(*args, **kwargs)
     if hasattr(callee, "__symdiff_derivative__"):
         return (yield _nested(frame, callee.__symdiff_derivative__, args, kwargs, node))
+    if context.memory is not None:
+        args = [context.memory.now(x) for x in args]
+    changed = writing_call(context, callee, args, kwargs)
+    if changed is not NotImplemented:
+        return changed
     if isinstance(callee, BoundMethod):
-        return _noting_cast(frame, call_method(callee, args, kwargs), node)
+        if callee.name == "fill" and isinstance(callee.owner, Expr):
+            memory_of(context).fill(callee.owner, *args, **kwargs)
+            return None
+        result = _noting_cast(frame, call_method(callee, args, kwargs), node)
+        return returned(context.memory, callee.name, result)
     if isinstance(callee, Method):
         return (yield call(frame, callee.function, [callee.owner, *args], kwargs, node))
     if isinstance(callee, ContainerMethod):
@@ -145,7 +156,11 @@ def call(
     handler = spelled(callee)
     if handler is not None:
         check_arguments(callee, args, kwargs)
-        return handler(*args, **kwargs)
+        out = kwargs.pop("out", None)
+        result = handler(*args, **kwargs)
+        if out is not None:
+            return with_out(context, out, result)
+        return returned(context.memory, callee.__name__, result)
     if isinstance(callee, functools.partial):
         merged = {**{k: from_python(v) for k, v in callee.keywords.items()}, **kwargs}
         given = [from_python(a) for a in callee.args]

@@ -28,7 +28,8 @@ from symdiff.parse import (
 from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
-from symdiff.parse.frame import Context, Frame, UnreachableError, run
+from symdiff.parse.frame import Context, Frame, NeedsMemoryError, UnreachableError, run
+from symdiff.parse.memory import Memory, without_marks
 from symdiff.parse.requires import requirements
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
@@ -49,7 +50,18 @@ def parse(
     opened: local variables that `wrt` names. nested: how derivatives inside it are made.
     Raises SymdiffError, with a span, for what is not supported.
     """
-    context = Context(opened=frozenset(opened), nested=nested)
+    try:
+        return _evaluated(function, arguments, Context(opened=frozenset(opened), nested=nested))
+    except NeedsMemoryError:
+        context = Context(opened=frozenset(opened), nested=nested)
+        context.memory = Memory(context)
+        return _evaluated(function, arguments, context)
+
+
+def _evaluated(
+    function: Callable[..., Any], arguments: Mapping[str, Tree], context: Context
+) -> Function:
+    """The IR of a function, evaluated in a context of its own."""
     plain, bound = unwrap(function)
     definition = definition_of(plain)
     frame = Frame(
@@ -59,6 +71,11 @@ def parse(
     frame.env.update(map_tree_values(arguments))
     frame.node = definition.node
     context.frames.append(frame)
+    if context.memory is not None:
+        for name, tree in arguments.items():
+            for leaf in expressions(tree):
+                if leaf.type.rank:
+                    context.memory.arguments[context.memory.register(leaf)] = name
     try:
         rule = getattr(plain, "__symdiff_rule__", None)
         if rule is None:
@@ -77,6 +94,8 @@ def parse(
         ) from None
     span = definition.source.span(definition.node)
     result = map_tree(_leaf, value)
+    if context.memory is not None:
+        result = _without_marks(context, result)
     order = topological(expressions(result))
     _check_result(result, order, plain.__name__, span)
     params = tuple(
@@ -109,6 +128,35 @@ def parse(
         span=span,
         reads=tuple(context.reads.values()),
     )
+
+
+def _without_marks(context: Context, result: Tree) -> Tree:
+    """The result, and all that was noted of the evaluation, without the marks of array objects."""
+    marks = context.markers.values()
+    roots = [
+        *expressions(result), *context.names, *context.evaluated,
+        *(p for paths in context.evaluated.values() for path in paths for p, _ in path),
+        *(x for ran, _, path in context.demands
+          for x in (ran, *(p for p, _ in path)) if isinstance(x, Expr)),
+        *(cut.node for cut in context.cuts), *(v for found in marks for _, v in found),
+    ]  # fmt: skip
+    new = without_marks(roots)
+
+    def bare(path: Any) -> Any:
+        return tuple((new[p], side) for p, side in path)
+
+    context.names = {new[n]: name for n, name in reversed(context.names.items())}
+    context.lines = {new[n]: line for n, line in reversed(context.lines.items()) if n in new}
+    context.evaluated = {
+        new[n]: {bare(path): None for path in paths} for n, paths in context.evaluated.items()
+    }
+    context.demands = [
+        (new.get(ran, ran), error, bare(path)) for ran, error, path in context.demands
+    ]
+    context.cuts = [replace(cut, node=new[cut.node]) for cut in context.cuts]
+    for name, found in context.markers.items():
+        context.markers[name] = [(marker, new[v]) for marker, v in found]
+    return map_tree(lambda x: new[x] if isinstance(x, Expr) else x, result)
 
 
 def _variables(params: Iterable[Param]) -> list[Expr]:

@@ -80,6 +80,8 @@ def _dynamic(*values: Any) -> bool:
 def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
     left = yield node.left
     right = yield node.right
+    if frame.context.memory is not None:
+        left = frame.context.memory.now(left)
     return (yield operation(frame, BINARY[type(node.op)], left, right, node))
 
 

@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from types import GeneratorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
 from symdiff.parse.requires import may_raise
 from symdiff.parse.source import Source
+
+if TYPE_CHECKING:
+    from symdiff.parse.memory import Memory
 
 Evaluation = Generator[Any, Any, Any]
 Path = tuple[tuple[Expr, bool], ...]
@@ -90,6 +93,10 @@ def _filled(cell: types.CellType) -> bool:
     return True
 
 
+class NeedsMemoryError(Exception):
+    """The function writes into arrays: it is evaluated again, with array objects."""
+
+
 class UnreachableError(Exception):
     """What follows never runs: an exception is raised first, which the derivative raises too."""
 
@@ -119,6 +126,7 @@ class Context:
     loops: int = 0  # how many loops stay loops
     marked: list[Expr] = field(default_factory=list)  # variables that stand for opened locals
     demands: list[tuple[Any, tuple[str, str], Path]] = field(default_factory=list)
+    memory: Memory | None = None  # the array objects, in a function that writes into arrays
     frames: list[Frame] = field(default_factory=list)  # the functions that are being evaluated
     depth: int = 0  # helper calls that are open
     serial: int = 0
@@ -338,6 +346,8 @@ def run(frame: Frame, node: Any) -> Any:
             value, thrown = stop.value, None
             if type(where) in EVALUATED:
                 frame.context.note(value)
+                if frame.context.memory is not None:
+                    value = frame.context.memory.made(value)
         except CAUGHT as error:
             if error is thrown:  # it went through the generator on top
                 stack.pop()
@@ -353,14 +363,14 @@ def run(frame: Frame, node: Any) -> Any:
 
 
 CAUGHT = (
-    SymdiffError, ThrownError, UnreachableError, TypeError, ValueError, IndexError, KeyError,
-    AttributeError, ArithmeticError,
+    SymdiffError, ThrownError, UnreachableError, NeedsMemoryError, TypeError, ValueError,
+    IndexError, KeyError, AttributeError, ArithmeticError,
 )  # fmt: skip
 
 
 def _reported(error: Exception, span: Span | None) -> Exception:
     """What the user sees of an exception that evaluating their code raised."""
-    if isinstance(error, (SymdiffError, UnreachableError)):
+    if isinstance(error, (SymdiffError, UnreachableError, NeedsMemoryError)):
         return error
     if isinstance(error, ThrownError):
         return raised_by_user(error.exception, error.span or span)
@@ -368,7 +378,7 @@ def _reported(error: Exception, span: Span | None) -> Exception:
 
 
 def _cause(error: Exception) -> BaseException | None:
-    if isinstance(error, (SymdiffError, UnreachableError)):
+    if isinstance(error, (SymdiffError, UnreachableError, NeedsMemoryError)):
         return None
     return error.exception if isinstance(error, ThrownError) else error
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, SymdiffError, UnsupportedError
 from symdiff.ir.expr import Expr, Var, for_, project, var, while_
-from symdiff.ir.tree import is_container, leaves, map_tree
+from symdiff.ir.tree import Record, is_container, leaves, map_tree
 from symdiff.ir.types import INT, Type, promote_dtype
 from symdiff.parse.branches import branch, leave
+from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.containers import MAX_ROUNDS, items_of, iterated, live_items
 from symdiff.parse.frame import Evaluation, Exit, Frame, Unbound, UnreachableError, handles, run
 from symdiff.parse.rounds import Rounds, rounds_of
@@ -206,6 +207,7 @@ class _Carried:
     types: list[Type | None]
     opened: Any = None
     variables: list[Any] = field(default_factory=list)
+    shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
     lost: str = ""  # why it has no value from round to round
 
 
@@ -218,6 +220,9 @@ class _Loop:
         self.context = frame.context
         self.carried: dict[Place, _Carried] = {}
         self.serial = self.context.fresh()
+        self.arrays = CarriedArrays(self.context, self.serial)
+        self.first: dict[Place, set[int]] = {}  # objects that each place holds before the loop
+        self.outside: dict[Place | None, set[int]] = {}  # objects in what only the loop binds
         self.context.loops += 1
 
     # What differs between the two kinds of loop.
@@ -238,15 +243,20 @@ class _Loop:
         entry = State(context)
         outer_exits, path = frame.exits, context.path
         for name in _assigned(self.node):
-            if name in frame.env and name not in frame.nonlocals:
+            known = name in frame.env and name not in frame.nonlocals
+            if known and not self.arrays.holds_arrays(frame.env[name]):
                 self._carry(Name(frame, name), frame.env[name])
         mark = context.mark()
+        if context.memory is not None:
+            self.first = {p: self.arrays.objects(p.get(entry)) for p in entry.places()}
         while True:
             entry.restore()
             context.forget(mark)
+            self.arrays.open(entry)
             self._open()
             frame.exits = []
             # Whether this round runs is known only at run time.
+            context.path = path
             context.open_loops += 1
             try:
                 self.start_round()
@@ -284,6 +294,7 @@ class _Loop:
                 initial = to_expr(leaf)
                 new = var(wish, type_ or initial.type, self.serial + len(c.variables) * 1_000_000)
                 c.variables.append(new)
+                self.arrays.opened(new, c.shares)
                 return new
 
             carried.opened = map_tree(opened, carried.entry)
@@ -293,18 +304,40 @@ class _Loop:
 
     def _settled(self, entry: State, after: State) -> bool:
         """Whether the round changed no more than what is carried, in the types assumed."""
-        same = True
+        same = self.arrays.settled()
+        moves = self.arrays.moves()
         known = set(self.carried)
         for place in entry.places():
             if place in known:
                 continue
             if isinstance(place, Name) and place.frame not in after.names:
                 continue
-            if place.get(entry) is not place.get(after):
+            expected = self.arrays.expected(place.get(entry), moves)
+            if not _identical(expected, place.get(after)):
                 self._carry(place, place.get(entry))
                 same = False
+        if self.context.memory is not None:
+            same = self._shares_settled(entry, after) and same
         for place, carried in self.carried.items():
+            if place not in known:
+                continue  # it has no variable yet
             if not carried.lost and not self._fits(carried, place.get(after), str(place)):
+                same = False
+        return same
+
+    def _shares_settled(self, entry: State, after: State) -> bool:
+        """Find out which arrays a carried place may have in common with another."""
+        arrays, same = self.arrays, True
+        bound = {
+            p: (self.first.setdefault(p, set()), arrays.objects(p.get(after)))
+            for p, c in self.carried.items() if not c.lost and p.get(after) is not ABSENT
+        }  # fmt: skip
+        steady = {n for p in entry.places() if p not in self.carried for n in self.first.get(p, ())}
+        for place, (first, last) in bound.items():
+            others = [pair for p, pair in bound.items() if p != place]
+            shares = self.carried[place].shares | arrays.shared(first, last, steady, others)
+            if shares != self.carried[place].shares:
+                self.carried[place].shares = shares
                 same = False
         return same
 
@@ -360,12 +393,17 @@ class _Loop:
                 return now if v is None else slot(str(place), to_expr(start), to_expr(now), v)
 
             final.append((place, map_tree(of, place.get(after)), False))
+        written = [
+            (n, slot(v.name, self.arrays.entry[n], context.memory.nodes[n], v))
+            for n, v in self.arrays.variables.items() if context.memory is not None
+        ]  # fmt: skip
         ran = self.certain()
         for name, value in self._new_names(entry, after):
             if isinstance(value, Unbound):
                 final.append((Name(frame, name), value, False))
                 continue
             names = _leaf_names(name, value)
+            self.outside[Name(frame, name)] = self._objects(value)
 
             def fresh(now: Any, names: Any = names) -> Any:
                 wish = next(names)
@@ -379,6 +417,7 @@ class _Loop:
                 final.append((Name(frame, name), Unbound("is set only inside a loop"), False))
         returned = broke = None
         if flags.returned is not False:
+            self.outside[None] = self._objects(flags.value)
             returned = slot("returned", as_expr(False), as_expr(flags.returned))
             value = map_tree(
                 lambda x: slot("result", None, to_expr(x))
@@ -396,8 +435,12 @@ class _Loop:
             return project(loop, x.number, x.type) if isinstance(x, _Slot) else x
 
         entry.restore()
+        if context.memory is not None:
+            moves = {self.arrays.entry[n]: close(x) for n, x in written}
+            context.memory.replace(moves)
         for place, tree, is_new in final:
             tree = map_tree(close, tree)
+            self._note_arrays(tree, place)
             if is_container(tree):
                 _born(context, tree)
             if is_new and ran is not True and not isinstance(tree, Unbound):
@@ -408,6 +451,7 @@ class _Loop:
                 place.set(tree)
         if returned is not None:
             answer = map_tree(close, value)
+            self._note_arrays(answer, None)
             if self.endless() and flags.broke is False:
                 return Return(answer)
             exit_ = Exit(close(returned), Return, answer, State(context))
@@ -419,9 +463,33 @@ class _Loop:
             return run(frame, branch(frame, close(broke), [ast.Pass()], node.orelse, node))
         return None
 
+    def _note_arrays(self, tree: Any, place: Place | None) -> None:
+        """Arrays that come out of the loop are objects, perhaps not of their own."""
+        memory = self.context.memory
+        if memory is None:
+            return
+        carried = self.carried.get(place) if place is not None else None
+        if carried is not None:
+            shares = carried.shares
+        else:
+            shares = frozenset(n for n in self.outside.get(place, ()) if n in memory.nodes)
+        for leaf in leaves(tree):
+            if isinstance(leaf, Expr) and leaf.type.rank and not memory.roots(leaf):
+                memory.register(leaf, shares)
+
     def endless(self) -> bool:
         """Whether only `break` or `return` ends it."""
         return False
+
+    def _objects(self, value: Any) -> set[int]:
+        memory = self.context.memory
+        if memory is None:
+            return set()
+        found: set[int] = set()
+        for x in leaves(value):
+            if isinstance(x, Expr) and x.type.rank:
+                found |= memory.roots(x)
+        return found
 
     def _new_names(self, entry: State, after: State) -> list[tuple[str, Any]]:
         """What the loop binds that was not bound before, and that is read outside of it."""
@@ -476,8 +544,12 @@ class _Counted(_Loop):
         self.index = var(wish if wish != "_" else "i", INT, self.serial)
 
     def start_round(self) -> None:
+        ran = self.certain()
+        if isinstance(ran, Expr):
+            self.context.path = (*self.context.path, (ran, True))
         plain = self.rounds.bounds is not None
         item = self.index if plain else self.rounds.item(self.index)
+        item = self.arrays.present(item)
         run(self.frame, assign(self.frame, self.node.target, item, self.node))
 
     def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Expr:
@@ -529,6 +601,17 @@ def _born(context: Any, tree: Any) -> None:
     ):  # fmt: skip
         if is_container(child):
             _born(context, child)
+
+
+def _identical(a: Any, b: Any) -> bool:
+    """Whether two values are the same object; tuples, whether their items are."""
+    if a is b:
+        return True
+    if isinstance(a, tuple) and type(a) is type(b) and len(a) == len(b):
+        return all(map(_identical, a, b))
+    return isinstance(a, Record) and isinstance(b, Record) and a.cls is b.cls and all(
+        k in b.fields and _identical(v, b.fields[k]) for k, v in a.fields.items()
+    )  # fmt: skip
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -15,6 +15,7 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.parse.frame import Context, Frame, Unbound
 from symdiff.parse.values import Freeze, join
+from symdiff.primitives.row import choose
 
 _SIDES = "may be unassigned: only one side of a branch assigns it"
 
@@ -77,6 +78,7 @@ class State:
         self.contents: dict[int, Any] = {
             key: type(owner)(owner) for key, (owner, _) in context.births.items()
         }
+        self.arrays = None if context.memory is None else context.memory.save()
 
     def restore(self) -> None:
         """Make it the present state again; what has been made since stays as it is."""
@@ -84,6 +86,8 @@ class State:
             frame.env = dict(env)
         for key, content in self.contents.items():
             _fill(self.context.births[key][0], content)
+        if self.context.memory is not None and self.arrays is not None:
+            self.context.memory.load(self.arrays)
 
     def places(self) -> Iterator[Place]:
         """Every place that holds something."""
@@ -107,6 +111,7 @@ def _fill(owner: Any, content: Any) -> None:
 def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, Any], None]) -> None:
     """Make the present state `then if pred else orelse`; `named` binds what differs."""
     context = then.context
+    _join_arrays(pred, then, orelse)
     for frame in then.names:
         a, b = then.names[frame], orelse.names.get(frame, {})
         frame.env = dict(a)
@@ -125,6 +130,29 @@ def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, A
     for key, content in orelse.contents.items():
         if key not in then.contents:
             _fill(context.births[key][0], content)
+
+
+def _join_arrays(pred: Expr, then: State, orelse: State) -> None:
+    """Array objects that differ on the two sides are one array after the branch."""
+    memory = then.context.memory
+    if memory is None or then.arrays is None or orelse.arrays is None:
+        return
+    a, b = then.arrays[0], orelse.arrays[0]
+    joined: dict[int, Expr] = {}
+    for number in a.keys() & b.keys():
+        if a[number] is not b[number]:
+            joined[number] = choose(pred, a[number], b[number]).expr
+    for side, nodes in ((then, a), (orelse, b)):
+        if not joined:
+            break
+        side.restore()
+        memory.replace({nodes[n]: node for n, node in joined.items()})
+        side.names = {f: dict(f.env) for f in side.names}
+        side.contents = {
+            key: type(owner)(owner) for key, (owner, _) in then.context.births.items()
+            if key in side.contents
+        }  # fmt: skip
+    memory.load(({**a, **b, **joined}, {**then.arrays[1], **orelse.arrays[1]}, {}))
 
 
 def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze) -> Any:

@@ -24,6 +24,7 @@ from symdiff.parse.objects import (
     set_item,
 )
 from symdiff.parse.values import static_index
+from symdiff.parse.writes import change, change_item, store_item
 from symdiff.primitives.elementary import with_size
 
 
@@ -113,13 +114,16 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
     load = ast.copy_location(_loaded(target), node.target)
     current = yield load
     value = yield node.value
-    if isinstance(current, Expr) and current.type.rank:
-        raise UnsupportedError(
-            "an in-place operation on an array is not supported yet",
-            hint=f"write {ast.unparse(node.target)} = {ast.unparse(node.target)} "
-            f"{_symbol(node.op)} ..., which makes a new array",
-        )
     op = BINARY[type(node.op)]
+    if isinstance(target, ast.Subscript):
+        container = yield target.value
+        if isinstance(container, Expr) and container.type.rank:
+            key = yield target.slice
+            change_item(frame.context, container, key, type(node.op), op, current, value)
+            return None
+    if isinstance(current, Expr) and current.type.rank:
+        change(frame.context, op, current, value)
+        return None
     if isinstance(current, (list, dict, set)):
         result = yield in_place(frame, op, current, value, node)
     else:
@@ -162,10 +166,6 @@ def _loaded(target: ast.expr) -> ast.expr:
             return ast.Attribute(target.value, target.attr, ast.Load())
         case _:
             return target
-
-
-def _symbol(op: ast.operator) -> str:
-    return ast.unparse(ast.BinOp(ast.Name("a"), op, ast.Name("b"))).strip("ab ")
 
 
 def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None) -> Evaluation:
@@ -278,10 +278,7 @@ def _store_item(frame: Frame, container: Any, key: Any, value: Any) -> None:
         else:
             container[static_index(key, "an index into a Python container")] = value
         return
-    raise UnsupportedError(
-        "writing into an array is not supported yet",
-        hint="build the array from its parts (np.stack, np.concatenate, np.where)",
-    )
+    store_item(frame.context, container, key, value)
 
 
 # with, def.

@@ -145,6 +145,13 @@ def _update_transpose(node: Apply, ct: Expr, i: int) -> Expr:
     return update.build(ct, zero, *place, attrs=node.attrs)
 
 
+# Marks an array as an object of its own while a function is evaluated (see `parse.memory`).
+object_ = Linear(
+    "object", lambda attrs, types: types[0], lambda node, ct, i: ct, numpy="{0}",
+    attrs=("serial",),
+)  # fmt: skip
+
+
 # base with `value` put into a place: `base[...] = value`.
 update = Linear(
     "update", lambda attrs, types: types[0], _update_transpose, joint=True,

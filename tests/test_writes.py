@@ -1,0 +1,364 @@
+"""Writes into arrays: aliases, views, helpers, loops; both modes, orders 1 and 2."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+from tests.test_loops import slope
+
+
+def fill(x):
+    a = np.zeros(len(x))
+    for i in range(len(x)):
+        a[i] = x[i] ** 2
+    return np.sum(a * a)
+
+
+def prefix(x):
+    a = np.zeros(len(x) + 1)
+    for i in range(len(x)):
+        a[i + 1] = a[i] * 0.9 + math.sin(x[i])
+    return np.sum(a**2)
+
+
+def alias(x):
+    a = x.copy()
+    b = a
+    b[0] = a[1] * a[0]
+    row = a[1:]
+    row[0] = row[1] * b[0]
+    return np.sum(a) + b[0] * row[0]
+
+
+def aug(x):
+    a = x * 2
+    a += x
+    a *= a[0]
+    a[1] -= a[0] ** 2
+    a[:2] *= 3
+    return np.sum(a**2)
+
+
+def helper(x):
+    def scale(v, k):
+        for i in range(len(v)):
+            v[i] *= k
+
+    a = np.array(x)
+    scale(a, x[0])
+    return np.sum(a)
+
+
+def branchy(x):
+    a = np.zeros(3)
+    if x[0] > 0:
+        a[0] = x[1]
+    else:
+        a[1] = x[2]
+    a[2] = a[0] * a[1] + x[0]
+    return np.sum(a)
+
+
+def heat(u, n):
+    u = u.copy()
+    for _ in range(n):
+        v = u.copy()
+        for i in range(1, len(u) - 1):
+            u[i] = v[i] + 0.1 * (v[i + 1] - 2 * v[i] + v[i - 1])
+    return np.sum(u * u)
+
+
+def stencil(u, n):
+    u = u.copy()
+    for _ in range(n):
+        u[1:-1] += 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return np.sum(u * u)
+
+
+def mat(x):
+    n = len(x)
+    D = np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            if i == 0 or j == 0:
+                D[i, j] = x[i] * x[j]
+            else:
+                D[i, j] = min(D[i - 1, j], D[i, j - 1]) + x[i] * x[j]
+    return D[n - 1, n - 1]
+
+
+def swap(x, n):
+    a = x.copy()
+    b = np.zeros(len(x))
+    for i in range(n):
+        for j in range(len(x)):
+            b[j] = math.sin(a[j]) + a[0]
+        a, b = b, a
+    return np.sum(a * x)
+
+
+def rebind(x, n):
+    s = x.copy()
+    for i in range(n):
+        new = np.empty(len(x))
+        for j in range(len(x)):
+            new[j] = s[j] * s[0]
+        s = new
+    return np.sum(s)
+
+
+def particles(x, v, n):
+    x = x.copy()
+    v = v.copy()
+    E = 0.0
+    for t in range(n):
+        f = np.zeros(len(x))
+        for i in range(len(x)):
+            for j in range(len(x)):
+                if i != j:
+                    d = x[i] - x[j]
+                    f[i] += d / (1.0 + d * d)
+        for i in range(len(x)):
+            v[i] += 0.1 * f[i]
+            x[i] += 0.1 * v[i]
+        E += np.sum(v * v)
+    return E
+
+
+def whilew(x):
+    a = x.copy()
+    i = 0
+    while i < len(a) and a[i] > 0:
+        a[i] = a[i] ** 2
+        if a[i] > 10:
+            break
+        i += 1
+    return np.sum(a)
+
+
+def rowsw(A):
+    B = A.copy()
+    for row in B:
+        row *= row[0]
+    for i in range(len(B)):
+        B[i] += B[0]
+    return np.sum(B**2)
+
+
+def mask(x):
+    a = x.copy()
+    a[a > 1.5] = 0.5 * a[0]
+    a[a < 0] *= 2
+    return np.sum(a**2)
+
+
+def outp(x):
+    a = np.zeros(3)
+    np.multiply(x, x[0], out=a)
+    np.add(a, 1.0, out=a)
+    a.fill(x[1])
+    a[0] += np.sum(x)
+    np.add.at(a, np.array([0, 0, 1]), x)
+    return np.sum(a * a)
+
+
+def ret(x):
+    def make(n):
+        a = np.zeros(n)
+        for i in range(n):
+            a[i] = i * x[0]
+        return a
+
+    a = make(3)
+    b = make(3)
+    a[0] = 5 * x[1]
+    return np.sum(a * b) + a[0]
+
+
+def scal(x, n):
+    a = np.zeros(n)
+    a[0] = x
+    for i in range(1, n):
+        a[i] = a[i - 1] * x
+        if a[i] > 3:
+            a[i] = 3.0 / a[i]
+    return a[n - 1] + a.sum()
+
+
+def conv(a, k):
+    out = np.zeros(len(a))
+    for t in range(len(a)):
+        s = a[t]
+        for j in range(t):
+            s += out[j] * k[t - j]
+        out[t] = s
+    return np.sum(out**2)
+
+
+CASES: list[tuple[Any, tuple[Any, ...]]] = [
+    (fill, (np.array([1.0, 2.0, 3.0]),)),
+    (prefix, (np.array([1.0, 2.0, 3.0]),)),
+    (alias, (np.array([1.0, 2.0, 3.0]),)),
+    (aug, (np.array([1.0, 2.0, 3.0]),)),
+    (helper, (np.array([1.0, 2.0, 3.0]),)),
+    (branchy, (np.array([1.0, 2.0, 3.0]),)),
+    (
+        heat,
+        (
+            np.array([1.0, 2.0, 0.0, 4.0, 1.0]),
+            4,
+        ),
+    ),
+    (
+        stencil,
+        (
+            np.array([1.0, 2.0, 0.0, 4.0, 1.0]),
+            4,
+        ),
+    ),
+    (mat, (np.array([1.0, 2.0, 0.5]),)),
+    (
+        swap,
+        (
+            np.array([1.0, 2.0, 0.5]),
+            3,
+        ),
+    ),
+    (
+        rebind,
+        (
+            np.array([1.0, 2.0, 0.5]),
+            3,
+        ),
+    ),
+    (
+        particles,
+        (
+            np.array([1.0, 2.0, 0.5]),
+            np.array([0.1, -0.2, 0.3]),
+            3,
+        ),
+    ),
+    (whilew, (np.array([1.0, 2.0, 4.0, 3.0]),)),
+    (rowsw, (np.arange(6.0).reshape(3, 2) / 3 + 0.2,)),
+    (mask, (np.array([1.0, 2.0, -3.0]),)),
+    (outp, (np.array([1.0, 2.0, -3.0]),)),
+    (ret, (np.array([1.0, 2.0, -3.0]),)),
+    (
+        scal,
+        (
+            1.3,
+            6,
+        ),
+    ),
+    (
+        conv,
+        (
+            np.array([1.0, 2.0, 3.0, 0.5]),
+            np.array([1.0, 0.2, 0.3, 0.1]),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("f", "args"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_derivatives(f, args):
+    x, *rest = args
+    before = x.copy() if isinstance(x, np.ndarray) else x
+    value, gradient = symdiff.value_and_grad(f)(x, *rest)
+    np.testing.assert_array_equal(x, before)  # the caller's arrays stay as they are
+    assert np.allclose(value, f(x, *rest), rtol=1e-12)
+    numeric = slope(lambda y: f(y, *rest), x, 1e-5).reshape(np.shape(x))
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-7)
+    direction = np.cos(np.arange(np.size(x)) + 1.0).reshape(np.shape(x))
+    direction = direction if direction.ndim else float(direction)
+    _, tangent = symdiff.jvp(f)(x, *rest, direction)
+    np.testing.assert_allclose(tangent, np.sum(numeric * direction), rtol=1e-6, atol=1e-7)
+    unoptimised = symdiff.grad(f, options=symdiff.Options(optimize=False))(x, *rest)
+    np.testing.assert_allclose(unoptimised, gradient, rtol=1e-11, atol=1e-13)
+    product = symdiff.hvp(f)(x, *rest, direction)
+    h = 1e-4
+    plain = symdiff.grad(f)
+    second = (plain(x + h * direction, *rest) - plain(x - h * direction, *rest)) / (2 * h)
+    np.testing.assert_allclose(product, second, rtol=1e-4, atol=1e-5)
+
+
+REFUSED: list[tuple[str, Any]] = []
+
+
+def refused(match):
+    def note(f):
+        REFUSED.append((match, f))
+        return f
+
+    return note
+
+
+@refused("argument x, which is the caller's")
+def into_an_argument(x):
+    x[0] = 1.0
+    return np.sum(x)
+
+
+@refused("argument x, which is the caller's")
+def into_an_argument_through_another_name(x):
+    y = x[1:]
+    y += 1.0
+    return np.sum(x)
+
+
+@refused("chosen from several")
+def into_one_of_two(x):
+    a = x.copy()
+    b = x * 2.0
+    c = a if x[0] > 0.0 else b
+    c[0] = 1.0
+    return np.sum(a) + np.sum(b)
+
+
+TABLE = np.ones(3)
+
+
+@refused("outside the function")
+def into_a_global(x):
+    TABLE[0] = x[0]
+    return np.sum(TABLE * x)
+
+
+@refused("one may come twice")
+def at_an_index_array(x):
+    a = x.copy()
+    a[np.array([0, 0])] = x[:2]
+    return np.sum(a)
+
+
+@refused("may be the same array")
+def an_alias_made_in_a_loop(x, n):
+    a = x.copy()
+    b = x.copy()
+    for i in range(n):
+        b[0] = a[0] * i
+        if i == 1:
+            a = b
+    return np.sum(a) + np.sum(b)
+
+
+@refused("float into an array of int")
+def a_float_into_integers(x):
+    a = np.zeros(3, dtype=int)
+    a[0] = x[0]
+    return np.sum(a * x)
+
+
+@pytest.mark.parametrize(("match", "f"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))
+def test_refused(match, f):
+    args = (np.array([1.0, 2.0, 3.0]), 2)[: f.__code__.co_argcount]
+    with pytest.raises(symdiff.SymdiffError, match=match) as info:
+        symdiff.grad(f)(*args)
+    assert info.value.span is not None
+    assert info.value.hint
