@@ -30,6 +30,7 @@ from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
 from symdiff.parse.frame import Context, Frame, NeedsMemoryError, UnreachableError, run
 from symdiff.parse.memory import Memory, without_marks
+from symdiff.parse.objects import refuse_results
 from symdiff.parse.requires import requirements
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
@@ -93,6 +94,10 @@ def _evaluated(
             span=definition.source.span(definition.node),
         ) from None
     span = definition.source.span(definition.node)
+    try:
+        refuse_results(value)
+    except UnsupportedError as error:
+        raise error.located(definition.source.span(definition.node)) from None
     result = map_tree(_leaf, value)
     if context.memory is not None:
         result = _without_marks(context, result)

@@ -20,7 +20,7 @@ from typing import Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
-from symdiff.ir.tree import Record
+from symdiff.ir.tree import Record, children, is_container
 from symdiff.parse.frame import Evaluation, Frame, ThrownError
 from symdiff.parse.values import Opaque, from_python, static_index
 
@@ -296,6 +296,20 @@ def _fill(
             missing.append(name)
     if missing:
         raise TypeError(f"{cls.__name__}() missing arguments: {', '.join(missing)}")
+
+
+def refuse_results(tree: Any) -> None:
+    """Refuse objects in a function's result that calling their class would not make again."""
+    if isinstance(tree, Record):
+        plain = not tree.is_namedtuple and not _is_generated(tree.cls)
+        if plain or class_member(tree.cls, "__post_init__") is not MISSING:
+            raise UnsupportedError(
+                f"a {tree.cls.__name__} object is returned: no plain dataclass or named tuple",
+                hint="return its attributes",
+            )
+    if is_container(tree):
+        for _, _, child in children(tree):
+            refuse_results(child)
 
 
 # Operators.

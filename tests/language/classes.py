@@ -390,3 +390,9 @@ def missing_attribute(x):
 def identity(x):
     """`is` between objects from outside"""
     return x if Spring(x) is Spring(x) else x
+
+
+@refuses(0.7)
+def returned_object(x):
+    """Returning an object of an ordinary class"""
+    return Model(x)
