@@ -124,3 +124,27 @@ def test_nothing_raises_for_a_branch_that_is_not_taken(x: float, y: float) -> No
     assert np.all(np.isfinite(hessian))
     if x != 0.0:
         assert grad == pytest.approx(differences(halves, (x, y)), rel=1e-6, abs=1e-7)
+
+
+def used_in_one_of_two(x, y):
+    r = max(x, 0.0)
+    if y > 0.0:
+        q = y / r
+        s = math.log(r)
+        if y > 1.0:
+            return q + s
+        return y
+    return x
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize("y", [0.5, 2.0])
+def test_what_only_an_inner_branch_uses_raises_in_the_outer(y: float, optimize: bool) -> None:
+    """`y / r` is needed for `y > 1.0` only, but divides for `y > 0.0`."""
+    grad = symdiff.grad(used_in_one_of_two, wrt="*", options=symdiff.Options(optimize=optimize))
+    assert grad(-1.0, -1.0) == (1.0, 0.0)
+    assert grad(2.0, y) == pytest.approx(differences(used_in_one_of_two, (2.0, y)), rel=1e-6)
+    with pytest.raises(ZeroDivisionError):
+        used_in_one_of_two(-1.0, y)
+    with pytest.raises(ZeroDivisionError):
+        grad(-1.0, y)

@@ -30,18 +30,78 @@ def pending(function: Function) -> list[Require]:
     """The requirements of `function` that nothing it computes anyway enforces."""
     if not function.requires:
         return []
-    live = set(function.nodes())
-    certain = _certain(function.results) if any(type(n) is If for n in live) else live
-    divisors = {True: _divisors(certain), False: _divisors(live)}
+    computed = _Computed(function.results)
     needed: list[Require] = []
     for require in function.requires:
-        always, by = require.always, require.by
-        enforced = by in (certain if always else live) or isinstance(require.fails, Const)
-        if isinstance(by, Apply) and by.op in _DIVISIONS:
-            enforced = enforced or by.operands[1] in divisors[always]
+        enforced = isinstance(require.fails, Const) or all(
+            computed.enforces(require.by, facts) for facts in _ways(require.fails)
+        )
         if require.stated or not enforced:
             needed.append(require)
     return needed
+
+
+Facts = frozenset[tuple[Expr, bool]]  # predicates, and what they are
+
+
+def _ways(fails: Expr) -> list[Facts]:
+    """Under which branches `fails` can hold: `q if p else False` only where p does."""
+    found: list[Facts] = []
+    stack: list[tuple[Expr, Facts]] = [(fails, frozenset())]
+    while stack:
+        node, facts = stack.pop()
+        if isinstance(node, Const) and not node.value:
+            continue
+        if type(node) is not If:
+            found.append(facts)
+        elif isinstance(node.then, Const) and node.then.value:
+            stack += [(node.orelse, facts | {(node.pred, False)}), (node.pred, facts)]
+        else:
+            stack.append((node.orelse, facts | {(node.pred, False)}))
+            stack.append((node.then, facts | {(node.pred, True)}))
+    return found
+
+
+class _Computed:
+    """What is computed for certain, under given branches."""
+
+    def __init__(self, results: Sequence[Expr]):
+        self.always = _certain(results)
+        self.branches = [node for node in self.always if type(node) is If]
+        self.divisors = _divisors(self.always)
+        self.under: dict[Facts, tuple[set[Expr], set[Expr]]] = {}
+
+    def enforces(self, by: Expr, facts: Facts) -> bool:
+        """Whether `by` is computed where `facts` hold, or something else that raises with it."""
+        divisor = by.operands[1] if isinstance(by, Apply) and by.op in _DIVISIONS else None
+        if by in self.always or divisor in self.divisors:
+            return True
+        if not facts:
+            return False
+        if facts not in self.under:
+            more = self._more(facts)
+            self.under[facts] = more, _divisors(more)
+        nodes, divisors = self.under[facts]
+        return by in nodes or divisor in divisors
+
+    def _more(self, facts: Facts) -> set[Expr]:
+        """What the sides that `facts` decide add."""
+        sides = dict(facts)
+        seen: set[Expr] = set()
+        stack: list[Expr] = list(self.branches)
+        while stack:
+            node = stack.pop()
+            if type(node) is If:
+                new = [node.pred]
+                if node.pred in sides:
+                    new.append(node.then if sides[node.pred] else node.orelse)
+            else:
+                new = node.operands
+            for x in new:
+                if x not in seen and x not in self.always:
+                    seen.add(x)
+                    stack.append(x)
+        return seen
 
 
 def _certain(results: Sequence[Expr]) -> set[Expr]:
