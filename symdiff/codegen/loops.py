@@ -55,6 +55,7 @@ class Looping:
         to = self.to
         for v, start in zip(loop.carried, loop.initial, strict=True):
             self._start(v, start, block, out)
+        bounds: list[Any] = []
         if isinstance(loop, For):
             wish = loop.index.name
             spare = self.spare.setdefault(wish, [])  # loops one after the other share it

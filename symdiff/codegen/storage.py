@@ -149,9 +149,10 @@ class Storage:
     def _made(self, root: Expr, block: Block) -> bool:
         if isinstance(root, Var):
             return root in self.kept and _innermost(block) is self._slots[root][0]
-        sites = self.plan.sites.get(root, ())
-        fresh = isinstance(root, (Apply, Map, Project)) and len(sites) == 1
-        return fresh and _innermost(sites[0]) is _innermost(block)
+        sites = self.plan.sites.get(root)
+        if sites is None or len(sites) != 1 or not isinstance(root, (Apply, Map, Project)):
+            return False
+        return _innermost(sites[0]) is _innermost(block)
 
     def is_written(self, node: Expr) -> bool:
         """Whether the memory of a value is written, now or later."""

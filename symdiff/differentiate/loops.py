@@ -119,7 +119,7 @@ def pull_loop(
     ]
     reverse = _Backwards(loop, [*seeds, *sums], new).loop(starts)
     results = [project(reverse, i, v.type) for i, v in enumerate([*values, *sums])]
-    first = [
+    first: list[tuple[Expr, Expr]] = [
         (loop.initial[k], r) for k, r in zip(which, results, strict=False)
         if loop.initial[k] in active
     ]  # fmt: skip
@@ -171,22 +171,20 @@ class _Backwards:
         loop = self.forward
         carried, initial = list(loop.carried), list(loop.initial)
         body = list(loop.body)
-        if not self.counted:
-            number: Expr = self.rounds
+        if self.counted:
+            assert isinstance(loop, For)
+            start, stop, step = loop.bounds
+            number, room = _round_number(loop.index, start, step), _count(start, stop, step)
+        else:
+            number, room = self.rounds, as_expr(0)
             carried.append(self.rounds)
             initial.append(as_expr(0))
             body.append(add.build(self.rounds, 1))
-        elif record:
-            start, stop, step = loop.bounds
-            assert isinstance(loop, For)
-            number = _round_number(loop.index, start, step)
-            count = _count(start, stop, step)
         where = where_computed([*loop.inside]) if record else {}
         places: list[tuple[Expr, int]] = []
         for value in record:
             slot = len(carried)
             name = f"{getattr(value, 'name', 't')}_tape"
-            room = count if self.counted else as_expr(0)
             empty = tape(room, value.type, loop.bound[0].tag)
             held = var(name, empty.type, loop.bound[0].tag + _SLOT * 7 + slot)
             certain = value in loop.carried
@@ -200,7 +198,7 @@ class _Backwards:
             body.append(written)
             places.append((value, slot))
         self.recording = rebuilt_loop(loop, carried, initial, body)
-        at = number if self.counted and record else None if self.counted else self.index
+        at = number if self.counted else self.index
         return {
             value: index.build(project(self.recording, slot, carried[slot].type), at, attrs=_PLACE)
             for value, slot in places

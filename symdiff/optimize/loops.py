@@ -169,7 +169,7 @@ def _needed(loop: Loop, wanted: set[int]) -> set[int]:
         if node in seen:
             continue
         seen.add(node)
-        if node in slot and slot[node] not in found:
+        if isinstance(node, Var) and node in slot and slot[node] not in found:
             found.add(slot[node])
             pending.append(loop.body[slot[node]])
         if isinstance(node, Project) and isinstance(node.operands[0], Loop):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from symdiff.ir.expr import Apply, Const, Expr, const
 from symdiff.ir.types import FLOAT, INT, Shape, Type, broadcast_shapes
@@ -57,7 +57,7 @@ class Structural:
 _FILLS = (full, broadcast_to)
 
 
-def _of(x: Expr, *ops: Any) -> bool:
+def _of(x: Expr, *ops: Any) -> TypeGuard[Apply]:
     return type(x) is Apply and x.op in ops
 
 

@@ -244,7 +244,7 @@ def note_made(context: Context, value: Any, deep: bool) -> None:
             note_made(context, part, deep)
 
 
-CACHED = type(functools.cache(len))
+CACHED: Any = type(functools.cache(len))
 # What the standard library computes with, and never changes.
 VALUE_CLASSES = (enum.Enum, fractions.Fraction, decimal.Decimal, range, bytes)
 

@@ -44,7 +44,7 @@ def for_statement(frame: Frame, node: ast.For) -> Evaluation:
         if rounds is not None and not isinstance(iterable.type.shape[0], int):
             return _Counted(frame, node, rounds).run()
         known = iterable.type.shape[0] if rounds is not None else None
-        if isinstance(known, int) and known > UNROLLED:
+        if rounds is not None and isinstance(known, int) and known > UNROLLED:
             return _attempt(frame, _Counted(frame, node, rounds), lambda: items_of(iterable))
     elif rounds is not None:
         return _Counted(frame, node, rounds).run()
@@ -415,7 +415,7 @@ class _Loop:
                 final.append((Name(frame, name), map_tree(fresh, value), True))
             except SymdiffError:
                 final.append((Name(frame, name), Unbound("is set only inside a loop"), False))
-        returned = broke = None
+        returned = broke = value = None
         if flags.returned is not False:
             self.outside[None] = self._objects(flags.value)
             returned = slot("returned", as_expr(False), as_expr(flags.returned))

@@ -157,8 +157,9 @@ class Memory:
             for name, value in list(frame.env.items()):
                 yield frame.env, name, value
         for owner, _ in list(self.context.births.values()):
-            keys = list(owner) if isinstance(owner, dict) else range(len(owner))
-            for key in keys if not isinstance(owner, set) else ():
+            if isinstance(owner, set):
+                continue
+            for key in list(owner) if isinstance(owner, dict) else range(len(owner)):
                 yield owner, key, owner[key]
 
     def replace(self, mapping: Mapping[Expr, Expr]) -> None:
