@@ -272,6 +272,101 @@ def test_bundle_adjustment():
     assert "pose recovered to 1e-9: True" in found
 
 
+# rk4_oscillator
+
+
+def test_rk4_oscillator_fits_what_was_measured():
+    pytest.importorskip("scipy")
+    found = lines(printed("rk4_oscillator"))
+    assert "misfit at the start: 0.052377" in found
+    assert sum(line.endswith("as finite differences: True") for line in found) == 4
+    assert "fitted: misfit 0.000364; the noise alone has 0.000400" in found
+    fitted = {
+        line.split()[0]: float(line.split()[1]) for line in found if line.endswith(("0)", "3)"))
+    }
+    assert fitted == pytest.approx(
+        {"stiffness": 3.9944, "damping": 0.2990, "position": 1.0, "velocity": -0.0175}, abs=2e-4
+    )
+
+
+# newton_implicit
+
+
+def test_newton_agrees_with_the_implicit_function_theorem():
+    found = lines(printed("newton_implicit"))
+    assert found.count("as by the implicit function theorem: True") == 3
+    assert "Halley   E = 0.780228  dE/de = 2.249562  dE/dM = 3.197938" in found
+    assert "dr/dM   = 2.175326" in found
+    assert "d2r/dM2 = -8.103912" in found
+
+
+def test_second_derivative_through_newton_is_the_one_on_paper():
+    """With r = 1 - e*cos(E): dr/dM = e*sin(E)/r, d2r/dM2 = e*(cos(E) - e)/r**3."""
+    module = sample("newton_implicit")
+    e, M = 0.967, 0.1
+    E = module.eccentric_anomaly(e, M)
+    r = 1 - e * math.cos(E)
+    first = symdiff.grad(module.radius, wrt="M")
+    assert first(e, M) == pytest.approx(e * math.sin(E) / r, rel=1e-9)
+    second = e * (math.cos(E) - e) / r**3
+    assert symdiff.grad(first, wrt="M")(e, M) == pytest.approx(second, rel=1e-8)
+
+
+# edit_distance
+
+
+def test_edit_distance_and_its_alignment():
+    found = lines(printed("edit_distance"))
+    assert "edit distance of kitten and sitting: 3.0000" in found
+    assert "temperature 0.001: distance 3.0000, letters left out: 1.0000" in found
+    assert "k 1.000 0.000 0.000 0.000 0.000 0.000 0.000" in found
+    assert "temperature 0.3: distance 2.9296, letters left out: 1.3164" in found
+    assert "agrees with finite differences: True" in found
+
+
+def test_edit_distance_gradients_agree_with_finite_differences():
+    module = sample("edit_distance")
+    replace = np.random.default_rng(0).uniform(0.0, 2.0, (4, 5))
+    symdiff.grad(module.distance, wrt=("replace", "gap")).check(replace, 0.8, 0.5)
+
+
+# kalman_filter
+
+
+def test_kalman_filter_finds_the_published_estimates():
+    pytest.importorskip("scipy")
+    found = lines(printed("kalman_filter"))
+    assert "most likely: noise 15099, drift 1469, log-likelihood -632.5456" in found
+    assert "standard errors of their logarithms: 0.208 and 0.871" in found
+    assert len(sample("kalman_filter").NILE) == 100
+
+
+# neural_net
+
+
+def test_neural_net_learns_the_irises():
+    found = lines(printed("neural_net"))
+    epochs = [float(line.split()[-1]) for line in found if line.startswith("epoch")]
+    assert epochs == sorted(epochs, reverse=True) and epochs[-1] < 0.1
+    assert "the backward pass agrees with finite differences" in found
+    (right,) = [int(line.split()[1]) for line in found if line.startswith("right:")]
+    assert right >= 144
+
+
+def test_accumulated_gradients_are_those_of_the_batch():
+    module = sample("neural_net")
+    X, y = module.load_iris()
+    weights, biases = module.initial((4, 5, 3), np.random.default_rng(1))
+
+    def batch_loss(weights, biases):
+        return sum(module.loss(weights, biases, X[i], int(y[i])) for i in (3, 70, 140))
+
+    whole, _ = symdiff.grad(batch_loss, wrt=("weights", "biases"))(weights, biases)
+    parts = [module.value_and_grad(weights, biases, X[i], int(y[i]))[1][0] for i in (3, 70, 140)]
+    for layer, expected in enumerate(whole):
+        np.testing.assert_allclose(sum(part[layer] for part in parts), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", [path.stem for path in sorted(SAMPLES.glob("*.py"))])
 def test_every_sample_says_what_it_is(name):
     text = (SAMPLES / f"{name}.py").read_text()
