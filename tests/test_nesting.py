@@ -149,3 +149,19 @@ def test_what_only_an_inner_branch_uses_raises_in_the_outer(y: float, optimize: 
         used_in_one_of_two(-1.0, y)
     with pytest.raises(ZeroDivisionError):
         grad(-1.0, y)
+
+
+def unused_power(p, x):
+    math.pow(p, p)
+    return p * x
+
+
+def test_a_condition_and_a_choice_share_a_comparison() -> None:
+    """The check of `pow` asks for `p < 0` and may have it as its result: two different things."""
+    grad = symdiff.grad(unused_power, wrt="*")
+    assert grad(2.0, 3.0) == (3.0, 2.0)
+    assert grad(-2.0, 3.0) == (3.0, -2.0)
+    for p in (0.5, 0.0):
+        assert grad(p, 3.0) == (3.0, p)
+    with pytest.raises(ValueError, match="math domain error"):
+        grad(-0.5, 3.0)

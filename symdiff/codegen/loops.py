@@ -210,7 +210,8 @@ class Looping:
             self._called(new, label)
 
     def _called(self, new: Expr, label: str) -> None:
-        if new in self.to.text:
+        """A value that nothing else reads has the name it was assigned to; others stay formulas."""
+        if new in self.to.text and self.to.plan.uses.get(new, 0) <= 1:
             del self.to.text[new]
             self.to.label[new] = label
 
