@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from typing import Any
 
@@ -201,6 +202,26 @@ def last_values(x, n):
     return y * i
 
 
+def inner_start(x, a, n, m):
+    t = 0.0
+    for i in range(n):
+        z = a  # each round starts from it again
+        for _ in range(m):
+            z = math.sin(z) * x + i
+        t += z * i
+    return t
+
+
+def start_that_may_raise(x, data):
+    noise = math.exp(x)
+    s = noise + 1.0
+    t = 0.0
+    for k in range(1, len(data)):
+        t += s * data[k]
+        s = s * noise / (s + noise)
+    return t
+
+
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (with_break, (0.7, 5)), (with_break, (0.7, 0)), (with_break, (0.02, 9)),
     (with_continue, (np.array([1.0, -2.0, 3.0]),)), (endless, (1.3,)),
@@ -212,6 +233,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (early_return, (np.array([1.5, 2.0]),)), (rows, (np.arange(6.0).reshape(2, 3) / 5,)),
     (vectors, (np.array([0.1, 0.4]), 5)), (halving, (7.3,)), (halving, (0.5,)),
     (iterators, (np.array([1.0, 2.0, 0.5]),)), (strides, (0.6, 7)), (thousand, (0.5,)),
+    (inner_start, (0.7, 0.3, 4, 3)), (start_that_may_raise, (0.3, np.array([1.0, 2.0, 0.5, 3.0]))),
     (twice, (0.6, 3)), (last_values, (1.5, 4)),
 ]  # fmt: skip
 
@@ -253,6 +275,17 @@ def test_derivatives(f, args):
     if np.ndim(x) == 0:  # reverse over reverse
         again = symdiff.grad(symdiff.grad(f))(x, *rest)
         np.testing.assert_allclose(again * direction, product, rtol=1e-9, atol=1e-12)
+
+
+def test_what_a_reverse_sweep_reads_is_recorded_once():
+    """And not in each of its rounds, even where what it starts from may raise."""
+    derivative = symdiff.grad(start_that_may_raise)
+    derivative(0.3, np.ones(3))
+    loops = [n for n in ast.walk(ast.parse(derivative.source)) if isinstance(n, ast.For)]
+    assert len(loops) == 2
+    assert not any(
+        isinstance(n, ast.For) for loop in loops for n in ast.walk(loop) if n is not loop
+    )
 
 
 def test_a_name_that_a_loop_without_rounds_never_sets():

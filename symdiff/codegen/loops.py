@@ -18,6 +18,7 @@ from symdiff.codegen.arrays import is_flavour_change
 from symdiff.codegen.schedule import Block, Group, emission_order
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, updated
+from symdiff.codegen.storage import innermost
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.primitives.elementary import sized
 
@@ -36,6 +37,10 @@ class Looping:
         for node in emitter.plan.sites:
             if isinstance(node, Project):
                 self.projects.setdefault(node.operands[0], []).append(node)
+        self.owner: dict[Expr, Expr] = {
+            v: loop for loop, _ in emitter.plan.loops
+            for v in (loop.indices if isinstance(loop, Map) else loop.bound)
+        }  # fmt: skip
         self.ends = self._ends()
 
     def _ends(self) -> set[Expr]:
@@ -83,7 +88,8 @@ class Looping:
         kept = v in to.storage.kept
         own = not kept or (to.storage.is_own(start, block) and to.storage.is_last(start))
         alone = to.plan.uses.get(start) == 1 and label is not None and (own or not start.type.rank)
-        if alone and not isinstance(start, Const) and (kept or not start.type.rank):
+        once = self._made_in(start) is innermost(block)  # else each round starts from it again
+        if alone and once and not isinstance(start, Const) and (kept or not start.type.rank):
             assert label is not None
             to.label[v] = label  # nothing else reads what the loop starts from
             return
@@ -94,6 +100,15 @@ class Looping:
             made = ast.Call(ast.Attribute(made, "copy", ast.Load()), [], [])
         to.consumed(start)
         out.append(Statement(assign(to.label[v], made), to.comment(start)))
+
+    def _made_in(self, start: Expr) -> Expr | None:
+        """The loop in whose rounds a value is computed; None: before all loops."""
+        if isinstance(start, Project):
+            start = start.operands[0]
+        if isinstance(start, Var):
+            return self.owner.get(start)
+        sites = self.to.plan.sites.get(start, ())
+        return innermost(sites[0]) if len(sites) == 1 else start  # `start`: in several places
 
     def _round(self, loop: Loop, body: Block) -> tuple[list[Statement], ast.expr]:
         """The statements of a round, and the test of a `while`."""

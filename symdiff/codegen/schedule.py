@@ -199,17 +199,17 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
 
 
 def _stuck(order: Iterable[Expr]) -> set[Expr]:
-    """What may raise, and so stays in a loop that may have no round, with what is made of it."""
+    """What may raise, and so stays in a loop that may have no round, with what is made of it.
+
+    But not loops: what the reverse sweep of a loop reads would be recorded in each of its rounds.
+    """
     found: set[Expr] = set()
     for node in order:
         if isinstance(node, Apply):
             raises = node.op.raises and node.type.weak and not _harmless(node)
             if raises or any(x in found for x in node.operands):
                 found.add(node)
-        elif isinstance(node, Loop):  # what may raise in its rounds is in its own rounds
-            if any(x in found for x in node.outside):
-                found.add(node)
-        elif any(x in found for x in node.operands):
+        elif not isinstance(node, Loop) and any(x in found for x in node.operands):
             found.add(node)
     return found
 

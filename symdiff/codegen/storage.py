@@ -148,11 +148,11 @@ class Storage:
 
     def _made(self, root: Expr, block: Block) -> bool:
         if isinstance(root, Var):
-            return root in self.kept and _innermost(block) is self._slots[root][0]
+            return root in self.kept and innermost(block) is self._slots[root][0]
         sites = self.plan.sites.get(root)
         if sites is None or len(sites) != 1 or not isinstance(root, (Apply, Map, Project)):
             return False
-        return _innermost(sites[0]) is _innermost(block)
+        return innermost(sites[0]) is innermost(block)
 
     def is_written(self, node: Expr) -> bool:
         """Whether the memory of a value is written, now or later."""
@@ -242,7 +242,7 @@ def _exclusive(a: Block, b: Block) -> bool:
     return any((p[0], not p[1]) in b.path for p in a.path)
 
 
-def _innermost(block: Block | None) -> Expr | None:
+def innermost(block: Block | None) -> Expr | None:
     """The loop that a block is in."""
     while block is not None:
         if block.region is not None:
