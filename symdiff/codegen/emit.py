@@ -98,6 +98,7 @@ class Emitter:
         self.storage = Storage(self.plan, [*self.roots, *self.masks])
         self.plan.after = self.storage.after
         self.done: set[Expr] = set()  # what has been computed
+        self.at = self.plan.root  # where statements are being made
         self.writes = Writes(self)
         self.looping = Looping(self)
         self._ends |= self.looping.ends
@@ -183,6 +184,7 @@ class Emitter:
 
     def emit_items(self, items: Iterable[Expr | Group], block: Block, out: list[Statement]) -> None:
         """The statements of some items of a block."""
+        around, self.at = self.at, block
         for item in items:
             if isinstance(item, Group):
                 self._group(item, out)
@@ -195,6 +197,7 @@ class Emitter:
             elif not is_free(item):
                 self._node(item, out)
             self.done.update(item.members if isinstance(item, Group) else (item,))
+        self.at = around
 
     def _node(self, node: Expr, out: list[Statement]) -> None:
         assert isinstance(node, Apply), node

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.arrays import is_flavour_change
-from symdiff.codegen.schedule import Block, Group, emission_order
+from symdiff.codegen.schedule import Block, Group, ancestors, emission_order
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, updated
 from symdiff.codegen.storage import innermost
@@ -115,6 +115,7 @@ class Looping:
         to = self.to
         out: list[Statement] = []
         to.depth += 1
+        around, to.at = to.at, body
         items = emission_order(to.plan, body)
         test: ast.expr = ast.Constant(True)
         if isinstance(loop, While):
@@ -130,6 +131,7 @@ class Looping:
         self._plan_writes(loop, items)
         to.emit_items(items, body, out)
         self._end(loop, body, out)
+        to.at = around
         to.depth -= 1
         return out, test
 
@@ -236,10 +238,16 @@ class Looping:
             self.flush({label}, out)
 
     def flush(self, labels: set[str], out: list[Statement], keep: Sequence[Expr] = ()) -> None:
-        """Name the pending formulas that read one of `labels`."""
+        """Name the pending formulas that read one of `labels`.
+
+        Not those of the other side of a branch: it is not this one that they are evaluated after.
+        """
         to = self.to
+        around = set(ancestors(to.at))
         for node, text in list(to.text.items()):
             if node in to.spent or node in keep or node not in to.text:
+                continue
+            if around.isdisjoint(to.plan.sites.get(node, around)):
                 continue
             if not labels.isdisjoint(_names_in(text.node)):
                 to.assign(node, to.text.pop(node).node, out)

@@ -12,7 +12,7 @@ and what a branch around it has decided is not asked again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
@@ -238,6 +238,13 @@ def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Bl
             block = at.parent
         at = at.parent
     return block
+
+
+def ancestors(block: Block | None) -> Iterator[Block]:
+    """A block and all that it is in, innermost first."""
+    while block is not None:
+        yield block
+        block = block.parent
 
 
 def _known(pred: Expr, block: Block) -> bool | None:
