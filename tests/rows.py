@@ -16,6 +16,7 @@ from symdiff.ir.function import Function, Param
 from symdiff.ir.types import FLOAT, Type
 from symdiff.ir.walk import topological
 from symdiff.options import DEFAULT
+from symdiff.parse.frame import Context
 from symdiff.parse.requires import may_raise, requirements
 from symdiff.pipeline import ERASE, PASSES, emitted
 from symdiff.primitives.domain import Domain
@@ -61,8 +62,10 @@ def compiled(
     """The derivative of `row` after `steps`, as a function of its operands."""
     operands = variables(row, reference, flavour)
     value: Expr = row.build(*operands, attrs=reference.attrs)
-    needs = requirements({n: {(): None} for n in topological([value]) if may_raise(n)})
     params = [x for x in operands if isinstance(x, Var)]
+    context = Context()
+    context.evaluated.update({n: {(): None} for n in topological([value]) if may_raise(n)})
+    needs = requirements(context, frozenset(params))
     seeds: list[Var] = []
     for mode, i in steps:
         x = operands[i]
