@@ -9,10 +9,10 @@ In the IR a write makes a new value. It happens in place where the old value is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 
 from symdiff.codegen.arrays import VIEWS, is_flavour_change
-from symdiff.codegen.schedule import Block, Schedule
+from symdiff.codegen.schedule import Block, Schedule, ancestors
 from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var
 from symdiff.primitives.arrays import broadcast_to
 from symdiff.primitives.elementary import sized
@@ -186,7 +186,8 @@ class Storage:
         if len(sites[write]) > 1 or not self.is_own(base, at):
             self.copied.add(write)
             return
-        later = self._later(write)
+        later = self._later([write])
+        waits = later | self._later(self._made_around(at, set()))
         chain = self._chain(base)
         before: dict[Expr, None] = {}
         for node in self.aliases(self.roots(base)):
@@ -199,6 +200,8 @@ class Storage:
                 if user in chain:
                     continue  # the write is to what this has made
                 verdict = self._relation(user, node, write, later, at)
+                if verdict and not waits.isdisjoint(self._statement(user, at)):
+                    verdict = None  # it waits for the `if` or loop that the write is in
                 if verdict is None:
                     self.copied.add(write)
                     return
@@ -224,17 +227,33 @@ class Storage:
             return None
         return not (isinstance(user, Apply) and old in self._shared(user))
 
-    def _later(self, write: Expr) -> set[Expr]:
-        """Everything that is computed from a write."""
-        found = {write}
-        stack = [write]
+    def _later(self, nodes: Iterable[Expr]) -> set[Expr]:
+        """Everything that is computed from `nodes`, and they themselves."""
+        stack = list(nodes)
+        found = set(stack)
         while stack:
-            node = stack.pop()
-            for user in (*self._users.get(node, ()), *self._waiting.get(node, ())):
+            for user in self._users.get(stack.pop(), ()):
                 if user not in found:
                     found.add(user)
                     stack.append(user)
         return found
+
+    def _statement(self, node: Expr, at: Block) -> Iterator[Expr]:
+        """`node`, and what else the statements around it compute that are not around `at`."""
+        yield node
+        around = set(ancestors(at))
+        for site in self.plan.sites.get(node, ()):
+            yield from self._made_around(site, around)
+
+    def _made_around(self, at: Block, beyond: Set[Block]) -> Iterator[Expr]:
+        """What the `if`s and loops around a block compute: it is there when they are over."""
+        for block in ancestors(at):
+            if block in beyond:
+                return
+            if block.group is not None:
+                yield from block.group.members
+            elif block.region is not None:
+                yield block.region
 
 
 def _exclusive(a: Block, b: Block) -> bool:
