@@ -77,7 +77,8 @@ class Looping:
             node: ast.stmt = ast.For(name(to.label[loop.index]), _range(loop, bounds), [], [])
         else:
             node = ast.While(test, [], [])
-        out.append(Statement(node, comment, inner))
+        if inner or isinstance(loop, While):  # rounds that change nothing leave nothing
+            out.append(Statement(node, comment, inner or [Statement(ast.Pass())]))
         for project in self.projects.get(loop, ()):
             to.label[project] = to.label[loop.carried[project.index]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from symdiff.ir.expr import Expr, Loop, Map, Var, with_operands
 
@@ -93,11 +94,13 @@ def depends_on(roots: Iterable[Expr], sources: Iterable[Expr]) -> set[Expr]:
                 break
     if not shadowed:
         return hit
-    free = _free(order, set(sources))
+    free = free_variables(order, set(sources))
     return {node for node in hit if free.get(node, True)}
 
 
-def _free(order: Iterable[Expr], variables: set[Expr]) -> dict[Expr, frozenset[Expr]]:
+def free_variables(
+    order: Iterable[Expr], variables: AbstractSet[Expr]
+) -> dict[Expr, frozenset[Expr]]:
     """Which of `variables` each node depends on, those aside that a region below it binds."""
     free: dict[Expr, frozenset[Expr]] = {}
     none: frozenset[Expr] = frozenset()
@@ -126,7 +129,7 @@ def inside(roots: Iterable[Expr], variables: Iterable[Expr]) -> set[Expr]:
     What is left over has a value outside of the region that binds `variables`.
     """
     order = topological(roots)
-    free = _free(order, {*variables, *bound(order)})
+    free = free_variables(order, {*variables, *bound(order)})
     return {node for node in order if free[node]}
 
 

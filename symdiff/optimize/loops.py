@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, for_, project, while_
 from symdiff.ir.function import Function
 from symdiff.ir.types import INT
-from symdiff.ir.walk import depends_on, substitute, topological, transform
+from symdiff.ir.walk import bound, depends_on, free_variables, substitute, topological, transform
 from symdiff.optimize.simplify import simplified
+from symdiff.optimize.trim import trimmed
 from symdiff.options import Options
 from symdiff.primitives.row import as_expr
 
@@ -25,7 +26,8 @@ def tidy_loops(function: Function, options: Options) -> Function:
         return function
     for _ in range(8):  # each pass may lay open something for the next
         before = function.results
-        for step in (_absorbed, _trimmed, _steady, _merged, _forwards, _fused):
+        function = trimmed(_absorbed(function))
+        for step in (_steady, _merged, _forwards, _fused):
             function = _rewritten(function, step(function))
         function = function.rewritten(simplified(function.results))
         if all(a is b for a, b in zip(before, function.results, strict=True)):
@@ -37,9 +39,7 @@ def carry_less(function: Function, options: Options) -> Function:
     """What always runs: one loop where two compute the same, no result that nobody reads."""
     if not any(isinstance(n, Loop) for n in function.nodes()):
         return function
-    for step in (_absorbed, _trimmed):
-        function = _rewritten(function, step(function))
-    return function
+    return trimmed(_absorbed(function))
 
 
 def _rewritten(function: Function, mapping: dict[Expr, Expr]) -> Function:
@@ -76,9 +76,19 @@ def _same_rounds(a: Loop, b: Loop) -> bool:
     return type(a) is type(b) and (not isinstance(a, For) or a.index is b.index)  # type: ignore[attr-defined]
 
 
-def _absorbed(function: Function) -> dict[Expr, Expr]:
+def _absorbed(function: Function) -> Function:
     """Results of a loop are taken from a larger one that computes them too."""
-    loops = _loops(function)
+    while True:  # loops that hold others are alike once those are
+        mapping = _larger(function)
+        if not mapping:
+            return function
+        function = _rewritten(function, mapping)
+
+
+def _larger(function: Function) -> dict[Expr, Expr]:
+    order = function.nodes()
+    loops = [n for n in order if isinstance(n, Loop)]
+    free = free_variables(order, bound(order))
     slots = {
         loop: {t: k for k, t in enumerate(zip(loop.carried, loop.initial, loop.body, strict=True))}
         for loop in loops
@@ -88,11 +98,14 @@ def _absorbed(function: Function) -> dict[Expr, Expr]:
         for large in loops:
             if large is small or large in into or len(large.carried) < len(small.carried):
                 continue
+            # What the larger one sees must be there wherever the smaller one stands.
+            if not free[large] <= free[small]:
+                continue
             if _same_rounds(small, large) and slots[small].keys() <= slots[large].keys():
                 into[small] = large
                 break
     mapping: dict[Expr, Expr] = {}
-    for node in function.nodes():
+    for node in order:
         if isinstance(node, Project) and node.operands[0] in into:
             small = node.operands[0]
             assert isinstance(small, Loop)
@@ -101,91 +114,6 @@ def _absorbed(function: Function) -> dict[Expr, Expr]:
             at = slots[large][small.carried[k], small.initial[k], small.body[k]]
             mapping[node] = project(large, at, node.type)
     return mapping
-
-
-# What nobody reads.
-
-
-def _trimmed(function: Function) -> dict[Expr, Expr]:
-    """Loops without the carried values that no result depends on."""
-    read: dict[Expr, set[int]] = {}
-    for node in _live(function):
-        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
-            read.setdefault(node.operands[0], set()).add(node.index)
-    replaced: dict[Expr, Loop] = {}
-    numbers: dict[Expr, dict[int, int]] = {}
-    for loop, wanted in read.items():
-        assert isinstance(loop, Loop)
-        kept = sorted(_needed(loop, wanted))
-        if len(kept) < len(loop.carried):
-            replaced[loop] = _made(loop, kept)
-            numbers[loop] = {k: i for i, k in enumerate(kept)}
-    return {
-        node: project(replaced[node.operands[0]], numbers[node.operands[0]][node.index], node.type)
-        for node in function.nodes()
-        if isinstance(node, Project) and node.operands[0] in replaced
-        and node.index in numbers[node.operands[0]]
-    }  # fmt: skip
-
-
-def _live(function: Function) -> list[Expr]:
-    """The nodes that results depend on, when of each loop only what is read counts."""
-    roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
-    seen: dict[Expr, None] = {}
-    stack = list(roots)
-    wanted: dict[Expr, set[int]] = {}
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
-            loop = node.operands[0]
-            seen[node] = None
-            known = wanted.setdefault(loop, set())
-            if node.index not in known or loop not in seen:
-                known.add(node.index)
-                seen[loop] = None
-                needed = _needed(loop, known)
-                known |= needed
-                stack += loop.operands[: loop.head]
-                stack += [loop.initial[k] for k in needed]
-                stack += [loop.body[k] for k in needed]
-                stack.append(loop.until)
-            continue
-        if node in seen:
-            continue
-        seen[node] = None
-        stack += node.operands
-    return list(seen)
-
-
-def _needed(loop: Loop, wanted: set[int]) -> set[int]:
-    """The numbers of the carried values that those wanted are computed from."""
-    slot = {v: k for k, v in enumerate(loop.carried)}
-    found = set(wanted)
-    tests = [loop.until, *loop.operands[: loop.head]]
-    pending = [*tests, *(loop.body[k] for k in wanted)]
-    seen: set[Expr] = set()
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if isinstance(node, Var) and node in slot and slot[node] not in found:
-            found.add(slot[node])
-            pending.append(loop.body[slot[node]])
-        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
-            inner = node.operands[0]
-            used = _needed_inner(inner, node.index)
-            pending += inner.operands[: inner.head]
-            pending += [inner.initial[k] for k in used]
-            pending += [inner.body[k] for k in used]
-            pending.append(inner.until)
-            continue
-        pending += node.operands
-    return found
-
-
-def _needed_inner(loop: Loop, index: int) -> set[int]:
-    return _needed(loop, {index})
 
 
 # What stays the same from round to round.

@@ -444,7 +444,9 @@ class Writer:
     def own(self) -> list[str]:
         """An array of the function's own."""
         name = self.fresh("out buffer acc")
-        form = self.rng.choice(("np.zeros(len({0}))", "{0}.copy()", "np.zeros_like({0})", "{0} * 1.0"))
+        form = self.rng.choice(
+            ("np.zeros(len({0}))", "{0}.copy()", "np.zeros_like({0})", "{0} * 1.0")
+        )
         lines = [f"{name} = {form.format(self.a(self.scope.vectors))}"]
         self.bind(self.scope.vectors, name)
         self.scope.owned.append(name)
@@ -512,7 +514,11 @@ def points(rng: random.Random) -> list[tuple[Any, ...]]:
         size = rng.choice((0, 1, 2)) if few and rng.random() < 0.3 else rng.randint(2, 4)
         draw = np.random.default_rng(rng.getrandbits(32))
         array = lambda *shape: np.round(draw.uniform(-1.2, 1.2, shape), 3)  # noqa: B023
-        n, m = (rng.randint(0, 1), rng.randint(0, 1)) if few else (rng.randint(2, 5), rng.randint(1, 3))
+        n, m = (
+            (rng.randint(0, 1), rng.randint(0, 1))
+            if few
+            else (rng.randint(2, 5), rng.randint(1, 3))
+        )
         x, y = (round(float(draw.uniform(-1.2, 1.5)), 3) for _ in range(2))
         found.append((x, y, array(size), array(size), array(size, size), n, m))
     return found

@@ -18,6 +18,9 @@ from typing import Any
 import numpy as np
 
 import symdiff
+from symdiff import pipeline
+from symdiff.ir.function import Function
+from symdiff.ir.verify import verify
 from tests.fuzz_loops.generate import generate
 from tests.fuzz_loops.program import Program, differentiable, traced
 
@@ -25,7 +28,25 @@ PLAIN = symdiff.Options(optimize=False)
 STEPS = (4e-3, 1e-3, 2.5e-4, 6e-5)
 COMPILING = 10  # seconds: longer is a failure
 SECONDS = 60  # for all of the checks of one program
-RAISES = (ArithmeticError, ValueError, NameError)
+
+
+def _verified(label: str, run: pipeline.Pass) -> pipeline.Pass:
+    def verified(function: Function, options: symdiff.Options) -> Function:
+        result = run(function, options)
+        try:
+            verify(result)
+        except AssertionError as error:
+            raise AssertionError(f"after {label}: {error}") from None
+        return result
+
+    return verified
+
+
+for _name in ("BEFORE", "ERASE", "PASSES"):
+    _passes = getattr(pipeline, _name)
+    setattr(pipeline, _name, tuple((label, _verified(label, run)) for label, run in _passes))
+
+RAISES = (ArithmeticError, ValueError, UnboundLocalError)
 
 
 @dataclass
@@ -105,8 +126,10 @@ class Oracle:
         start = time.process_time()
         try:
             answer = derivative(*_copied(args))
+        except symdiff.SymdiffError:
+            raise
         except RAISES as error:
-            raise AssertionError(f"the function does not raise, its derivative: {error!r}") from error
+            raise AssertionError(f"only the derivative raises {error!r}") from error
         spent = time.process_time() - start
         self.verdict.slowest = max(self.verdict.slowest, spent)
         if spent > COMPILING:

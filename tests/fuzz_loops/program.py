@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 HEADER = "import math\n\nimport numpy as np\n\n\n"
-HELPERS = '''\
+HELPERS = """\
 def smooth(u, k=0.5):
     return math.sin(k * u) + u / (1.0 + u * u)
 
@@ -38,7 +38,7 @@ def halved(u, depth):
     return 0.5 * halved(math.sin(u), depth - 1) + 0.1 * u
 
 
-'''
+"""
 
 _SERIAL = itertools.count()
 

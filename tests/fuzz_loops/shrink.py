@@ -93,7 +93,9 @@ def _candidates(program: Program) -> Iterator[Program]:
         if isinstance(node, ast.Call):
             parts = node.args
         if isinstance(node, ast.Name):
-            parts = [] if node.id in ("x", "math", "np", "n", "range") else [ast.Name("x", ast.Load())]
+            parts = (
+                [] if node.id in ("x", "math", "np", "n", "range") else [ast.Name("x", ast.Load())]
+            )
         for part in parts:
             new = _Replaced(i, part).done(tree)
             if new is not None:

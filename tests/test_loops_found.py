@@ -1,0 +1,56 @@
+"""Small programs that `tests.fuzz_loops` found: each was wrong, or did not compile, once."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fuzz_loops.oracle import judge
+from tests.fuzz_loops.program import HELPERS, Program
+
+
+def row_by_row(x, w, a):
+    s = 0
+    for i in range(a.shape[1]):
+        for _row in a:
+            s = w[i] * x
+    return s
+
+
+def replaced(x, v, w, a, n):
+    for _i in range(n):
+        for _row in a:
+            v = np.where(v > 0.1, w, v)
+            x = w @ w
+    return x * x
+
+
+def idle(x, v):
+    s = x
+    for _ in v:
+        pass
+    else:
+        s *= 0.8
+    return s
+
+
+V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
+A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
+
+CASES: list[tuple[Any, tuple[Any, ...]]] = [
+    (row_by_row, (0.7, V, A)),
+    (replaced, (0.7, V, W, A, 2)),
+    (idle, (0.7, V)),
+]
+
+
+@pytest.mark.parametrize(("f", "args"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_program(f, args):
+    """Everything that holds for a generated program holds for these."""
+    program = Program(0, HELPERS + inspect.getsource(f), f.__name__, (args,))
+    verdict = judge(program)
+    assert not verdict.failures
+    assert verdict.unreliable == 0
