@@ -165,3 +165,41 @@ def test_a_condition_and_a_choice_share_a_comparison() -> None:
         assert grad(p, 3.0) == (3.0, p)
     with pytest.raises(ValueError, match="math domain error"):
         grad(-0.5, 3.0)
+
+
+def wide_results(x, y, z):
+    a, b, c = math.sin(x * y) * z, math.cos(y * z) * x, math.exp(-x * z) * y
+    return {"first": (a * b + c) / (1.0 + a * a), "second": [b * c - a, (a + b) / (2.0 + c * c)]}
+
+
+def added_at(x, y):
+    rows = x[np.array([0, 1, 1])]
+    return np.sum(np.sin(rows * y) * np.exp(-rows) * np.cos(y + rows) / (1.0 + rows**2))
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [(wide_results, (0.3, 0.8, 1.2)), (added_at, (np.array([0.5, -0.4]), 0.9))],
+)
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_lines_fit(function: Callable[..., Any], args: tuple[Any, ...], mode: Any) -> None:
+    for width in (60, 88):
+        options = symdiff.Options(line_width=width)
+        derivative = symdiff.jacobian(function, wrt="*", mode=mode, options=options)
+        derivative(*args)
+        body = derivative.source.split('"""')[-1]
+        assert max(map(len, body.splitlines())) <= width, derivative.source
+
+
+TABLE = np.array([0.5, -1.25, 2.0])
+
+
+def constants_in_a_chain(x):
+    below = x * x if x > 2.0 * TABLE[1] < 3.0 else x
+    return below * x if TABLE[0] < 0.5 < x else below
+
+
+@pytest.mark.parametrize(("x", "expected"), [(1.0, 2.0), (-3.0, 1.0)])
+def test_part_of_a_chain_is_known(x: float, expected: float) -> None:
+    """NumPy's `True` and `False` are as good as Python's."""
+    assert symdiff.grad(constants_in_a_chain)(x) == expected

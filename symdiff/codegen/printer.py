@@ -178,12 +178,22 @@ def _filled_lines(display: str, indent: str, width: int) -> list[str]:
         if current and len(indent) + len(current) + len(item) + 2 > width:
             lines.append(indent + current.rstrip())
             current = ""
-        if len(indent) + len(item) + 1 > width and _is_display(item):
-            lines += [indent + item[0], *_filled_lines(item, indent + _INDENT, width)]
-            lines.append(f"{indent}{item[-1]},")
+        key, value = _keyed(item)
+        if len(indent) + len(item) + 1 > width and _is_display(value):
+            if current:
+                lines.append(indent + current.rstrip())
+                current = ""
+            lines += [indent + key + value[0], *_filled_lines(value, indent + _INDENT, width)]
+            lines.append(f"{indent}{value[-1]},")
             continue
         current += f"{item}, "
     return [*lines, indent + current.rstrip()] if current else lines
+
+
+def _keyed(item: str) -> tuple[str, str]:
+    """The key of an item of a dict, with its colon, and the value; no key for other items."""
+    found = re.match(r"(?:'[^'\\]*'|[\w.]+): ", item)
+    return (found[0], item[found.end() :]) if found else ("", item)
 
 
 def _matching(text: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from symdiff.codegen.names import Names
 from symdiff.codegen.statements import Definition, Statement, assign
 
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)  # with a value that is evaluated at once
 _LAZY = (ast.IfExp, ast.BoolOp, ast.ListComp, ast.Lambda)
 
 
@@ -43,7 +44,7 @@ def _split(
             )
             continue
         room = width - 4 * depth
-        while isinstance(s.node, ast.Assign | ast.AugAssign) and _width(s.node) > room:
+        while isinstance(s.node, _SIMPLE) and _width(s.node) > room:
             part = _largest_part(s.node.value, room - 12)
             if part is None:
                 break
@@ -54,7 +55,9 @@ def _split(
     return out
 
 
-def _width(node: ast.Assign | ast.AugAssign) -> int:
+def _width(node: ast.Assign | ast.AugAssign | ast.Expr) -> int:
+    if isinstance(node, ast.Expr):
+        return len(ast.unparse(node.value))
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
     return len(ast.unparse(target)) + len(ast.unparse(node.value)) + 4
 

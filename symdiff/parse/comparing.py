@@ -34,13 +34,13 @@ def comparison(frame: Frame, node: ast.Compare) -> Evaluation:
     for op, comparator in zip(node.ops, node.comparators, strict=True):
         right = yield comparator
         parts.append((yield compared(frame, op, left, right, node)))
-        if parts[-1] is False:
+        if isinstance(parts[-1], (bool, np.bool_)) and not parts[-1]:
             break
         left = right
         if isinstance(parts[-1], Expr) and not parts[-1].type.rank:
             context.path = (*context.path, (parts[-1], True))
     context.path = saved
-    result = parts[-1]
+    result = bool(parts[-1]) if isinstance(parts[-1], np.bool_) else parts[-1]
     for part in reversed(parts[:-1]):
         if isinstance(part, Expr):
             if part.type.rank:
@@ -48,7 +48,7 @@ def comparison(frame: Frame, node: ast.Compare) -> Evaluation:
                     "a chained comparison of arrays has no truth value",
                     hint="write (a < b) & (b < c)",
                 )
-            result = choose(part, result, False).expr
+            result = part if result is True else choose(part, result, False).expr
         elif not part:
             result = part
     return result
