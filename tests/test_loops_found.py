@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,13 @@ def idle(x, v):
     return s
 
 
+def twice_nested(x, y, w):
+    for _i in range(len(w)):
+        for _j in range(len(w)):
+            y = math.sin(y) * x
+    return y
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -44,6 +52,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (row_by_row, (0.7, V, A)),
     (replaced, (0.7, V, W, A, 2)),
     (idle, (0.7, V)),
+    (twice_nested, (0.7, 0.4, V)),
 ]
 
 

@@ -292,6 +292,12 @@ def _zero_rows(depth: int, levels: int, type_: Type) -> ast.expr:
 
 
 def _add_lists(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    return added_lists(operands[0], operands[1], node.type.listed)
+
+
+def added_lists(first: ast.expr, second: ast.expr, levels: int) -> ast.expr:
+    """The sums of the items of two lists, of so many levels."""
+
     def added(x: ast.expr, y: ast.expr, levels: int) -> ast.expr:
         if levels == 0:
             return ast.BinOp(x, ast.Add(), y)
@@ -301,7 +307,7 @@ def _add_lists(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
             added(a, b, levels - 1), [ast.comprehension(target, call("zip", x, y), [], 0)]
         )
 
-    return added(operands[0], operands[1], node.type.listed)
+    return added(first, second, levels)
 
 
 # Rows with a printer of their own; all others print by their template.

@@ -8,7 +8,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.arrays import FILLS, index_key, is_repeatable, key_argument, spell_apply
+from symdiff.codegen.arrays import (
+    FILLS,
+    added_lists,
+    index_key,
+    is_repeatable,
+    key_argument,
+    spell_apply,
+)
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, in_place
 from symdiff.ir.expr import Apply, Expr
@@ -67,11 +74,16 @@ class Writes:
         if value in to.text and text.width > room:
             to.assign(value, to.text.pop(value).node, out)
         target = ast.Subscript(name(label), key, ast.Store())
-        amount = self._item(value) if node.operands[0].type.listed else to.operand(value).node
+        sums = node.op is accumulate and value.type.listed and not blank
+        stored = node.operands[0].type.listed and not sums
+        amount = self._item(value) if stored else to.operand(value).node
         if node.op is not accumulate or (blank and not is_repeatable(node.attrs[0])):
             made: ast.stmt = ast.Assign([target], amount)
         elif is_repeatable(node.attrs[0]):
             made = ast.Expr(call("np.add.at", name(label), key_argument(key), amount))
+        elif sums:  # `+=` would make the list longer
+            there = ast.Subscript(name(label), key, ast.Load())
+            made = ast.Assign([target], added_lists(there, amount, value.type.listed))
         else:
             made = in_place(target, amount)
         out.append(Statement(made, to.comment(node)))

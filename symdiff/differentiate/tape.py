@@ -31,7 +31,7 @@ def needed(adjoints: Sequence[Expr], seeds: Iterable[Expr], carried: Iterable[Va
     order = topological(adjoints)
     sweep = depends_on(adjoints, seeds)
     varying = depends_on(adjoints, carried)
-    bound = inside(adjoints, ())
+    bound = inside(adjoints, (), [*seeds, *carried])
     found: dict[Expr, None] = {}
     stack = [x for x in adjoints if x not in sweep]
     stack += [x for n in order if n in sweep for x in n.operands if x not in sweep]

@@ -123,14 +123,38 @@ def free_variables(
     return free
 
 
-def inside(roots: Iterable[Expr], variables: Iterable[Expr]) -> set[Expr]:
-    """The nodes below `roots` that depend on `variables`, or on what regions below them bind.
+def inside(
+    roots: Iterable[Expr], variables: Iterable[Expr], level: Iterable[Expr] = ()
+) -> set[Expr]:
+    """The nodes below `roots` that depend on `variables`, or on what regions on the way bind.
 
-    What is left over has a value outside of the region that binds `variables`.
+    What is left over has a value outside of the region that binds `variables`. A region around
+    that one may bind the same variables as one that is computed before: the way there decides.
+    level: what else is computed with `roots`, that is, regions on the way to it count.
     """
+    roots = list(roots)
     order = topological(roots)
-    free = free_variables(order, {*variables, *bound(order)})
-    return {node for node in order if free[node]}
+    start, near = frozenset(variables), frozenset(level)
+    free = free_variables(order, {*start, *near, *bound(order)})
+    seen = {(root, start & free[root]) for root in roots}
+    stack = list(seen)
+    while stack:
+        node, taken = stack.pop()
+        if not taken and near.isdisjoint(free[node]):
+            continue  # computed outside, with all that it is made of
+        steps = [(x, taken) for x in node.operands]
+        if isinstance(node, Loop):
+            steps = [(x, taken) for x in node.outside]
+            steps += [(x, taken.union(node.bound)) for x in node.inside]
+        elif isinstance(node, Map):
+            steps = [(x, taken) for x in node.over]
+            steps.append((node.body, taken.union(node.indices)))
+        for x, reach in steps:
+            step = (x, reach & free[x])
+            if step not in seen:
+                seen.add(step)
+                stack.append(step)
+    return {node for node, taken in seen if taken}
 
 
 def users(order: Iterable[Expr]) -> dict[Expr, int]:
