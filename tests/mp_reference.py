@@ -184,6 +184,8 @@ REFERENCES: dict[str, Reference] = {
     "ldexp": Reference(lambda x, n: x * mpmath.power(2, n), fixed={1: 3}),
     "maximum": Reference(max, singular={(1.0, 1.0): both((0.5, 0.5))}),
     "minimum": Reference(min, singular={(1.0, 1.0): both((0.5, 0.5))}),
+    "greatest": Reference(max, singular={(1.0, 1.0): both((0.5, 0.5))}),
+    "least": Reference(min, singular={(1.0, 1.0): both((0.5, 0.5))}),
     "fmax": Reference(max, singular={(1.0, 1.0): both((0.5, 0.5))}),
     "fmin": Reference(min, singular={(1.0, 1.0): both((0.5, 0.5))}),
     "clip": Reference(

@@ -29,6 +29,8 @@ def apart(function: Function) -> Function:
                 for v in clash:
                     serial += 1
                     fresh[v] = var(v.name, v.type, serial)
+                    if v in lines:
+                        lines[fresh[v]] = lines[v]
                 done: dict[Expr, Expr] = {node: _renamed(node, fresh, names, lines)}
                 transform(order, lambda n: n, done)
                 moved = {**done}

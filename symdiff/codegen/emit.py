@@ -30,10 +30,10 @@ from symdiff.codegen.spell import Sizes, call, literal, name, number
 from symdiff.codegen.statements import Statement, assign, branch, choice, updated
 from symdiff.codegen.storage import Storage, is_write
 from symdiff.codegen.writes import Writes
-from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Var
-from symdiff.ir.function import Function
+from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Var
+from symdiff.ir.function import Function, line_of
 from symdiff.ir.tree import paths
-from symdiff.ir.types import Dim, SymDim, dim_symbols
+from symdiff.ir.types import INT, Dim, SymDim, dim_symbols
 from symdiff.ir.walk import topological, users
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import (
@@ -49,6 +49,7 @@ from symdiff.primitives.arithmetic import (
     subtract,
 )
 from symdiff.primitives.elementary import sized
+from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import Elementwise
 from symdiff.primitives.shape import shape_size
 
@@ -94,8 +95,9 @@ class Emitter:
         if self.masks:
             live = topological([*self.roots, *self.masks])
         self.plan = schedule([*self.roots, *self.masks], [*first, *user], live)
-        self._named |= crossing(self.plan)
         self.storage = Storage(self.plan, [*self.roots, *self.masks])
+        self.blank = self.storage.blank
+        self._named = (self._named | crossing(self.plan)) - self.blank - _bounds(live)
         self.plan.after = self.storage.after
         self.done: set[Expr] = set()  # what has been computed
         self.at = self.plan.root  # where statements are being made
@@ -221,7 +223,11 @@ class Emitter:
         self.assign(node, text.node, out)
 
     def _inlined(self, node: Expr) -> bool:
-        if node in self.forced or node in self._named or len(self.plan.sites[node]) > 1:
+        if node in self.forced or node in self._named:
+            return False
+        if node in self.blank:
+            return True
+        if len(self.plan.sites[node]) > 1:
             return False
         if is_flavour_change(node) or _is_trivial(node):
             return True
@@ -257,7 +263,7 @@ class Emitter:
 
     def comment(self, node: Expr) -> str:
         """The line of the user's source that computes a value."""
-        line = self.function.lines.get(node)
+        line = line_of(node, self.function.lines)
         return f"line {line}" if line else ""
 
     # Expressions.
@@ -429,6 +435,18 @@ class Emitter:
         return call("np.array", rows)
 
 
+def _bounds(live: Iterable[Expr]) -> set[Expr]:
+    """Sums such as `len(x) - 1` that only say how far loops go, or how long lists are."""
+    found: set[Expr] = set()
+    others: set[Expr] = set()
+    for node in live:
+        plain = isinstance(node, For) or (isinstance(node, Apply) and node.op is new_list)
+        (found if plain else others).update(node.bounds if isinstance(node, For) else node.operands)
+        if isinstance(node, For):
+            others.update(node.operands[node.head :])
+    return {x for x in found - others if _is_trivial(x)}
+
+
 def _symbols(attrs: tuple[Any, ...]) -> set[str]:
     """The names of the sizes in the attributes of a node."""
     found: set[str] = set()
@@ -467,7 +485,10 @@ _TRIVIAL = frozenset((negative, less, less_equal, greater, greater_equal, equal,
 
 
 def _is_trivial(node: Expr) -> bool:
-    """-x, or a comparison of plain scalars: written again at each use, not named."""
+    """-x, n - 1, or a comparison of plain scalars: written again at each use, not named."""
+    if isinstance(node, Apply) and node.op in (add, subtract) and node.type is INT:
+        size, step = node.operands
+        return is_free(size) and isinstance(size, Apply) and isinstance(step, Const)
     return (
         isinstance(node, Apply) and node.op in _TRIVIAL and not node.type.rank
         and all(isinstance(x, Const) or (isinstance(x, Var) and not x.tag) for x in node.operands)

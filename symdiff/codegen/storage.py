@@ -11,20 +11,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 
-from symdiff.codegen.arrays import VIEWS, is_flavour_change
+from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
 from symdiff.codegen.schedule import Block, Schedule, ancestors
-from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var
+from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Project, Var
 from symdiff.primitives.arrays import broadcast_to
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
-from symdiff.primitives.lists import append
+from symdiff.primitives.lists import append, new_list, zeros_list
 
 WRITES = frozenset((accumulate, update, append))
+FRESH = FILLS | {new_list, zeros_list}
 
 
 def is_write(node: Expr) -> bool:
     """Whether a node is a changed array or list."""
     return type(node) is Apply and node.op in WRITES
+
+
+def _blank(plan: Schedule) -> frozenset[Expr]:
+    """Arrays of zeros and the like that are made to be written: each writer makes its own.
+
+    One for all of them would have to be copied by each.
+    """
+    bases: set[Expr] = set()
+    for node in plan.sites:
+        if is_write(node):
+            bases.add(node.operands[0])
+        elif isinstance(node, Loop):
+            bases.update(node.initial)
+    return frozenset(
+        x for x in bases
+        if type(x) is Apply and x.op in FRESH
+        and all(isinstance(o, Const) or x.op is new_list for o in x.operands)
+    )  # fmt: skip
 
 
 class Storage:
@@ -44,10 +63,12 @@ class Storage:
         self.after: dict[Expr, tuple[Expr, ...]] = {}
         self.copied: set[Expr] = set()
         self.kept: set[Expr] = set()
+        self.blank: frozenset[Expr] = frozenset()
         writes = [n for n in plan.sites if is_write(n)]
         if not writes:
             return
         self._ends = set(results)
+        self.blank = _blank(plan)
         for node in plan.sites:
             for x in dict.fromkeys(node.operands):
                 self._users.setdefault(x, []).append(node)
@@ -75,6 +96,8 @@ class Storage:
                 return () if loop is None or node in self.kept else (loop.initial[k],)
             case Apply():
                 if node in self.copied:
+                    return ()
+                if node.op in WRITES and node.operands[0] in self.blank:
                     return ()
                 if node.op in WRITES or node.op is sized or is_flavour_change(node):
                     return node.operands[:1]
@@ -163,11 +186,19 @@ class Storage:
             if root in self.kept:
                 return True
             if isinstance(root, Project) and isinstance(root.operands[0], Loop):
-                return True  # the loop's own array, which may go on to be written
+                start = root.operands[0].initial[root.index]
+                if start not in self.blank or self._goes_on(root):
+                    return True  # what an outer loop may go on to write
         return any(
             w not in self.copied and not mine.isdisjoint(self.roots(w.operands[0]))
             for w in self.after
         )
+
+    def _goes_on(self, result: Expr) -> bool:
+        """Whether a loop carries the memory of `result`, and writes it."""
+        carried = {x for v, (loop, k) in self._slots.items() if v in self.kept
+                   for x in (loop.initial[k], loop.body[k])}  # fmt: skip
+        return any(x in carried for x in self.aliases([result]))
 
     def is_last(self, node: Expr) -> bool:
         """Whether nothing but its one user ever looks at the memory of a value."""
@@ -183,6 +214,9 @@ class Storage:
         sites = self.plan.sites
         at = sites[write][0]
         base = write.operands[0]
+        if base in self.blank:
+            self.after[write] = ()
+            return
         if len(sites[write]) > 1 or not self.is_own(base, at):
             self.copied.add(write)
             return

@@ -9,7 +9,6 @@ import ast
 from typing import TYPE_CHECKING
 
 from symdiff.codegen.arrays import (
-    FILLS,
     added_lists,
     index_key,
     is_repeatable,
@@ -18,15 +17,14 @@ from symdiff.codegen.arrays import (
 )
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, in_place
+from symdiff.codegen.storage import FRESH
 from symdiff.ir.expr import Apply, Expr
 from symdiff.primitives.indexing import accumulate
-from symdiff.primitives.lists import append, new_list, zeros_list
+from symdiff.primitives.lists import append
 from symdiff.primitives.row import Elementwise, is_zero
 
 if TYPE_CHECKING:
     from symdiff.codegen.emit import Emitter
-
-_FRESH = FILLS | {new_list, zeros_list}
 
 
 class Writes:
@@ -48,8 +46,9 @@ class Writes:
         else:
             label = to.forced.get(node) or self._chain_label(node)
             made = self._fresh_array(base, owned=place)
-            to.text.pop(base, None)
-            if place:
+            if base not in to.blank:
+                to.text.pop(base, None)
+            if place and base not in to.blank:
                 to.label[base] = label
             out.append(Statement(assign(label, made), to.comment(node)))
         if place:
@@ -116,7 +115,7 @@ class Writes:
 
     def _fresh_array(self, base: Expr, owned: bool) -> ast.expr:
         """An array that may be written, with the value of `base`."""
-        fill = isinstance(base, Apply) and base.op in _FRESH and base not in self.to.label
+        fill = isinstance(base, Apply) and base.op in FRESH and base not in self.to.label
         text = self._fill(base) if fill else self.to.operand(base).node
         inlined = base in self.to.text
         if fill or owned or (

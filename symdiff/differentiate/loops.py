@@ -29,6 +29,7 @@ from symdiff.ir.expr import (
     var,
     while_,
 )
+from symdiff.ir.function import Function, line_of
 from symdiff.ir.types import INT
 from symdiff.ir.walk import inside, substitute, topological
 from symdiff.primitives.arithmetic import add, floor_divide, multiply, subtract
@@ -150,7 +151,7 @@ class _Backwards:
         record = to_record(needed(body, carried, varying), varying)
         if not self.counted:
             self.rounds = var("rounds", INT, loop.carried[0].tag + 7)
-            self.index = var("k", INT, loop.carried[0].tag + 11)
+            self.index = _counter(loop)
         else:
             assert isinstance(loop, For)
             self.index = loop.index
@@ -217,6 +218,21 @@ class _Backwards:
             variable = self.index
         operands = (*bounds, *initial, *self.body, as_expr(False))
         return for_(variable, tuple(self.carried), operands, INT)
+
+
+def _counter(loop: Loop) -> Var:
+    """What numbers the rounds of a loop in its reverse sweep, where nothing else does."""
+    return var("k", INT, loop.carried[0].tag + 11)
+
+
+def lines_of_sweeps(function: Function) -> dict[Expr, int]:
+    """The lines of `function`, and those of its loops for the variables of their sweeps."""
+    lines = dict(function.lines)
+    for loop in function.nodes():
+        line = line_of(loop, lines) if isinstance(loop, Loop) else None
+        if isinstance(loop, Loop) and line is not None:
+            lines.update(dict.fromkeys((*loop.bound, _counter(loop)), line))
+    return lines
 
 
 def _counters(loop: Loop) -> dict[Expr, tuple[Expr, Expr]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from symdiff.differentiate.forward import pushforward
+from symdiff.differentiate.loops import lines_of_sweeps
 from symdiff.differentiate.matrix import hessian_entries, jacobian_entries
 from symdiff.differentiate.reverse import pullback
 from symdiff.errors import IllTypedError, NotConnectedError, UnknownNameError
@@ -333,7 +334,11 @@ class _Derivation:
             keys = list(names)
             names = dict(zip(substitute(keys, closed), names.values(), strict=True))
         return self.function.replace(
-            params=(*self.function.params, *params), result=result, names=names, requires=requires
+            lines=lines_of_sweeps(self.function),
+            params=(*self.function.params, *params),
+            result=result,
+            names=names,
+            requires=requires,
         )
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from symdiff.errors import Span
-from symdiff.ir.expr import Expr, Var
+from symdiff.ir.expr import Expr, Loop, Var
 from symdiff.ir.tree import Tree, expressions, map_tree
 from symdiff.ir.types import Dim
 from symdiff.ir.walk import topological, transform
@@ -133,6 +133,8 @@ class Function:
         for old, line in self.lines.items():
             if old in mapping:
                 lines.setdefault(mapping[old], line)
+            elif isinstance(old, Var):
+                lines.setdefault(old, line)
         result = self.result
         if any(moved(x) is not x for x in self.results):
             result = map_tree(lambda x: moved(x) if isinstance(x, Expr) else x, result)
@@ -142,3 +144,11 @@ class Function:
             lines=lines,
             requires=tuple(replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires),
         )
+
+
+def line_of(node: Expr, lines: Mapping[Expr, int]) -> int | None:
+    """The source line of a value; of a loop that has been changed, that of its variables."""
+    line = lines.get(node)
+    if line is None and isinstance(node, Loop):
+        line = next((lines[v] for v in node.bound if v in lines), None)
+    return line

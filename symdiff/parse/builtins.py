@@ -117,7 +117,10 @@ def _np(function: Any) -> Any:
 
 
 def _extreme(name: str) -> Callable[..., Any]:
-    row = elementary.maximum if name == "max" else elementary.minimum
+    of_python, of_numpy = {
+        "max": (elementary.maximum, elementary.greatest),
+        "min": (elementary.minimum, elementary.least),
+    }[name]
 
     def run(*values: Any, key: Any = None, **options: Any) -> Any:
         if len(values) == 1 and isinstance(values[0], (Stream, list, tuple, dict, set)):
@@ -140,7 +143,9 @@ def _extreme(name: str) -> Callable[..., Any]:
         for item in items[1:]:
             if to_expr(item).type.rank or result.type.rank:
                 raise ValueError("the truth value of an array is ambiguous: use np.maximum")
-            result = row.build(result, to_expr(item))
+            item = to_expr(item)
+            weak = result.type.weak and item.type.weak
+            result = (of_python if weak else of_numpy).build(result, item)
         return result
 
     return run

@@ -60,6 +60,7 @@ class Memory:
         self.written: set[int] = set()
         self.level: dict[int, int] = {}
         self._newer: dict[Expr, Expr] = {}
+        self.line = 0  # of the statement that writes
 
     # Objects.
 
@@ -239,6 +240,8 @@ class Memory:
 
     def _write(self, number: int, node: Expr, new: Expr) -> None:
         context = self.context
+        if self.line:
+            context.lines.setdefault(new, self.line)
         if number in self.arguments:
             raise UnsupportedError(
                 f"this writes into the argument {self.arguments[number]}, which is the caller's",

@@ -115,6 +115,8 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
     current = yield load
     value = yield node.value
     op = BINARY[type(node.op)]
+    if frame.context.memory is not None:
+        frame.context.memory.line = node.lineno
     if isinstance(target, ast.Subscript):
         container = yield target.value
         if isinstance(container, Expr) and container.type.rank:
@@ -183,6 +185,8 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
         case ast.Subscript():
             container = yield target.value
             key = yield target.slice
+            if frame.context.memory is not None:
+                frame.context.memory.line = getattr(at, "lineno", 0)
             if has_operators(container):
                 yield set_item(frame, container, key, value, target)
             else:

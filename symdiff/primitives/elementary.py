@@ -7,6 +7,7 @@ They are written in the form that loses least to rounding: (1 - x)(1 + x), not 1
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from symdiff.ir.expr import Apply, Const
@@ -193,6 +194,26 @@ maximum = _extremum(
 )
 minimum = _extremum(
     "minimum", "min", "minimum", lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y)
+)
+
+
+def _of_numbers(python: str, numpy: str) -> Callable[..., Any]:
+    """Python's own function for numbers, even NumPy's: no ufunc is called, and nan stays first."""
+
+    def shown(operands: Any, node: Any, to: Any) -> Any:
+        return call(f"np.{numpy}" if node.type.rank else python, *operands)
+
+    return shown
+
+
+# Python's `max` and `min`, where NumPy's numbers are among the operands.
+greatest = Elementwise(
+    "greatest", (lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x)), infer=arithmetic_result,
+    over=(REALS, REALS), math="max({0}, {1})", numpy=_of_numbers("max", "maximum"),
+)
+least = Elementwise(
+    "least", (lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y)), infer=arithmetic_result,
+    over=(REALS, REALS), math="min({0}, {1})", numpy=_of_numbers("min", "minimum"),
 )
 fmax = _extremum("fmax", "max", "fmax", lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x))
 fmin = _extremum("fmin", "min", "fmin", lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y))
