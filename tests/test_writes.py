@@ -389,6 +389,24 @@ def test_numbers_of_an_array_are_compared_by_python():
     assert "min(min(cost, " in derivative.source and "np.minimum" not in derivative.source
 
 
+def cumulative(x):
+    D = x.copy()
+    for i in reversed(range(len(x))):
+        if i == len(x) - 1:
+            D[i] = x[i]
+        else:
+            D[i] = min(D[i + 1], x[i]) * x[i]
+    return np.sum(D)
+
+
+def test_a_write_in_each_branch_copies_nothing():
+    """What one branch reads is no concern of the other's write; what is recorded is in its branch."""
+    x = np.array([0.5, 0.3, 0.8])
+    derivative = symdiff.grad(cumulative)
+    np.testing.assert_allclose(derivative(x), slope(cumulative, x, 1e-5), atol=1e-8)
+    assert derivative.source.count(".copy()") == 1
+
+
 def test_loops_and_writes_say_which_line_they_are():
     derivative = symdiff.grad(table)
     derivative(np.ones(2), np.ones(2))

@@ -233,6 +233,8 @@ class Storage:
             for user in self._users.get(node, ()):
                 if user in chain:
                     continue  # the write is to what this has made
+                if sites.get(user) and all(_exclusive(site, at) for site in sites[user]):
+                    continue  # it is on the other side of a branch
                 verdict = self._relation(user, node, write, later, at)
                 if verdict and not waits.isdisjoint(self._statement(user, at)):
                     verdict = None  # it waits for the `if` or loop that the write is in

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from symdiff.ir.expr import Expr, If, Loop, Project, Var, if_
+from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
 from symdiff.ir.walk import depends_on, inside, topological
 from symdiff.primitives.row import choose, zeros_like
 
@@ -188,7 +188,16 @@ def _or(a: Expr | bool, b: Expr | bool) -> Expr | bool:
 
 
 def only_where(value: Expr, where: Expr | bool) -> Expr:
-    """`value`, or zeros where it is not computed."""
-    if where is True or not isinstance(where, Expr):
-        return value
+    """`value`, or zeros where it is not computed.
+
+    In the very branches that compute it: a branch of its own would come later, and keep alive what
+    they may already write over.
+    """
+    if isinstance(where, Const):
+        where = bool(where.value)
+    if not isinstance(where, Expr):
+        return value if where else zeros_like(value)
+    if isinstance(where, If):
+        then, orelse = only_where(value, where.then), only_where(value, where.orelse)
+        return if_(where.pred, then, orelse, value.type)
     return if_(where, value, zeros_like(value), value.type)
