@@ -407,6 +407,21 @@ def test_a_write_in_each_branch_copies_nothing():
     assert derivative.source.count(".copy()") == 1
 
 
+def guarded(x):
+    a = x.copy()
+    i = 0
+    while i < len(a) and a[i] > 0:
+        a[i] = a[i] ** 2
+        i += 1
+    return np.sum(a)
+
+
+@pytest.mark.parametrize("x", [np.array([0.5, 0.3, 0.8]), np.array([0.5, -0.3, 0.8]), np.ones(0)])
+def test_what_the_test_of_a_while_guards_is_read_after_it(x):
+    derivative = symdiff.grad(guarded)
+    np.testing.assert_allclose(derivative(x), slope(guarded, x, 1e-5).reshape(x.shape), atol=1e-8)
+
+
 def test_loops_and_writes_say_which_line_they_are():
     derivative = symdiff.grad(table)
     derivative(np.ones(2), np.ones(2))

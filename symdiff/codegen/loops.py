@@ -68,7 +68,7 @@ class Looping:
             bounds = [to.operand(x) for x in loop.bounds]
         body = to.plan.loops[loop, block]
         self.written.update((to.label[v], v) for v in loop.carried)
-        inner, test = self._round(loop, body)
+        inner, test = self._round(loop, body, to.plan.rests.get((loop, block), body))
         for v in loop.carried:
             self.written.pop(to.label[v], None)
         comment = to.comment(loop)
@@ -111,7 +111,7 @@ class Looping:
         sites = self.to.plan.sites.get(start, ())
         return innermost(sites[0]) if len(sites) == 1 else start  # `start`: in several places
 
-    def _round(self, loop: Loop, body: Block) -> tuple[list[Statement], ast.expr]:
+    def _round(self, loop: Loop, body: Block, rest: Block) -> tuple[list[Statement], ast.expr]:
         """The statements of a round, and the test of a `while`."""
         to = self.to
         out: list[Statement] = []
@@ -120,9 +120,8 @@ class Looping:
         items = emission_order(to.plan, body)
         test: ast.expr = ast.Constant(True)
         if isinstance(loop, While):
-            head = _closure(to, loop.cond, items, body)
-            to.emit_items([x for x in items if x in head], body, out)
-            items = [x for x in items if x not in head]
+            to.emit_items(items, body, out)
+            items = emission_order(to.plan, rest)
             if out or not isinstance(loop.cond, Const):
                 test = to.operand(loop.cond).node
             if out:
@@ -130,8 +129,8 @@ class Looping:
                 out.append(leave)
                 test = ast.Constant(True)
         self._plan_writes(loop, items)
-        to.emit_items(items, body, out)
-        self._end(loop, body, out)
+        to.emit_items(items, rest, out)
+        self._end(loop, rest, out)
         to.at = around
         to.depth -= 1
         return out, test
@@ -327,28 +326,6 @@ def _read_by(to: Emitter, item: Expr | Group) -> Iterable[Expr]:
             continue
         yield from top.operands
         if isinstance(top, (Loop, Map)):
-            for (node, _), inner in to.plan.loops.items():
+            for (node, _), inner in (*to.plan.loops.items(), *to.plan.rests.items()):
                 if node is top:
                     stack.extend(to.plan.groups.get((n, inner), n) for n in inner.items)
-
-
-def _closure(
-    to: Emitter, cond: Expr, items: Sequence[Expr | Group], body: Block
-) -> set[Expr | Group]:
-    """The items of a body that its condition is made of."""
-    members: dict[Expr | Group, Expr | Group] = {x: x for x in items}
-    found: set[Expr | Group] = set()
-    stack: list[Expr] = [cond]
-    seen: set[Expr] = set()
-    while stack:
-        node = stack.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        item = to.plan.groups.get((node, body), node)
-        if item in members and item not in found:
-            found.add(item)
-            if isinstance(item, Group):
-                stack.extend(x for m in item.members for x in m.operands)
-        stack.extend(node.operands)
-    return found

@@ -74,6 +74,8 @@ class Schedule:
     after: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)  # see `codegen.storage`
     # What an If node is where a branch around its site has the same predicate: one of its sides.
     decided: dict[tuple[Expr, Block], Expr] = field(default_factory=dict)
+    # What the rounds of a `while` compute after its test; its body is what the test needs.
+    rests: dict[tuple[Expr, Block], Block] = field(default_factory=dict)
     reads: dict[tuple[Expr | Group, Block], dict[tuple[Expr, Block], None]] = field(
         default_factory=dict
     )
@@ -113,6 +115,7 @@ def schedule(
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
     loops: dict[tuple[Expr, Block], Block] = {}
+    rests: dict[tuple[Expr, Block], Block] = {}
     decided: dict[tuple[Expr, Block], Expr] = {}
     shared: dict[tuple[Block, Expr, int], Group] = {}
     needed: dict[Expr, dict[Block, None]] = {}  # dicts for sets: their order is the same each time
@@ -145,8 +148,12 @@ def schedule(
                 loops[node, block] = body
                 for operand in node.outside:
                     needed.setdefault(operand, {})[block] = None
-                for operand in node.inside:
-                    needed.setdefault(operand, {})[body] = None
+                inside = body
+                if isinstance(node, While):
+                    needed.setdefault(node.cond, {})[body] = None
+                    inside = rests[node, block] = _rest(node, body)
+                for operand in node.inside[isinstance(node, While) :]:
+                    needed.setdefault(operand, {})[inside] = None
             elif isinstance(node, Map):
                 body = _body(node, block)
                 loops[node, block] = body
@@ -161,11 +168,21 @@ def schedule(
             block.items.append(node)
     for group in shared.values():
         group.members.reverse()
-    return Schedule(root, sites, groups, loops, count, decided=decided)
+    return Schedule(root, sites, groups, loops, count, decided=decided, rests=rests)
 
 
 def _body(node: Map | Loop, block: Block) -> Block:
     return Block(block, region=node, path=(*block.path, (node, True)), when=(*block.when, 0))
+
+
+def _rest(node: While, body: Block) -> Block:
+    """What a round does after its test: that of `while i < n and x[i] > 0` guards it."""
+    return Block(
+        body, region=node, path=(*body.path, (node.cond, True)), when=(*body.when, _LAST)
+    )  # fmt: skip
+
+
+_LAST = 1 << 40  # behind every `if` of the test
 
 
 def _if_depths(order: Iterable[Expr]) -> dict[Expr, int]:
@@ -299,8 +316,10 @@ def _serves(first: Block, block: Block) -> bool:
 def crossing(plan: Schedule) -> frozenset[Expr]:
     """What a loop reads from outside: it gets a name there, or every round would compute it."""
     found: set[Expr] = set()
-    for (region, _), body in plan.loops.items():
+    for (region, home), body in plan.loops.items():
         stack = [body]
+        if (region, home) in plan.rests:
+            stack.append(plan.rests[region, home])
         while stack:
             block = stack.pop()
             for node in block.items:
@@ -401,9 +420,13 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
             for site in plan.sites.get(earlier, ()):
                 found[earlier, site] = None
         if body is not None:
-            inner = (body,)
+            rest = plan.rests.get((item, home))
+            inner = (body,) if rest is None else (body, rest)
             for operand in inside:
-                read(operand, body)
+                if rest is None or (isinstance(item, While) and operand is item.cond):
+                    read(operand, body)
+                if rest is not None:
+                    read(operand, rest)
     for block in inner:
         for below in dict.fromkeys(plan.groups.get((n, block), n) for n in block.items):
             found.update(_reads(plan, below, block))
