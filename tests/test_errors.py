@@ -128,11 +128,6 @@ def endless_recursion(x):
     return endless_recursion(x) * x
 
 
-@refuse(UNSUPPORTED, "must be known when compiling", 1.0, 1)
-def a_run_time_index_into_a_list(x, i):
-    return [x, 2.0 * x][i]
-
-
 @pytest.mark.parametrize(("function", "match", "args", "at"), UNSUPPORTED)
 def test_unsupported(function, match, args, at):
     error = raised(function, args)

@@ -291,3 +291,74 @@ def test_what_a_reverse_sweep_reads_is_recorded_once():
 def test_a_name_that_a_loop_without_rounds_never_sets():
     with pytest.raises(UnboundLocalError, match="'y'"):
         symdiff.grad(last_values)(1.5, 0)
+
+
+def growing(x, n):
+    rows = []
+    for i in range(n):
+        rows.append(x * i)
+    return sum(rows)
+
+
+def growing_from_its_last(x):
+    rows = [0.0]
+    for v in x:
+        rows.append(rows[-1] * 0.5 + v)
+    return np.sum(np.array(rows) ** 2)
+
+
+def growing_sometimes(x):
+    rows = []
+    for v in x:
+        if v > 0:
+            rows.append(v * v)
+    return sum(rows)
+
+
+def filtered(x):
+    return sum([v * v for v in x if v > 0])
+
+
+def generated(x):
+    return sum(v * v * i for i, v in enumerate(x))
+
+
+def array_of_a_comprehension(x, n):
+    return np.array([x * i for i in range(n)]).sum()
+
+
+def read_again(x, n):
+    rows = [x]
+    for i in range(n):
+        rows.append(rows[i] * 1.1)
+    total = 0.0
+    for i in range(len(rows)):
+        total += rows[i] * i
+    for v in rows:
+        total += v * v
+    return total * len(rows)
+
+
+GROWING: list[tuple[Any, tuple[Any, ...]]] = [
+    (growing, (1.5, 4)), (growing_from_its_last, (np.array([1.0, 2.0, 3.0]),)),
+    (growing_sometimes, (np.array([1.0, -2.0, 3.0]),)), (filtered, (np.array([1.0, -2.0, 3.0]),)),
+    (generated, (np.array([1.0, -2.0, 3.0]),)), (array_of_a_comprehension, (1.5, 4)),
+    (read_again, (1.5, 4)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args"), GROWING, ids=lambda value: getattr(value, "__name__", ""))
+def test_lists_that_grow(f, args):
+    test_derivatives(f, args)
+
+
+def test_a_list_that_grows_in_a_while():
+    def f(x):
+        rows = []
+        while x > 1.0:
+            rows.append(x)
+            x = x * 0.5
+        return sum(rows)
+
+    with pytest.raises(symdiff.UnsupportedError, match="changes the length of a list"):
+        symdiff.grad(f)(9.0)

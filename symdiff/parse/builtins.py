@@ -22,6 +22,7 @@ from symdiff.ir.tree import Record, map_tree
 from symdiff.ir.types import Type
 from symdiff.parse.containers import items_of
 from symdiff.parse.expressions import DefaultDict, apply_operator, get_attribute, with_fields
+from symdiff.parse.growing import Grown
 from symdiff.parse.library import (
     ITERATORS,
     LIBRARY,
@@ -52,6 +53,8 @@ def _len(value: Any) -> Any:
         return size_of(value.type.shape[0])
     if isinstance(value, Rounds):
         return value.count
+    if isinstance(value, Grown):
+        return value.length
     method = user_method(value, "__len__")
     if method is not None:
         return calling(method, value)

@@ -9,6 +9,7 @@ import enum
 import fractions
 import functools
 import inspect
+import math
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from symdiff.parse.builtins import BUILTINS, CONSUMING, FRESH, ITERATING, STREAM
 from symdiff.parse.containers import collected, items_of, iterable, iterated, quantified
 from symdiff.parse.expressions import ContainerMethod
 from symdiff.parse.frame import Cells, Context, Evaluation, Frame, Step, UnreachableError, handles
+from symdiff.parse.growing import Grown
 from symdiff.parse.library import Function, Lazy
 from symdiff.parse.memory import returned
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
@@ -98,12 +100,24 @@ def call_expression(frame: Frame, node: ast.Call) -> Evaluation:
     return (yield call(frame, callee, args, kwargs, node))
 
 
+# What takes a list that grows in a loop as it is; others take the array of its items.
+_OF_LISTS = (len, zip, enumerate, reversed, isinstance, type, id)
+
+
 def call(
     frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any], node: ast.AST
 ) -> Evaluation:
     """Call anything callable."""
     context = frame.context
     builtin = BUILTINS.get(callee) if _hashable(callee) else None
+    if any(isinstance(a, Grown) for a in args) and callee not in _OF_LISTS and (
+        builtin is not None or spelled(callee) is not None
+    ):  # fmt: skip
+        whole = len(args) == 1 and callee in (sum, np.sum, math.fsum) and not kwargs
+        args = [
+            (a.fields["buffer"] if whole else a.array()) if isinstance(a, Grown) else a
+            for a in args
+        ]
     if builtin is not None:
         if callee in ITERATING:
             for i, value in enumerate(args):

@@ -13,6 +13,7 @@ from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Step, ThrownError, handles
 from symdiff.parse.objects import user_method
+from symdiff.parse.rounds import is_dynamic
 from symdiff.parse.streams import ENDLESS, Stream, bindings, eagerly, limited
 from symdiff.parse.values import from_python, static_index, truth
 from symdiff.primitives.row import choose
@@ -138,6 +139,8 @@ def iterated(frame: Frame, value: Any, node: ast.AST) -> Evaluation:
 @handles(ast.ListComp, ast.SetComp)
 def comprehension(frame: Frame, node: ast.ListComp | ast.SetComp) -> Evaluation:
     values = yield collected(frame, node)
+    if not isinstance(values, list):
+        return values
     if isinstance(node, ast.SetComp):
         values = {static_index(v, "an item of a set") for v in values}
     return frame.context.born(values)
@@ -145,8 +148,47 @@ def comprehension(frame: Frame, node: ast.ListComp | ast.SetComp) -> Evaluation:
 
 def collected(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Evaluation:
     values: list[Any] = []
-    yield _generate(frame, _scope(frame), list(node.generators), _Collect(node.elt, values))
+    first = yield iterable(frame, node.generators[0].iter)
+    if is_dynamic(first):
+        return (yield _looped(frame, node, first))
+    yield _generate(frame, _scope(frame), list(node.generators), _Collect(node.elt, values), first)
     return values
+
+
+def _looped(frame: Frame, node: Any, first: Any) -> Evaluation:
+    """A comprehension over what is counted at run time is a loop that appends.
+
+    [f(v) for v in x if v > 0]   ->   for v in x:
+                                          if v > 0: rows.append(f(v))
+    """
+    if isinstance(node, ast.SetComp):
+        raise UnsupportedError(
+            "a set of what is known only at run time", hint="use a list, or an array"
+        )
+    inner = _scope(frame)
+    rows = inner.env[_ROWS] = frame.context.born([])
+    inner.env[_FIRST] = first
+    inner.node = node
+    store = ast.Call(
+        ast.Attribute(ast.Name(_ROWS, ast.Load()), "append", ast.Load()), [node.elt], []
+    )
+    body: ast.stmt = ast.Expr(store)
+    for i, generator in reversed(list(enumerate(node.generators))):
+        for condition in reversed(generator.ifs):
+            body = ast.If(condition, [body], [])
+        source = generator.iter if i else ast.Name(_FIRST, ast.Load())
+        body = ast.For(generator.target, source, [body], [])
+    for new in ast.walk(body):
+        if not hasattr(new, "lineno"):
+            ast.copy_location(new, node)
+    frame.context.frames.append(inner)
+    yield Step(inner, body)
+    frame.context.frames.pop()
+    made = inner.env[_ROWS]
+    return rows if made is rows else made
+
+
+_ROWS, _FIRST = ".rows", ".first"  # no name of the user's looks like these
 
 
 @handles(ast.GeneratorExp)
@@ -154,6 +196,8 @@ def generator_expression(frame: Frame, node: ast.GeneratorExp) -> Evaluation:
     """Its items are computed at once; `Stream` checks that this makes no difference."""
     read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     values = yield eagerly(frame.context, collected(frame, node))
+    if not isinstance(values, list):
+        return values
     return Stream(frame.context, values, bindings(frame, read))
 
 
@@ -219,7 +263,11 @@ def _scope(frame: Frame) -> Frame:
 
 
 def _generate(
-    frame: Frame, inner: Frame, generators: list[ast.comprehension], collect: _Collect
+    frame: Frame,
+    inner: Frame,
+    generators: list[ast.comprehension],
+    collect: _Collect,
+    source: Any = None,
 ) -> Evaluation:
     from symdiff.parse.statements import assign
 
@@ -231,7 +279,8 @@ def _generate(
         return None
     first, *rest = generators
     home = frame if inner.env == {} else inner
-    for item in items_of((yield Step(home, iterable(home, first.iter)))):
+    over = (yield Step(home, iterable(home, first.iter))) if source is None else source
+    for item in items_of(over):
         yield assign(inner, first.target, item)
         keep = True
         for condition in first.ifs:

@@ -29,6 +29,7 @@ from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
 from symdiff.parse.frame import Context, Frame, NeedsMemoryError, UnreachableError, run
+from symdiff.parse.growing import Grown
 from symdiff.parse.memory import Memory, without_marks
 from symdiff.parse.objects import refuse_results
 from symdiff.parse.requires import requirements
@@ -211,6 +212,10 @@ def _leaf(value: Any) -> Any:
     """A leaf of the result: numbers become constants; None stays."""
     if isinstance(value, Expr) or value is None or isinstance(value, str):
         return value
+    if isinstance(value, Grown):
+        raise UnsupportedError(
+            "the result holds a list that has grown in a loop", hint="return np.array(rows)"
+        )
     try:
         return to_expr(value)
     except SymdiffError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Unbound, handles
+from symdiff.parse.growing import Grown
 from symdiff.parse.objects import (
     Method,
     Super,
@@ -242,6 +244,10 @@ PYTHON: dict[str, type] = {"bool": bool, "int": int, "float64": float}
 
 def get_attribute(value: Any, attr: str) -> Any:
     """`value.attr` for an array, a record, or any static object."""
+    if isinstance(value, Grown):
+        from symdiff.parse.library import Function
+
+        return Function(value.method(attr))
     if isinstance(value, Expr):
         natural = PYTHON.get(value.type.dtype) if value.type.weak else None
         if natural is not None and not hasattr(natural, attr):
@@ -288,6 +294,12 @@ def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
     key = yield node.slice
     if isinstance(value, Expr):
         return subscript(value, key)
+    if isinstance(value, Grown):
+        item, memory = value.item(key), frame.context.memory
+        if memory is not None and item.type.rank:
+            item = memory.copy_of(item)
+            memory.lend(item)
+        return item
     if isinstance(value, np.ndarray):
         return value[key] if is_static(key) else subscript(to_expr(value), key)
     if isinstance(value, Record) or user_method(value, "__getitem__"):
@@ -302,6 +314,8 @@ def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
     if isinstance(value, (tuple, list, dict, str)) or hasattr(value, "__getitem__"):
         if isinstance(value, DefaultDict) and value.factory and _static_key(key) not in value:
             return (yield _missing(frame, value, _static_key(key), node))
+        if isinstance(value, (tuple, list)) and _counts(key) and _scalars(value):
+            return subscript(strong_array(value), key)
         item = from_python(value[_static_key(key)])
         return frame.context.born(item) if isinstance(item, list) and _is_slice(key) else item
     raise IllTypedError(f"{type(value).__name__} objects cannot be indexed")
@@ -320,6 +334,29 @@ def _missing(frame: Frame, table: DefaultDict, key: Any, node: ast.AST) -> Evalu
     frame.context.check_mutable(table)
     table[key] = yield call(frame, table.factory, [], {}, node)
     return table[key]
+
+
+def _counts(key: Any) -> bool:
+    """Whether a key is an integer that is known only at run time."""
+    run_time = isinstance(key, Expr) and not isinstance(key, Const)
+    return run_time and key.type.dtype == "int" and not key.type.rank
+
+
+def _scalars(items: Sequence[Any]) -> bool:
+    """Whether all items are numbers, so that a run-time index can choose among them."""
+    numbers = (Expr, int, float, np.generic)
+    return bool(items) and all(
+        isinstance(x, numbers) and not (isinstance(x, Expr) and x.type.rank) for x in items
+    )
+
+
+def strong_array(items: Sequence[Any]) -> Expr:
+    """Numbers as an array."""
+    from symdiff.primitives.spell import spelled
+
+    handler = spelled(np.array)
+    assert handler is not None
+    return handler(list(items))
 
 
 def _is_slice(key: Any) -> bool:

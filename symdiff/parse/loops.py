@@ -17,18 +17,19 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import IllTypedError, SymdiffError, UnsupportedError
-from symdiff.ir.expr import Expr, Var, for_, project, var, while_
+from symdiff.ir.expr import Apply, Const, Expr, Var, for_, project, var, while_
 from symdiff.ir.tree import Record, is_container, leaves, map_tree
 from symdiff.ir.types import INT, Type, promote_dtype
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.containers import MAX_ROUNDS, items_of, iterated, live_items
 from symdiff.parse.frame import Evaluation, Exit, Frame, Unbound, UnreachableError, handles, run
+from symdiff.parse.growing import Grown, grown_from
 from symdiff.parse.rounds import Rounds, rounds_of
-from symdiff.parse.state import ABSENT, Name, Place, State
+from symdiff.parse.state import ABSENT, Item, Name, Place, State, UnequalListsError
 from symdiff.parse.statements import Break, Continue, Return, assign, bind, block
 from symdiff.parse.values import NUMBERS, Freeze, Maybe, join, truth
-from symdiff.primitives.arithmetic import greater, less, logical_not
+from symdiff.primitives.arithmetic import add, greater, less, logical_not
 from symdiff.primitives.row import as_expr, choose, conform, zero_of
 from symdiff.primitives.spell import to_expr
 
@@ -38,7 +39,7 @@ UNROLLED = 16  # a loop of more rounds stays a loop
 @handles(ast.For)
 def for_statement(frame: Frame, node: ast.For) -> Evaluation:
     iterable = yield iterated(frame, (yield node.iter), node.iter)
-    rounds = iterable if isinstance(iterable, Rounds) else None
+    rounds = rounds_of(iterable) if isinstance(iterable, (Rounds, Grown)) else None
     if rounds is None and isinstance(iterable, Expr):
         rounds = rounds_of(iterable)
         if rounds is not None and not isinstance(iterable.type.shape[0], int):
@@ -87,15 +88,17 @@ def _attempt(
 ) -> Any:
     """As a loop; round by round where its body needs what only that knows (`layers[i]`)."""
     before, exits, path = State(frame.context), list(frame.exits), frame.context.path
-    mark = frame.context.mark()
+    mark, context = frame.context.mark(), frame.context
+    open_ = list(context.frames), context.depth, context.lazy
     try:
         return loop.run()
     except SymdiffError as error:
         if cause is not None and cause.args:
             raise
         before.restore()
-        frame.context.forget(mark)
-        frame.exits, frame.context.path = exits, path
+        context.forget(mark)
+        frame.exits, context.path = exits, path
+        context.frames[:], context.depth, context.lazy = open_
         try:
             return _unrolled(frame, loop.node, items())
         except SymdiffError:
@@ -222,6 +225,10 @@ class _Loop:
         self.serial = self.context.fresh()
         self.arrays = CarriedArrays(self.context, self.serial)
         self.first: dict[Place, set[int]] = {}  # objects that each place holds before the loop
+        self.grown: list[tuple[Grown, Any]] = []  # lists that grow, and what they were before
+        self.times: dict[int, int] = {}  # how often a round appends, at most
+        self.content: dict[int, list[Any]] = {}
+        self.added: dict[int, list[Any]] = {}
         self.outside: dict[Place | None, set[int]] = {}  # objects in what only the loop binds
         self.context.loops += 1
 
@@ -258,15 +265,24 @@ class _Loop:
             # Whether this round runs is known only at run time.
             context.path = path
             context.open_loops += 1
+            for new, _ in self.grown:
+                new.appended = 0
+            open_ = list(context.frames), context.depth, context.lazy
             try:
                 self.start_round()
                 signal = run(frame, block(frame, self.node.body))
+                exits, frame.exits = frame.exits, []
+                self.final = signal
+                flags = _Flags(exits, signal, context.freeze)
+                leave(frame, [_bare(e) for e in exits], None, self.node)
+            except UnequalListsError as error:
+                if id(error.owner) not in entry.contents:
+                    raise
+                context.frames[:], context.depth, context.lazy = open_
+                self._let_grow(entry, error.owner, error.longer)
+                continue
             finally:
                 context.open_loops -= 1
-            exits, frame.exits = frame.exits, []
-            self.final = signal
-            flags = _Flags(exits, signal, context.freeze)
-            leave(frame, [_bare(e) for e in exits], None, self.node)
             after = State(context)
             if self._settled(entry, after):
                 break
@@ -304,6 +320,8 @@ class _Loop:
 
     def _settled(self, entry: State, after: State) -> bool:
         """Whether the round changed no more than what is carried, in the types assumed."""
+        if self._grows(entry, after):
+            return False
         same = self.arrays.settled()
         moves = self.arrays.moves()
         known = set(self.carried)
@@ -324,6 +342,47 @@ class _Loop:
             if not carried.lost and not self._fits(carried, place.get(after), str(place)):
                 same = False
         return same
+
+    def _grows(self, entry: State, after: State) -> bool:
+        """Turn a list that a round has made longer into one that may grow at run time."""
+        for key, content in entry.contents.items():
+            now = after.contents.get(key)
+            owner = self.context.births[key][0]
+            if now is None or len(now) == len(content) or isinstance(owner, set):
+                continue
+            self._let_grow(entry, owner, now)
+            return True
+        for new, owner in self.grown:
+            if new.appended > self.times[id(owner)]:
+                self.times[id(owner)] = new.appended
+                self._let_grow(entry, new, self.added[id(owner)])
+                return True
+        return False
+
+    def _let_grow(self, entry: State, owner: Any, now: Sequence[Any]) -> None:
+        """Let `owner`, which holds `now` after a round, be a list that grows."""
+        first = next((o for g, o in self.grown if g is owner), owner)
+        content = self.content.setdefault(id(first), list(entry.contents.get(id(owner), ())))
+        count = self.room()
+        longer = isinstance(first, list) and len(now) > len(content)
+        if not longer or count is None or not all(map(_identical, content, now)):
+            raise UnsupportedError(
+                "a round of this loop changes the length of a "
+                f"{type(first).__name__}, and how many rounds there are is not known",
+                hint="append in a `for` over a range or an array, or use an array",
+            )
+        added = list(now[len(content) :])
+        self.added[id(first)] = list(now)
+        times = self.times.setdefault(id(first), len(added))
+        entry.restore()
+        # An item may depend on what only the round knows: its type is what counts here.
+        new = grown_from(self.context, content, added, count, times)
+        entry.replace(owner, new)
+        self.grown = [(g, o) for g, o in self.grown if o is not first] + [(new, first)]
+
+    def room(self) -> Any:
+        """How many rounds there are at most, if that is known before the loop."""
+        return None
 
     def _shares_settled(self, entry: State, after: State) -> bool:
         """Find out which arrays a carried place may have in common with another."""
@@ -426,7 +485,8 @@ class _Loop:
             )  # fmt: skip
         if node.orelse and flags.broke is not False:
             broke = slot("broke", as_expr(False), as_expr(flags.broke))
-        until = as_expr(either(flags.broke, True, flags.returned))
+        self.stops = either(flags.broke, True, flags.returned)
+        until = as_expr(self.stops)
         variables = tuple(s[0] for s in slots)
         loop = self.made(variables, tuple(s[1] for s in slots), tuple(s[2] for s in slots), until)
         context.lines.setdefault(loop, node.lineno)
@@ -439,7 +499,7 @@ class _Loop:
             moves = {self.arrays.entry[n]: close(x) for n, x in written}
             context.memory.replace(moves)
         for place, tree, is_new in final:
-            tree = map_tree(close, tree)
+            tree = self._length(place, after) or map_tree(close, tree)
             self._note_arrays(tree, place)
             if is_container(tree):
                 _born(context, tree)
@@ -462,6 +522,25 @@ class _Loop:
                 return run(frame, block(frame, node.orelse))
             return run(frame, branch(frame, close(broke), [ast.Pass()], node.orelse, node))
         return None
+
+    def _length(self, place: Place, after: State) -> Any:
+        """How long a list is after the loop, if every round appends the same number of items."""
+        if not isinstance(place, Item) or place.key != "length" or not self.steady_rounds():
+            return None
+        new = next((g for g, _ in self.grown if g.fields is place.owner), None)
+        v = None if new is None else self.carried[place].opened
+        if new is None or not isinstance(v, Var):
+            return None
+        total, step = place.get(after), 0
+        while isinstance(total, Apply) and total.op is add and isinstance(total.operands[1], Const):
+            total, step = total.operands[0], step + total.operands[1].value
+        if total is not v:
+            return None
+        return new.length if step == 0 else _plus(self.carried[place].entry, self.room(), step)
+
+    def steady_rounds(self) -> bool:
+        """Whether there are as many rounds as the loop was set out to make."""
+        return False
 
     def _note_arrays(self, tree: Any, place: Place | None) -> None:
         """Arrays that come out of the loop are objects, perhaps not of their own."""
@@ -557,6 +636,12 @@ class _Counted(_Loop):
         operands = (*map(as_expr, bounds), *initial, *body, until)
         return for_(self.index, variables, operands, INT)
 
+    def room(self) -> Any:
+        return self.rounds.count
+
+    def steady_rounds(self) -> bool:
+        return self.stops is False
+
     def certain(self) -> Expr | bool:
         if self.rounds.bounds is None:
             count = self.rounds.count
@@ -586,6 +671,13 @@ class _Conditional(_Loop):
 
     def endless(self) -> bool:
         return self.cond is True
+
+
+def _plus(start: Any, count: Any, step: int) -> Expr:
+    total = as_expr(count)
+    for _ in range(step - 1):
+        total = add.build(total, as_expr(count))
+    return total if start == 0 else add.build(total, as_expr(start))
 
 
 def _bare(e: Exit) -> Exit:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _VIEWS = frozenset((reshape, expand_dims, squeeze, transpose, broadcast_to, sized, diagonal))
 _WHOLE = ("slice", None, None, None)
+_ELSEWHERE = -1  # the object of what is held where objects are not kept apart
 
 
 def looks_into(node: Expr) -> tuple[Expr, ...]:
@@ -188,6 +189,11 @@ class Memory:
                 elif isinstance(top, Expr) and top.type.rank and number in self.roots(top):
                     found.append(str(key))
         return found
+
+    def lend(self, node: Expr) -> None:
+        """Something else may hold the array from now on: it cannot be written any more."""
+        for number in self.roots(node):
+            self.shares[number] = self.shares.get(number, frozenset()) | {_ELSEWHERE}
 
     # Writes.
 

@@ -7,27 +7,30 @@ of round number k.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
+from symdiff.parse.growing import Grown
+from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add, floor_divide, multiply, negative, subtract
 from symdiff.primitives.row import as_expr
 from symdiff.primitives.shape import size_of
 from symdiff.primitives.spell import subscript, to_expr
 
 
-@dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(Opaque):
     """count: how many (a negative number is none). item: of round k. bounds: of a plain `range`."""
 
-    count: Any
-    item: Callable[[Any], Any]
-    bounds: tuple[Any, Any, int] | None = None
-    unroll: bool | None = None  # what the user asked for
+    def __init__(
+        self,
+        count: Any,
+        item: Callable[[Any], Any],
+        bounds: tuple[Any, Any, int] | None = None,
+    ):
+        self.count, self.item, self.bounds = count, item, bounds
 
 
 def range_of(start: Any, stop: Any, step: Any) -> Rounds:
@@ -57,6 +60,9 @@ def rounds_of(value: Any) -> Rounds | None:
     """How to run over `value` round by round, or None where it is known item by item."""
     if isinstance(value, Rounds):
         return value
+    if isinstance(value, Grown):
+        buffer = value.fields["buffer"]
+        return Rounds(value.length, lambda k: subscript(buffer, k))
     if isinstance(value, Expr) and value.type.rank:
         rows = value.type.shape[0]
         return Rounds(size_of(rows), lambda k: subscript(value, k))
@@ -65,7 +71,7 @@ def rounds_of(value: Any) -> Rounds | None:
 
 def is_dynamic(value: Any) -> bool:
     """Whether `value` can be iterated over only at run time."""
-    if isinstance(value, Rounds):
+    if isinstance(value, (Rounds, Grown)):
         return True
     return isinstance(value, Expr) and bool(value.type.rank) and not isinstance(
         value.type.shape[0], int

@@ -62,6 +62,17 @@ class Item:
 Place = Name | Item
 
 
+class UnequalListsError(UnsupportedError):
+    """A list that only one side of a branch appends to: a loop can let it grow."""
+
+    def __init__(self, owner: list[Any], longer: list[Any]):
+        super().__init__(
+            "a list has another length on one side of a run-time branch than on the other",
+            hint="append on both sides, or keep a value that stands for nothing, as 0.0",
+        )
+        self.owner, self.longer = owner, list(longer)
+
+
 class _Absent:
     """A name that is not bound."""
 
@@ -88,6 +99,30 @@ class State:
             _fill(self.context.births[key][0], content)
         if self.context.memory is not None and self.arrays is not None:
             self.context.memory.load(self.arrays)
+
+    def replace(self, owner: Any, new: Any) -> None:
+        """Let every place that holds the container `owner` hold `new`, now and in this state."""
+
+        def moved(value: Any) -> Any:
+            if value is owner:
+                return new
+            if type(value) is tuple and any(moved(x) is not x for x in value):
+                return tuple(map(moved, value))
+            return value
+
+        for env in self.names.values():
+            for name, value in env.items():
+                env[name] = moved(value)
+        for key, content in self.contents.items():
+            if self.context.births[key][0] is owner or isinstance(content, set):
+                continue
+            for k in list(content) if isinstance(content, dict) else range(len(content)):
+                content[k] = moved(content[k])
+        fields = new.fields
+        self.contents[id(fields)] = dict(fields)
+        if self.context.memory is not None:
+            self.arrays = self.context.memory.save()
+        self.restore()
 
     def places(self) -> Iterator[Place]:
         """Every place that holds something."""
@@ -126,6 +161,8 @@ def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, A
     for key, content in then.contents.items():
         owner = context.births[key][0]
         other = orelse.contents.get(key)
+        if other is not None and isinstance(owner, list) and len(content) != len(other):
+            raise UnequalListsError(owner, max(content, other, key=len))
         _fill(owner, content if other is None else _joined(pred, content, other, context.freeze))
     for key, content in orelse.contents.items():
         if key not in then.contents:
@@ -164,11 +201,6 @@ def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze) -> Any:
                 hint="give it the same keys on both sides",
             )
         return {k: _item(pred, a[k], b[k], freeze) for k in a}
-    if len(a) != len(b):
-        raise UnsupportedError(
-            "a list has another length on one side of a run-time branch than on the other",
-            hint="append on both sides, or keep a value that stands for nothing, as 0.0",
-        )
     return type(a)(_item(pred, x, y, freeze) for x, y in zip(a, b, strict=True))
 
 

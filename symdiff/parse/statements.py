@@ -15,6 +15,7 @@ from symdiff.errors import Span, UnsupportedError
 from symdiff.ir.expr import Const, Expr, Var, var
 from symdiff.parse.containers import items_of, iterated
 from symdiff.parse.frame import Evaluation, Frame, handles
+from symdiff.parse.growing import Grown
 from symdiff.parse.objects import (
     augmented,
     has_operators,
@@ -281,6 +282,9 @@ def _store_item(frame: Frame, container: Any, key: Any, value: Any) -> None:
             container[slice(*parts)] = items_of(value)
         else:
             container[static_index(key, "an index into a Python container")] = value
+        return
+    if isinstance(container, Grown):
+        container.store(key, value)
         return
     store_item(frame.context, container, key, value)
 

@@ -57,7 +57,8 @@ def truth(value: Any) -> Any:
                     hint="call it: bool(...)",
                 )
             return bool(value.fields) or not value.is_namedtuple
-        return bool(value)
+        length = getattr(value, "length", None) if isinstance(value, Opaque) else None
+        return bool(value) if length is None else _nonzero(to_expr(length))
     if value.type.rank:
         raise IllTypedError(
             "the truth value of an array is ambiguous",

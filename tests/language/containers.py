@@ -226,7 +226,7 @@ def run_time_key(x):
     return {x: 1.0}[x]
 
 
-@refuses(0.7)
+@shows(0.7)
 def run_time_index(x):
     """A list index known only at run time"""
     return [1.0, 2.0][int(x)] * x

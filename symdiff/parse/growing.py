@@ -1,0 +1,156 @@
+"""Lists that grow in a loop whose rounds are counted at run time.
+
+    rows = []                        rows = np.zeros(n); length = 0
+    for i in range(n):         ->    for i in range(n):
+        rows.append(f(i))                rows[length] = f(i); length += 1
+
+When a round of a loop is seen to append to a list, the list is turned into a `Grown`: an array with
+room for all that the loop can append, and how much of it is in use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symdiff.errors import IllTypedError, UnsupportedError
+from symdiff.ir.expr import Const, Expr
+from symdiff.ir.types import Type, promote_dtype
+from symdiff.parse.frame import Context
+from symdiff.parse.values import Opaque
+from symdiff.primitives.arithmetic import add, less, subtract
+from symdiff.primitives.arrays import full
+from symdiff.primitives.indexing import update
+from symdiff.primitives.row import as_expr, choose, conform
+from symdiff.primitives.shape import as_dim
+from symdiff.primitives.spell import subscript, template_of, to_expr
+
+_PLAIN = ("append", "extend", "pop", "copy")
+
+
+class Grown(Opaque):
+    """A list of numbers or arrays of one shape, as long as is known only at run time.
+
+    fields: `buffer`, an array, and `length`, how many of its rows are items. They change as the
+    contents of a dict do (see `parse.state`).
+    """
+
+    def __init__(self, context: Context, buffer: Expr, length: Any):
+        self.context = context
+        self.appended = 0  # how often a round has appended to it
+        self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
+
+    @property
+    def length(self) -> Any:
+        return self.fields["length"]
+
+    def array(self) -> Expr:
+        """The items as an array."""
+        buffer, length = self.fields["buffer"], self.length
+        try:
+            if as_dim(length) == buffer.type.shape[0]:
+                return buffer
+        except UnsupportedError:
+            pass
+        return subscript(buffer, slice(None, length))
+
+    def append(self, value: Any) -> None:
+        buffer, length = self.fields["buffer"], self.length
+        item = to_expr(value)
+        if self.context.memory is not None and item.type.rank:
+            self.context.memory.lend(item)
+        row = buffer.type.shape[1:]
+        if len(item.type.shape) != len(row):
+            raise IllTypedError(
+                "a list that grows in a loop holds items of different shapes",
+                hint="append numbers, or arrays of one shape",
+            )
+        template, operands = template_of(buffer, length)
+        item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
+        self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
+        self.fields["length"] = _add(length, 1)
+        self.appended += 1
+
+    def extend(self, values: list[Any]) -> None:
+        for value in values:
+            self.append(value)
+
+    def pop(self, at: Any = -1) -> Expr:
+        if at != -1:
+            raise UnsupportedError(
+                "pop from inside of a list that grows in a loop", hint="pop the last item"
+            )
+        item = self.item(-1)
+        self.store(-1, as_expr(0.0))  # what is not in use is 0
+        self.fields["length"] = _add(self.length, -1)
+        return item
+
+    def item(self, key: Any) -> Expr:
+        """`rows[key]`."""
+        if isinstance(key, slice):
+            return subscript(self.array(), key)
+        return subscript(self.fields["buffer"], self._place(key))
+
+    def store(self, key: Any, value: Any) -> None:
+        """`rows[key] = value`."""
+        if isinstance(key, slice):
+            raise UnsupportedError(
+                "a slice of a list that grows in a loop is assigned",
+                hint="build an array from it: np.array(rows)",
+            )
+        buffer = self.fields["buffer"]
+        template, operands = template_of(buffer, self._place(key))
+        item = to_expr(value)
+        item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
+        self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
+
+    def _place(self, key: Any) -> Any:
+        key = key.value if isinstance(key, Const) else key
+        if not isinstance(key, Expr):
+            return key if key >= 0 else _add(self.length, key)
+        behind = add.build(as_expr(self.length), key)
+        return choose(less.build(key, 0), behind, key).expr
+
+    def method(self, name: str) -> Any:
+        """A bound method of the list."""
+        if name not in _PLAIN:
+            raise UnsupportedError(
+                f"the method {name} of a list that grows in a loop is not supported",
+                hint="build an array from it: np.array(rows)",
+            )
+        return getattr(self, name)
+
+    def copy(self) -> Grown:
+        return Grown(self.context, self.fields["buffer"], self.length)
+
+
+def _add(a: Any, b: int) -> Any:
+    if not isinstance(a, Expr):
+        return a + b
+    return add.build(a, b) if b >= 0 else subtract.build(a, -b)
+
+
+def grown_from(
+    context: Context, items: list[Any], added: list[Any], count: Any, times: int
+) -> Grown:
+    """The list `items`, to which each of `count` rounds may append like `added`, `times` often."""
+    known = [to_expr(x) for x in (*items, *added)]
+    dtype = promote_dtype(*[x.type for x in known])
+    shapes = [x.type.shape for x in known]
+    if any(len(s) != len(shapes[0]) for s in shapes):
+        raise IllTypedError(
+            "a list that grows in a loop holds items of different shapes",
+            hint="append numbers, or arrays of one shape",
+        )
+    from symdiff.primitives.row import zero_of
+
+    room = as_expr(count)
+    for _ in range(times - 1):
+        room = add.build(room, as_expr(count))
+    if items:
+        room = add.build(room, len(items))
+    blank = zero_of(Type(dtype, (), True))
+    buffer = full.build(blank, attrs=((as_dim(room), *shapes[0]), dtype))
+    made = Grown(context, buffer, 0)
+    made.extend(items)
+    made.appended = 0
+    return made
