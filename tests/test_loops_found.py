@@ -45,6 +45,16 @@ def twice_nested(x, y, w):
     return y
 
 
+def thrice_nested(x, y, w, n):
+    for v in w:
+        for _j in range(n):
+            k = 0
+            while k < n:
+                k += 1
+                y = math.sin(y * v) * x
+    return y
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -53,6 +63,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (replaced, (0.7, V, W, A, 2)),
     (idle, (0.7, V)),
     (twice_nested, (0.7, 0.4, V)),
+    (thrice_nested, (0.7, 0.4, V, 2)),
 ]
 
 

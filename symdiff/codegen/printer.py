@@ -171,7 +171,10 @@ def _is_display(text: str) -> bool:
 
 
 def _filled_lines(display: str, indent: str, width: int) -> list[str]:
-    """The items of a tuple, list or dict on lines of their own."""
+    """The items of a tuple, list or dict on lines of their own; of a comprehension its parts."""
+    at = _clause(display)
+    if at > 0:
+        return [indent + display[1:at], indent + display[at + 1 : -1]]
     lines: list[str] = []
     current = ""
     for item in _split_items(display[1:-1]):
@@ -188,6 +191,16 @@ def _filled_lines(display: str, indent: str, width: int) -> list[str]:
             continue
         current += f"{item}, "
     return [*lines, indent + current.rstrip()] if current else lines
+
+
+def _clause(display: str) -> int:
+    """Where the `for` of a comprehension starts; -1 in a list of items."""
+    depth = 0
+    for i, c in enumerate(display):
+        depth += (c in "([{") - (c in ")]}")
+        if depth == 1 and display.startswith(" for ", i):
+            return i
+    return -1
 
 
 def _keyed(item: str) -> tuple[str, str]:

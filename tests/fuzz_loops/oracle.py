@@ -11,7 +11,8 @@ import signal
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -261,8 +262,9 @@ def _where(error: BaseException) -> str:
     )
 
 
-def judge(program: Program, *, second_order: bool = True, seconds: int = SECONDS) -> Verdict:
-    """Everything that must hold for one program, under a time limit."""
+@contextmanager
+def time_limit(seconds: int) -> Generator[None]:
+    """Raises TimeoutError inside of the block where that takes longer."""
 
     def stop(*_: object) -> None:
         raise TimeoutError(f"more than {seconds} s")
@@ -270,10 +272,16 @@ def judge(program: Program, *, second_order: bool = True, seconds: int = SECONDS
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
     try:
-        return Oracle(program, second_order=second_order).run()
+        yield
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def judge(program: Program, *, second_order: bool = True, seconds: int = SECONDS) -> Verdict:
+    """Everything that must hold for one program, under a time limit."""
+    with time_limit(seconds):
+        return Oracle(program, second_order=second_order).run()
 
 
 def work(item: tuple[int, bool, int]) -> tuple[Verdict, str]:
