@@ -55,6 +55,17 @@ def thrice_nested(x, y, w, n):
     return y
 
 
+def swapped_inside(x, y, n):
+    s, t, k = x * y, 1.0, 0
+    while k < n:
+        k += 1
+        for _i in range(k):
+            s, t = t, s
+        s = (s if s < y else t) * t
+        y *= math.sin(x * s + 1.5) + 0.3
+    return t + s + y
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -64,6 +75,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (idle, (0.7, V)),
     (twice_nested, (0.7, 0.4, V)),
     (thrice_nested, (0.7, 0.4, V, 2)),
+    (swapped_inside, (0.7, 0.4, 3)),
 ]
 
 

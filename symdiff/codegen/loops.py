@@ -11,7 +11,7 @@ at the end of the round, several in an order, or in one tuple, that loses none.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.arrays import is_flavour_change
@@ -139,7 +139,8 @@ class Looping:
         """Let new values take the name of the old ones where all readers of those come before."""
         to = self.to
         position = {item: i for i, item in enumerate(items)}
-        readers = _readers(to, loop, items)
+        heirs = self._heirs(loop)
+        readers = _readers(to, heirs, items)
         results = list(zip(loop.carried, loop.body, strict=True))
         for v, new in results:
             item: Any = to.plan.groups.get((new, to.plan.sites[new][0]), new) if (
@@ -158,9 +159,23 @@ class Looping:
                 continue
             others = [*loop.inside[: len(loop.inside) - len(loop.body) - 1], loop.until]
             reads_old = (x for x in [*loop.body, *others] if x is not new)
-            if any(x is v or _sees(x, v) for x in reads_old):
+            if any(heirs.get(_seen(x)) is v for x in reads_old):
                 continue
             to.forced[new] = to.label[v]
+
+    def _heirs(self, loop: Loop) -> dict[Expr, Var]:
+        """What may go by the name of a carried variable: itself, what inner loops make of it."""
+        found: dict[Expr, Var] = {v: v for v in loop.carried}
+        size = 0
+        while size != len(found):
+            size = len(found)
+            for inner, projects in self.projects.items():
+                assert isinstance(inner, Loop)
+                for project in projects:
+                    start = _seen(inner.initial[project.index])
+                    if start in found:
+                        found[project] = found[start]
+        return found
 
     def _end(self, loop: Loop, body: Block, out: list[Statement]) -> None:
         """The end of a round: new values where the old ones were; `break`."""
@@ -288,22 +303,23 @@ def _transparent(node: Expr) -> bool:
     return isinstance(node, Apply) and (is_flavour_change(node) or node.op is sized)
 
 
-def _sees(node: Expr, v: Var) -> bool:
+def _seen(node: Expr) -> Expr:
+    """The value whose name stands for `node`."""
     while _transparent(node):
         node = node.operands[0]
-    return node is v
+    return node
 
 
-def _readers(to: Emitter, loop: Loop, items: Iterable[Expr | Group]) -> dict[Expr, list[int]]:
+def _readers(
+    to: Emitter, heirs: Mapping[Expr, Var], items: Iterable[Expr | Group]
+) -> dict[Expr, list[int]]:
     """The positions of the items, with all that is nested in them, that read each carried value."""
     found: dict[Expr, list[int]] = {}
-    wanted = set(loop.carried)
     for i, item in enumerate(items):
         for operand in _read_by(to, item):
-            while _transparent(operand):
-                operand = operand.operands[0]
-            if operand in wanted:
-                found.setdefault(operand, []).append(i)
+            v = heirs.get(_seen(operand))
+            if v is not None:
+                found.setdefault(v, []).append(i)
     return found
 
 
