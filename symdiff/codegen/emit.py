@@ -104,6 +104,8 @@ class Emitter:
         self.writes = Writes(self)
         self.looping = Looping(self)
         self._ends |= self.looping.ends
+        mine = {*function.names.values(), *self.looping.names}
+        self.plain = next((x for x in "tuwq" if x not in mine), "t")  # for what has no better name
         self.opening = self._name_variables()
         self.spelling = self._spelling()
         self.opening += self._name_constants(live)
@@ -255,9 +257,11 @@ class Emitter:
             return self.label[node]
         if node in self.forced:
             return self.forced[node]
-        wish = self.function.names.get(node)
+        wish = self.function.names.get(node) or self.looping.wish.get(node)
         if wish is None:
             wish = telling_name(node, self.label)
+            if wish == "t":
+                wish = self.plain
         self.label[node] = self.names.fresh(wish)
         return self.label[node]
 

@@ -42,6 +42,22 @@ class Looping:
             for v in (loop.indices if isinstance(loop, Map) else loop.bound)
         }  # fmt: skip
         self.ends = self._ends()
+        self.wish: dict[Expr, str] = {}  # what only starts a carried value is called as that is
+        self.names = {v.name for v in self.owner if isinstance(v, Var)}
+        for loop, _ in emitter.plan.loops:
+            if isinstance(loop, Loop):
+                for k, (v, start) in enumerate(zip(loop.carried, loop.initial, strict=True)):
+                    if emitter.plan.uses.get(start) == 1:
+                        self.wish[start] = self._called_for(loop, k, v)
+
+    def _called_for(self, loop: Loop, k: int, v: Var) -> str:
+        """The name that a carried value should have."""
+        names = self.to.function.names
+        new = loop.body[k]
+        if v.name == "t_tape" and isinstance(new, Apply) and len(new.operands) > 1:
+            recorded = names.get(new.operands[1])
+            return f"{recorded}_tape" if recorded else v.name
+        return names.get(v) or v.name
 
     def _ends(self) -> set[Expr]:
         """What is only ever the new value of something carried: it needs no other name."""
@@ -59,7 +75,7 @@ class Looping:
         """The statements of a loop."""
         to = self.to
         for v, start in zip(loop.carried, loop.initial, strict=True):
-            self._start(v, start, block, out)
+            self._start(loop, v, start, block, out)
         bounds: list[Any] = []
         if isinstance(loop, For):
             wish = loop.index.name
@@ -82,7 +98,7 @@ class Looping:
         for project in self.projects.get(loop, ()):
             to.label[project] = to.label[loop.carried[project.index]]
 
-    def _start(self, v: Var, start: Expr, block: Block, out: list[Statement]) -> None:
+    def _start(self, loop: Loop, v: Var, start: Expr, block: Block, out: list[Statement]) -> None:
         """Give a carried variable its name and its first value."""
         to = self.to
         label = to.label.get(start)
@@ -94,7 +110,7 @@ class Looping:
             assert label is not None
             to.label[v] = label  # nothing else reads what the loop starts from
             return
-        to.label[v] = to.names.fresh(to.function.names.get(v) or v.name)
+        to.label[v] = to.names.fresh(self._called_for(loop, loop.carried.index(v), v))
         made = to.operand(start).node
         fresh = start in to.text and not isinstance(made, ast.Name)
         if kept and not own and not fresh:

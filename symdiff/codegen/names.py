@@ -45,7 +45,7 @@ def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
             text: list[str] = []
             for x in node.operands:
                 part = known.get(x) or _leaf_name(x)
-                if not part or len(part) > 6:
+                if not part or len(part.removesuffix("_tape")) > 6:
                     return "t"
                 text.append(part)
             if not 0 < len(text) < 3:
@@ -61,6 +61,8 @@ def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
                 return joint.join(text)
             if kind in ("add", "subtract", "divide", "negative"):
                 return "t"
+            if kind == "index":
+                return _item_name(node, text)
             if len(text) == 1 and kind not in ("cast", "index", "broadcast_to", "expand_dims"):
                 return f"{kind}_{text[0]}"
             return "t"
@@ -70,6 +72,16 @@ def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
             return "rows"
         case _:
             return "t"
+
+
+def _item_name(node: Apply, text: list[str]) -> str:
+    """`x_i` for `x[i]`, and for what `x_tape[i]` has kept of x."""
+    (entries,) = node.attrs
+    if len(text) != 2 or [e[0] for e in entries] != ["int"] or text[1].isdigit():
+        return "t"
+    base = text[0].removesuffix("_tape")
+    plain = any(re.fullmatch(r"[tuwq](_?\d+)?", part) for part in (base, text[1]))
+    return "t" if plain else f"{base}_{text[1]}"
 
 
 def _leaf_name(node: Expr) -> str | None:

@@ -105,7 +105,7 @@ class Writes:
             if self.to.plan.sites[user] != self.to.plan.sites[at]:
                 break
             at = user
-        wish = self.to.function.names.get(at) or "total"
+        wish = self.to.function.names.get(at) or self.to.looping.wish.get(at) or "total"
         return self.to.names.fresh(wish)
 
     def _users(self) -> dict[Expr, Expr]:

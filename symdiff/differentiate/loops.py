@@ -98,7 +98,11 @@ def pull_loop(
     shared = _captured(loop, active)
     seeds = [var(f"d_{v.name}", v.type, v.tag + _SLOT) for v in values]
     sums = [
-        var(f"d_{getattr(x, 'name', 'x')}", zeros_like(x).type, values[0].tag + _SLOT * (j + 2))
+        var(
+            f"d_{x.name}" if isinstance(x, Var) else "total",
+            zeros_like(x).type,
+            values[0].tag + _SLOT * (j + 2),
+        )
         for j, x in enumerate(shared)
     ]
     running = dict(zip(shared, sums, strict=True))

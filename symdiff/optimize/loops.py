@@ -228,8 +228,8 @@ def _plus_one(x: Expr, fallback: Expr) -> Expr:
         return as_expr(x.value + 1)
     if isinstance(x, Apply) and x.op is subtract:
         a, b = x.operands
-        if isinstance(b, Const) and b.value == 1:
-            return a
+        if isinstance(b, Const):
+            return a if b.value == 1 else subtract.build(a, b.value - 1)
     return fallback
 
 

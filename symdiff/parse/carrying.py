@@ -41,7 +41,7 @@ class CarriedArrays:
             return True
         for number, node in self.entry.items():
             if number not in self.variables and memory.nodes[number] is not node:
-                name = memory.context.names.get(node, "a")
+                name = memory.titled(number, node)
                 tag = self.serial + (number + 1) * 1_000_000_007
                 self.variables[number] = var(name, node.type, tag)
                 same = False

@@ -62,6 +62,7 @@ class Memory:
         self.level: dict[int, int] = {}
         self._newer: dict[Expr, Expr] = {}
         self.line = 0  # of the statement that writes
+        self.titles: dict[int, str] = {}  # what objects were called when they were made
 
     # Objects.
 
@@ -80,6 +81,10 @@ class Memory:
         if isinstance(value, Expr) and value.type.rank and not self.roots(value):
             return self.copy_of(value)
         return value
+
+    def titled(self, number: int, node: Expr) -> str:
+        """What the user calls an object: writes and loops make nodes that have no name yet."""
+        return self.titles.setdefault(number, self.context.names.get(node, "a"))
 
     def copy_of(self, value: Expr) -> Expr:
         """A new object that holds `value`."""
@@ -246,6 +251,8 @@ class Memory:
 
     def _write(self, number: int, node: Expr, new: Expr) -> None:
         context = self.context
+        if node in context.names:
+            self.titles.setdefault(number, context.names[node])
         if self.line:
             context.lines.setdefault(new, self.line)
         if number in self.arguments:
