@@ -101,6 +101,7 @@ class Emitter:
         self.plan.after = self.storage.after
         self.done: set[Expr] = set()  # what has been computed
         self.at = self.plan.root  # where statements are being made
+        self.outs: dict[Block, list[Statement]] = {}  # what has been made of each block
         self.writes = Writes(self)
         self.looping = Looping(self)
         self._ends |= self.looping.ends
@@ -189,6 +190,7 @@ class Emitter:
     def emit_items(self, items: Iterable[Expr | Group], block: Block, out: list[Statement]) -> None:
         """The statements of some items of a block."""
         around, self.at = self.at, block
+        self.outs[block] = out
         for item in items:
             if isinstance(item, Group):
                 self._group(item, out)

@@ -271,17 +271,19 @@ class Looping:
     def flush(self, labels: set[str], out: list[Statement], keep: Sequence[Expr] = ()) -> None:
         """Name the pending formulas that read one of `labels`.
 
-        Not those of the other side of a branch: it is not this one that they are evaluated after.
+        Each where it belongs, which may be before the branch or loop that `out` is in; not those of
+        the other side of a branch, which are not evaluated after this one.
         """
         to = self.to
-        around = set(ancestors(to.at))
+        around = list(ancestors(to.at))
         for node, text in list(to.text.items()):
             if node in to.spent or node in keep or node not in to.text:
                 continue
-            if around.isdisjoint(to.plan.sites.get(node, around)):
-                continue
-            if not labels.isdisjoint(_names_in(text.node)):
-                to.assign(node, to.text.pop(node).node, out)
+            sites = to.plan.sites.get(node, around)
+            home = next((block for block in around if block in sites), None)
+            if home is not None and not labels.isdisjoint(_names_in(text.node)):
+                made = to.text.pop(node).node
+                to.assign(node, made, out if home is to.at else to.outs[home])
 
 
 def _copied(value: ast.expr) -> ast.expr:
