@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import symdiff
+from tests.fuzz.generate import generate
+from tests.fuzz.oracle import judge
 
 POINTS = [(0.7, 0.9), (-0.4, 0.3), (1.3, -0.8), (0.1, 2.0)]
 STEP = 1e-5
@@ -203,3 +205,10 @@ def constants_in_a_chain(x):
 def test_part_of_a_chain_is_known(x: float, expected: float) -> None:
     """NumPy's `True` and `False` are as good as Python's."""
     assert symdiff.grad(constants_in_a_chain)(x) == expected
+
+
+# Branches whose adjoints share arrays that are written in place: what a write came before, and in
+# which block the formulas that read the old array are named.
+@pytest.mark.parametrize("seed", [461, 539, 797, 839, 1007, 1625])
+def test_programs_that_once_failed(seed: int) -> None:
+    assert judge(generate(seed, 4)).failures == []
