@@ -66,6 +66,17 @@ def swapped_inside(x, y, n):
     return t + s + y
 
 
+def left_from_a_branch(x, y, v, w):
+    s = x * y
+    if abs(y) < 3.0:
+        for i, u in enumerate(v):
+            w = np.where(w > u, v, w)
+            s *= math.sin(w[i] + 1.0)
+            if i > 1:
+                return s + 2.0
+    return s + x
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -76,6 +87,8 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (twice_nested, (0.7, 0.4, V)),
     (thrice_nested, (0.7, 0.4, V, 2)),
     (swapped_inside, (0.7, 0.4, 3)),
+    (left_from_a_branch, (0.7, 0.4, V, W)),
+    (left_from_a_branch, (0.7, 0.4, V[:2], W[:2])),
 ]
 
 

@@ -101,6 +101,12 @@ class Looping:
     def _start(self, loop: Loop, v: Var, start: Expr, block: Block, out: list[Statement]) -> None:
         """Give a carried variable its name and its first value."""
         to = self.to
+        if v in to.label:  # the loop of another branch: what comes of it has its names already
+            made = to.operand(start).node
+            if not isinstance(made, ast.Name) or made.id != to.label[v]:
+                made = _copied(made) if v in to.storage.kept else made
+                out.append(Statement(assign(to.label[v], made), to.comment(start)))
+            return
         label = to.label.get(start)
         kept = v in to.storage.kept
         own = not kept or (to.storage.is_own(start, block) and to.storage.is_last(start))
