@@ -1,0 +1,461 @@
+"""The evaluation of one loop that stays a loop.
+
+A round is evaluated from a state in which all that it changes is a variable; what the variables
+become is the body. Which places it changes, and of which types they are, shows when it is
+evaluated: it is evaluated again until that is settled.
+
+    for i in range(n): s += x[i]     ->   carried: s; initial: 0.0; body: s + x[i]
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from symdiff.errors import SymdiffError, UnsupportedError
+from symdiff.ir.expr import Apply, Const, Expr, Var, project, var
+from symdiff.ir.tree import is_container, leaves, map_tree
+from symdiff.ir.types import Type
+from symdiff.parse.alike import (
+    assigned,
+    born,
+    equal,
+    identical,
+    leaf_names,
+    loads,
+    same_structure,
+    widened,
+)
+from symdiff.parse.branches import branch, leave
+from symdiff.parse.carrying import CarriedArrays
+from symdiff.parse.frame import Exit, Frame, Unbound, run
+from symdiff.parse.growing import Grown, grown_from
+from symdiff.parse.state import ABSENT, Item, Name, Place, State, UnequalListsError
+from symdiff.parse.statements import Break, Return, bind, block
+from symdiff.parse.unrolled import either
+from symdiff.parse.values import NUMBERS, Freeze, Maybe, join
+from symdiff.primitives.arithmetic import add
+from symdiff.primitives.row import as_expr, conform, zero_of
+from symdiff.primitives.spell import to_expr
+
+
+@dataclass(slots=True)
+class _Carried:
+    """One place that a round changes: its value on entry, its variables, their types."""
+
+    entry: Any
+    types: list[Type | None]
+    opened: Any = None
+    variables: list[Any] = field(default_factory=list)
+    shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
+    lost: str = ""  # why it has no value from round to round
+
+
+class LoopEvaluation:
+    """The evaluation of one loop."""
+
+    def __init__(self, frame: Frame, node: ast.For | ast.While):
+        self.frame = frame
+        self.node = node
+        self.context = frame.context
+        self.carried: dict[Place, _Carried] = {}
+        self.serial = self.context.fresh()
+        self.arrays = CarriedArrays(self.context, self.serial)
+        self.first: dict[Place, set[int]] = {}  # objects that each place holds before the loop
+        self.grown: list[tuple[Grown, Any]] = []  # lists that grow, and what they were before
+        self.times: dict[int, int] = {}  # how often a round appends, at most
+        self.content: dict[int, list[Any]] = {}
+        self.added: dict[int, list[Any]] = {}
+        self.outside: dict[Place | None, set[int]] = {}  # objects in what only the loop binds
+        self.context.loops += 1
+
+    # What differs between the two kinds of loop.
+
+    def start_round(self) -> None:
+        raise NotImplementedError
+
+    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Expr:
+        raise NotImplementedError
+
+    def certain(self) -> Expr | bool:
+        """Whether there is a first round."""
+        raise NotImplementedError
+
+    def run(self) -> Any:
+        """Evaluate the loop; what comes out is in the frame, and a signal."""
+        frame, context = self.frame, self.context
+        entry = State(context)
+        outer_exits, path = frame.exits, context.path
+        for name in assigned(self.node):
+            known = name in frame.env and name not in frame.nonlocals
+            if known and not self.arrays.holds_arrays(frame.env[name]):
+                self._carry(Name(frame, name), frame.env[name])
+        mark = context.mark()
+        if context.memory is not None:
+            self.first = {p: self.arrays.objects(p.get(entry)) for p in entry.places()}
+        while True:
+            entry.restore()
+            context.forget(mark)
+            self.arrays.open(entry)
+            self._open()
+            frame.exits = []
+            # Whether this round runs is known only at run time.
+            context.path = path
+            context.open_loops += 1
+            for new, _ in self.grown:
+                new.appended = 0
+            open_ = list(context.frames), context.depth, context.lazy
+            try:
+                self.start_round()
+                signal = run(frame, block(frame, self.node.body))
+                exits, frame.exits = frame.exits, []
+                self.final = signal
+                flags = _Flags(exits, signal, context.freeze)
+                leave(frame, [_bare(e) for e in exits], None, self.node)
+            except UnequalListsError as error:
+                if id(error.owner) not in entry.contents:
+                    raise
+                context.frames[:], context.depth, context.lazy = open_
+                self._let_grow(entry, error.owner, error.longer)
+                continue
+            finally:
+                context.open_loops -= 1
+            after = State(context)
+            if self._settled(entry, after):
+                break
+        frame.exits, context.path = outer_exits, path
+        return self._finish(entry, after, flags)
+
+    def _carry(self, place: Place, value: Any) -> None:
+        self.carried[place] = _Carried(value, [None] * len(list(leaves(value))))
+
+    def _open(self) -> None:
+        """Replace what the loop carries by variables."""
+        for place, carried in self.carried.items():
+            if carried.lost:
+                place.set(Unbound(carried.lost))
+                continue
+            carried.variables = []
+            types = iter(carried.types)
+            names = leaf_names(str(place), carried.entry)
+
+            def opened(leaf: Any, names: Any = names, types: Any = types, c: Any = carried) -> Any:
+                wish, type_ = next(names), next(types)
+                if not isinstance(leaf, (Expr, np.ndarray, *NUMBERS)):
+                    c.variables.append(None)
+                    return leaf
+                initial = to_expr(leaf)
+                new = var(wish, type_ or initial.type, self.serial + len(c.variables) * 1_000_000)
+                c.variables.append(new)
+                self.arrays.opened(new, c.shares)
+                return new
+
+            carried.opened = map_tree(opened, carried.entry)
+            if is_container(carried.opened):
+                born(self.context, carried.opened)
+            place.set(carried.opened)
+
+    def _settled(self, entry: State, after: State) -> bool:
+        """Whether the round changed no more than what is carried, in the types assumed."""
+        if self._grows(entry, after):
+            return False
+        same = self.arrays.settled()
+        moves = self.arrays.moves()
+        known = set(self.carried)
+        for place in entry.places():
+            if place in known:
+                continue
+            if isinstance(place, Name) and place.frame not in after.names:
+                continue
+            expected = self.arrays.expected(place.get(entry), moves)
+            if not identical(expected, place.get(after)):
+                self._carry(place, place.get(entry))
+                same = False
+        if self.context.memory is not None:
+            same = self._shares_settled(entry, after) and same
+        for place, carried in self.carried.items():
+            if place not in known:
+                continue  # it has no variable yet
+            if not carried.lost and not self._fits(carried, place.get(after), str(place)):
+                same = False
+        return same
+
+    def _grows(self, entry: State, after: State) -> bool:
+        """Turn a list that a round has made longer into one that may grow at run time."""
+        for key, content in entry.contents.items():
+            now = after.contents.get(key)
+            owner = self.context.births[key][0]
+            if now is None or len(now) == len(content) or isinstance(owner, set):
+                continue
+            self._let_grow(entry, owner, now)
+            return True
+        for new, owner in self.grown:
+            if new.appended > self.times[id(owner)]:
+                self.times[id(owner)] = new.appended
+                self._let_grow(entry, new, self.added[id(owner)])
+                return True
+        return False
+
+    def _let_grow(self, entry: State, owner: Any, now: Sequence[Any]) -> None:
+        """Let `owner`, which holds `now` after a round, be a list that grows."""
+        first = next((o for g, o in self.grown if g is owner), owner)
+        content = self.content.setdefault(id(first), list(entry.contents.get(id(owner), ())))
+        count = self.room()
+        longer = isinstance(first, list) and len(now) > len(content)
+        if not longer or count is None or not all(map(identical, content, now)):
+            raise UnsupportedError(
+                "a round of this loop changes the length of a "
+                f"{type(first).__name__}, and how many rounds there are is not known",
+                hint="append in a `for` over a range or an array, or use an array",
+            )
+        added = list(now[len(content) :])
+        self.added[id(first)] = list(now)
+        times = self.times.setdefault(id(first), len(added))
+        entry.restore()
+        # An item may depend on what only the round knows: its type is what counts here.
+        new = grown_from(self.context, content, added, count, times)
+        entry.replace(owner, new)
+        self.grown = [(g, o) for g, o in self.grown if o is not first] + [(new, first)]
+
+    def room(self) -> Any:
+        """How many rounds there are at most, if that is known before the loop."""
+        return None
+
+    def _shares_settled(self, entry: State, after: State) -> bool:
+        """Find out which arrays a carried place may have in common with another."""
+        arrays, same = self.arrays, True
+        bound = {
+            p: (self.first.setdefault(p, set()), arrays.objects(p.get(after)))
+            for p, c in self.carried.items() if not c.lost and p.get(after) is not ABSENT
+        }  # fmt: skip
+        steady = {n for p in entry.places() if p not in self.carried for n in self.first.get(p, ())}
+        for place, (first, last) in bound.items():
+            others = [pair for p, pair in bound.items() if p != place]
+            shares = self.carried[place].shares | arrays.shared(first, last, steady, others)
+            if shares != self.carried[place].shares:
+                self.carried[place].shares = shares
+                same = False
+        return same
+
+    def _fits(self, carried: _Carried, now: Any, what: str) -> bool:
+        """Whether a carried place has kept its structure and types; else they are widened."""
+        if isinstance(now, Unbound):
+            carried.lost = now.why
+            return False
+        if now is ABSENT:
+            carried.lost = "is deleted in a loop"
+            return False
+        if not same_structure(carried.opened, now):
+            if is_container(carried.entry) or is_container(now):
+                raise UnsupportedError(
+                    f"{what} changes its structure from round to round",
+                    hint="keep lists and tuples of one length, or use an array",
+                )
+            carried.lost = "is different things in different rounds"
+            return False
+        same = True
+        for i, (v, new) in enumerate(zip(carried.variables, leaves(now), strict=True)):
+            if v is None:
+                old = list(leaves(carried.entry))[i]
+                if old is not new and not equal(old, new):
+                    carried.lost = "is different things in different rounds"
+                    return False
+                continue
+            type_ = widened(v.type, to_expr(new).type, what)
+            if type_ is not v.type:
+                carried.types[i] = type_
+                same = False
+        return same
+
+    def _finish(self, entry: State, after: State, flags: _Flags) -> Any:
+        frame, context, node = self.frame, self.context, self.node
+        slots: list[tuple[Var, Expr, Expr]] = []
+        final: list[tuple[Place, Any, bool]] = []  # (place, its tree of slots' numbers, is it new)
+
+        def slot(name: str, initial: Expr | None, result: Expr, of: Var | None = None) -> Expr:
+            v = of or var(name, result.type, context.fresh())
+            start = zero_of(v.type) if initial is None else conform(initial, v.type)
+            slots.append((v, start, conform(result, v.type)))
+            return _Slot(len(slots) - 1, v.type)  # type: ignore[return-value]
+
+        for place, carried in self.carried.items():
+            if carried.lost:
+                final.append((place, Unbound(carried.lost), False))
+                continue
+            parts = iter(zip(carried.variables, leaves(carried.entry), strict=True))
+
+            def of(now: Any, parts: Any = parts, place: Any = place) -> Any:
+                v, start = next(parts)
+                return now if v is None else slot(str(place), to_expr(start), to_expr(now), v)
+
+            final.append((place, map_tree(of, place.get(after)), False))
+        written = [
+            (n, slot(v.name, self.arrays.entry[n], context.memory.nodes[n], v))
+            for n, v in self.arrays.variables.items() if context.memory is not None
+        ]  # fmt: skip
+        ran = self.certain()
+        for name, value in self._new_names(entry, after):
+            if isinstance(value, Unbound):
+                final.append((Name(frame, name), value, False))
+                continue
+            names = leaf_names(name, value)
+            self.outside[Name(frame, name)] = self._objects(value)
+
+            def fresh(now: Any, names: Any = names) -> Any:
+                wish = next(names)
+                if isinstance(now, Expr):
+                    return slot(wish, None, now)
+                return now
+
+            try:
+                final.append((Name(frame, name), map_tree(fresh, value), True))
+            except SymdiffError:
+                final.append((Name(frame, name), Unbound("is set only inside a loop"), False))
+        returned = broke = value = None
+        if flags.returned is not False:
+            self.outside[None] = self._objects(flags.value)
+            returned = slot("returned", as_expr(False), as_expr(flags.returned))
+            value = map_tree(
+                lambda x: slot("result", None, to_expr(x))
+                if isinstance(x, (Expr, *NUMBERS)) else x,
+                flags.value,
+            )  # fmt: skip
+        if node.orelse and flags.broke is not False:
+            broke = slot("broke", as_expr(False), as_expr(flags.broke))
+        self.stops = either(flags.broke, True, flags.returned)
+        until = as_expr(self.stops)
+        variables = tuple(s[0] for s in slots)
+        loop = self.made(variables, tuple(s[1] for s in slots), tuple(s[2] for s in slots), until)
+        context.lines.setdefault(loop, node.lineno)
+
+        def close(x: Any) -> Any:
+            return project(loop, x.number, x.type) if isinstance(x, _Slot) else x
+
+        entry.restore()
+        if context.memory is not None:
+            moves = {self.arrays.entry[n]: close(x) for n, x in written}
+            context.memory.replace(moves)
+        for place, tree, is_new in final:
+            tree = self._length(place, after) or map_tree(close, tree)
+            self._note_arrays(tree, place)
+            if is_container(tree):
+                born(context, tree)
+            if is_new and ran is not True and not isinstance(tree, Unbound):
+                tree = Maybe(tree, ran)
+            if isinstance(place, Name) and place.frame is frame and not isinstance(tree, Maybe):
+                bind(frame, place.name, tree, node)
+            else:
+                place.set(tree)
+        if returned is not None:
+            answer = map_tree(close, value)
+            self._note_arrays(answer, None)
+            if self.endless() and flags.broke is False:
+                return Return(answer)
+            exit_ = Exit(close(returned), Return, answer, State(context))
+            frame.exits.append(exit_)
+            context.path = (*context.path, (exit_.pred, False))
+        if node.orelse:
+            if broke is None:
+                return run(frame, block(frame, node.orelse))
+            return run(frame, branch(frame, close(broke), [ast.Pass()], node.orelse, node))
+        return None
+
+    def _length(self, place: Place, after: State) -> Any:
+        """How long a list is after the loop, if every round appends the same number of items."""
+        if not isinstance(place, Item) or place.key != "length" or not self.steady_rounds():
+            return None
+        new = next((g for g, _ in self.grown if g.fields is place.owner), None)
+        v = None if new is None else self.carried[place].opened
+        if new is None or not isinstance(v, Var):
+            return None
+        total, step = place.get(after), 0
+        while isinstance(total, Apply) and total.op is add and isinstance(total.operands[1], Const):
+            total, step = total.operands[0], step + total.operands[1].value
+        if total is not v:
+            return None
+        return new.length if step == 0 else _plus(self.carried[place].entry, self.room(), step)
+
+    def steady_rounds(self) -> bool:
+        """Whether there are as many rounds as the loop was set out to make."""
+        return False
+
+    def _note_arrays(self, tree: Any, place: Place | None) -> None:
+        """Arrays that come out of the loop are objects, perhaps not of their own."""
+        memory = self.context.memory
+        if memory is None:
+            return
+        carried = self.carried.get(place) if place is not None else None
+        if carried is not None:
+            shares = carried.shares
+        else:
+            shares = frozenset(n for n in self.outside.get(place, ()) if n in memory.nodes)
+        for leaf in leaves(tree):
+            if isinstance(leaf, Expr) and leaf.type.rank and not memory.roots(leaf):
+                memory.register(leaf, shares)
+
+    def endless(self) -> bool:
+        """Whether only `break` or `return` ends it."""
+        return False
+
+    def _objects(self, value: Any) -> set[int]:
+        memory = self.context.memory
+        if memory is None:
+            return set()
+        found: set[int] = set()
+        for x in leaves(value):
+            if isinstance(x, Expr) and x.type.rank:
+                found |= memory.roots(x)
+        return found
+
+    def _new_names(self, entry: State, after: State) -> list[tuple[str, Any]]:
+        """What the loop binds that was not bound before, and that is read outside of it."""
+        frame = self.frame
+        had = entry.names[frame]
+        found = [(n, v) for n, v in after.names[frame].items() if n not in had]
+        if not found:
+            return []
+        outside = loads(frame.node)
+        outside.subtract(loads(self.node))
+        return [(n, v) for n, v in found if outside[n] > 0]
+
+
+class _Slot:
+    """A leaf of the state after a loop: result number `number`."""
+
+    def __init__(self, number: int, type_: Type):
+        self.number, self.type = number, type_
+
+
+class _Flags:
+    """How a round ends: whether by `break`, whether by `return`, and the value returned."""
+
+    def __init__(self, exits: Sequence[Exit], signal: Any, freeze: Freeze):
+        self.broke: Expr | bool = isinstance(signal, Break)
+        self.returned: Expr | bool = isinstance(signal, Return)
+        self.value = signal.value if isinstance(signal, Return) else None
+        known = isinstance(signal, Return)
+        for e in reversed(exits):
+            self.broke = either(e.pred, e.kind is Break, self.broke)
+            self.returned = either(e.pred, e.kind is Return, self.returned)
+            if e.kind is Return:
+                value = e.value
+                if known:
+                    value = join(e.pred, value, self.value, "the result", freeze)
+                if isinstance(value, Unbound):
+                    raise UnsupportedError(f"the result {value.why}")
+                self.value, known = value, True
+
+
+def _plus(start: Any, count: Any, step: int) -> Expr:
+    total = as_expr(count)
+    for _ in range(step - 1):
+        total = add.build(total, as_expr(count))
+    return total if start == 0 else add.build(total, as_expr(start))
+
+
+def _bare(e: Exit) -> Exit:
+    return Exit(e.pred, e.kind, None, e.state)

@@ -1,0 +1,122 @@
+"""Loops whose rounds are known when compiling, round by round.
+
+for k in (1, 2): s += x**k     ->   s + x**1 + x**2
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Expr
+from symdiff.parse.branches import branch, leave
+from symdiff.parse.containers import MAX_ROUNDS
+from symdiff.parse.frame import Exit, Frame, UnreachableError, run
+from symdiff.parse.state import State
+from symdiff.parse.statements import Break, Continue, Return, assign, block
+from symdiff.parse.values import truth
+from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.row import choose
+
+
+class TooManyRoundsError(Exception):
+    """More rounds than are written out one by one."""
+
+
+def while_known(frame: Frame, node: ast.While) -> Any:
+    """One item for each round, while the condition is known and holds."""
+    rounds = 0
+    while True:
+        known = truth(run(frame, node.test))
+        if not isinstance(known, bool):
+            raise TooManyRoundsError(known)
+        if not known:
+            return
+        rounds += 1
+        if rounds > MAX_ROUNDS:
+            raise UnsupportedError("this 'while' did not end within a million rounds")
+        yield None
+
+
+def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = MAX_ROUNDS) -> Any:
+    """The loop round by round."""
+    outer, frame.exits = frame.exits, []
+    breaks: list[Exit] = []
+    signal: Any = None
+    for number, item in enumerate(items):
+        if number >= limit:
+            raise TooManyRoundsError()
+        if isinstance(node, ast.For):
+            run(frame, assign(frame, node.target, item, node))
+        try:
+            signal = run(frame, block(frame, node.body))
+        except UnreachableError:
+            if breaks or any(e.kind is not Return for e in frame.exits):
+                raise UnsupportedError(
+                    "raise in a loop, after a break or continue that a run-time condition decides "
+                    "on, is not supported",
+                    hint="raise after the loop",
+                ) from None
+            frame.exits = [*outer, *frame.exits]
+            raise
+        ends, frame.exits = frame.exits, []
+        if isinstance(node, ast.While) and any(e.kind is Break for e in ends):
+            raise TooManyRoundsError(True)
+        leave(frame, [e for e in ends if e.kind is Continue], None, node)
+        for e in _others(ends, Continue):
+            (breaks if e.kind is Break else outer).append(
+                e if e.kind is Break else _after(breaks, e)
+            )
+        if isinstance(signal, (Return, Break)):
+            break
+    frame.exits = outer
+    if isinstance(signal, Return):
+        if not breaks:
+            return signal
+        for e in breaks:
+            outer_pred = logical_not.build(e.pred)
+            frame.exits.append(Exit(outer_pred, Return, signal.value, State(frame.context)))
+        leave(frame, breaks, None, node)
+        return None
+    if not isinstance(signal, Break) and node.orelse:
+        if breaks:
+            broke: Any = False
+            for e in reversed(breaks):
+                broke = either(e.pred, True, broke)
+            leave(frame, breaks, None, node)
+            return run(frame, branch(frame, broke, [ast.Pass()], node.orelse, node))
+        return run(frame, block(frame, node.orelse))
+    leave(frame, breaks, None, node)
+    return None
+
+
+def _others(exits: Sequence[Exit], kind: type) -> list[Exit]:
+    """The exits of another kind, each on condition that none of `kind` came before it."""
+    found: list[Exit] = []
+    absorbed: list[Exit] = []
+    for e in exits:
+        if e.kind is kind:
+            absorbed.append(e)
+        else:
+            found.append(_after(absorbed, e))
+    return found
+
+
+def _after(earlier: Sequence[Exit], e: Exit) -> Exit:
+    pred: Any = e.pred
+    for before in reversed(earlier):
+        pred = either(before.pred, False, pred)
+    return Exit(pred, e.kind, e.value, e.state)
+
+
+def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
+    """`then if pred else orelse`, of conditions."""
+    if isinstance(pred, bool):
+        return then if pred else orelse
+    if isinstance(then, bool) and isinstance(orelse, bool):
+        if then == orelse:
+            return then
+        return pred if then else logical_not.build(pred)
+    return choose(pred, then, orelse).expr
