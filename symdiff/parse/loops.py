@@ -27,7 +27,7 @@ from symdiff.parse.values import truth
 from symdiff.primitives.arithmetic import greater, less
 from symdiff.primitives.row import as_expr
 
-UNROLLED = 16  # a loop of more rounds stays a loop
+UNROLLED = 32  # a loop of more rounds stays a loop
 
 
 @handles(ast.For)
