@@ -77,6 +77,14 @@ def left_from_a_branch(x, y, v, w):
     return s + x
 
 
+def sums_of_what_it_runs_over(x, v, a):
+    for u in v[1:]:
+        for _row in a:
+            x -= np.sum(v)
+        x += u
+    return x
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -87,6 +95,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (twice_nested, (0.7, 0.4, V)),
     (thrice_nested, (0.7, 0.4, V, 2)),
     (swapped_inside, (0.7, 0.4, 3)),
+    (sums_of_what_it_runs_over, (0.7, V, A)),
     (left_from_a_branch, (0.7, 0.4, V, W)),
     (left_from_a_branch, (0.7, 0.4, V[:2], W[:2])),
 ]

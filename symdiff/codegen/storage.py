@@ -113,7 +113,7 @@ class Storage:
         seen: set[Expr] = set()
         while stack:
             node = stack.pop()
-            if node in seen:
+            if node in seen or not node.type.rank:  # a number has no memory to share
                 continue
             seen.add(node)
             if node in self._slots:
