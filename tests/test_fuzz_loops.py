@@ -30,7 +30,9 @@ def test_the_oracle_notices_a_wrong_derivative():
 
     class Wrong(Program):
         def load(self):
-            return Program(1, self.source.replace("x * x", "x * x * 1.001"), "f", self.points).load()
+            return Program(
+                1, self.source.replace("x * x", "x * x * 1.001"), "f", self.points
+            ).load()
 
     wrong = Wrong(1, right.source, "f", right.points)
     assert any(f.startswith("value") for f in judge(wrong).failures)
