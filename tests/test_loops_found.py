@@ -85,6 +85,21 @@ def sums_of_what_it_runs_over(x, v, a):
     return x
 
 
+def exchanged_after_a_loop(x, y, n, m):
+    t = 0.5
+    for _j in range(n):
+        k = 0
+        while k < m:
+            k += 1
+            if x > 5:
+                break
+            t = x * t
+            x = x * 0.7
+        else:
+            y, x = (x, 0.5 * y + t)
+    return t * y + x * 0.7
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -95,6 +110,8 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (twice_nested, (0.7, 0.4, V)),
     (thrice_nested, (0.7, 0.4, V, 2)),
     (swapped_inside, (0.7, 0.4, 3)),
+    (exchanged_after_a_loop, (0.7, 0.4, 3, 1)),
+    (exchanged_after_a_loop, (5.5, 0.4, 2, 2)),
     (sums_of_what_it_runs_over, (0.7, V, A)),
     (left_from_a_branch, (0.7, 0.4, V, W)),
     (left_from_a_branch, (0.7, 0.4, V[:2], W[:2])),

@@ -83,10 +83,10 @@ class Looping:
             to.label[loop.index] = spare.pop() if spare else to.names.fresh(wish)
             bounds = [to.operand(x) for x in loop.bounds]
         body = to.plan.loops[loop, block]
+        outer = dict(self.written)  # names may be those of a loop around this one
         self.written.update((to.label[v], v) for v in loop.carried)
         inner, test = self._round(loop, body, to.plan.rests.get((loop, block), body))
-        for v in loop.carried:
-            self.written.pop(to.label[v], None)
+        self.written = outer
         comment = to.comment(loop)
         if isinstance(loop, For):
             self.spare[loop.index.name].append(to.label[loop.index])
