@@ -104,7 +104,8 @@ class Looping:
         if v in to.label:  # the loop of another branch: what comes of it has its names already
             made = to.operand(start).node
             if not isinstance(made, ast.Name) or made.id != to.label[v]:
-                made = _copied(made) if v in to.storage.kept else made
+                named = isinstance(made, ast.Name) and v in to.storage.kept
+                made = _copied(made) if named else made
                 out.append(Statement(assign(to.label[v], made), to.comment(start)))
             return
         label = to.label.get(start)
