@@ -101,7 +101,7 @@ def call_expression(frame: Frame, node: ast.Call) -> Evaluation:
 
 
 # What takes a list that grows in a loop as it is; others take the array of its items.
-_OF_LISTS = (len, zip, enumerate, reversed, isinstance, type, id)
+_OF_LISTS: tuple[Any, ...] = (len, zip, enumerate, reversed, isinstance, type, id)
 
 
 def call(
