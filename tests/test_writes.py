@@ -430,3 +430,16 @@ def test_loops_and_writes_say_which_line_they_are():
         lines = [s for s in derivative.source.splitlines() if s.strip().startswith(loop)]
         assert len(lines) == 2 and all(s.endswith(f"# line {line}") for s in lines)
     assert f"# line {first + 5}" in derivative.source
+
+
+def test_a_loop_over_the_array_that_it_changes():
+    def f(x):
+        a = x.copy()
+        for e in a:
+            a *= e
+        return np.sum(a)
+
+    x = np.array([1.1, 0.9, 1.2])
+    value, gradient = symdiff.value_and_grad(f)(x)
+    assert np.isclose(value, f(x))
+    np.testing.assert_allclose(gradient, slope(f, x, 1e-5), rtol=1e-6)

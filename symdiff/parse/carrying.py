@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from symdiff.ir.expr import Expr, Var, var
-from symdiff.ir.tree import leaves
+from symdiff.ir.tree import leaves, map_tree
+from symdiff.ir.walk import substitute
 from symdiff.parse.frame import Context
 from symdiff.parse.memory import Memory
 from symdiff.parse.state import State
@@ -74,8 +75,10 @@ class CarriedArrays:
         """What the loop runs over, as the arrays are in this round."""
         if self.memory is None:
             return value
-        now = {self.entry[n]: v for n, v in self.variables.items()}
-        return self.memory.moved_tree(value, now)
+        now: dict[Expr, Expr] = {self.entry[n]: v for n, v in self.variables.items()}
+        if not now:
+            return value
+        return map_tree(lambda x: substitute([x], now)[0] if isinstance(x, Expr) else x, value)
 
     def objects(self, value: Any) -> set[int]:
         """The objects that a place's value looks into."""
