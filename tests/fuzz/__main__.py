@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = [
         (s, options.jax, options.nesting) for s in range(options.seed, options.seed + options.count)
     ]
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+    context = multiprocessing.get_context("spawn")  # a new worker now and then: JAX keeps memory
+    with context.Pool(options.processes, maxtasksperchild=25) as pool:
         for done, verdict in enumerate(pool.imap_unordered(work, seeds, chunksize=4), start=1):
             compared += verdict.compared
             unreliable += verdict.unreliable
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
                     (options.save / f"program_{verdict.seed}.py").write_text(script)
             if sys.stderr.isatty():
                 print(f"\r{done}/{len(seeds)}, {len(failed)} failed", end="", file=sys.stderr)
+            elif done % 200 == 0:
+                print(f"{done}/{len(seeds)}, {len(failed)} failed", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
     for verdict in sorted(failed, key=lambda v: v.seed)[: options.show]:
