@@ -100,6 +100,20 @@ def exchanged_after_a_loop(x, y, n, m):
     return t * y + x * 0.7
 
 
+def two_ways_into_a_loop(x, v, w, n):
+    s, y = (0.0, x)
+    for _e in v[1:]:
+        s *= 0.8
+        v = w
+        if n == 5:
+            return x
+    for k, _e in enumerate(w):
+        y, s = (s, y)
+        if not x > y - 0.3:
+            return x * v[k]
+    return s
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -113,6 +127,8 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (exchanged_after_a_loop, (0.7, 0.4, 3, 1)),
     (exchanged_after_a_loop, (5.5, 0.4, 2, 2)),
     (sums_of_what_it_runs_over, (0.7, V, A)),
+    (two_ways_into_a_loop, (-0.7, V, W, 5)),
+    (two_ways_into_a_loop, (-0.7, V, W, 4)),
     (left_from_a_branch, (0.7, 0.4, V, W)),
     (left_from_a_branch, (0.7, 0.4, V[:2], W[:2])),
 ]

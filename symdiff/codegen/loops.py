@@ -110,10 +110,17 @@ class Looping:
             return
         label = to.label.get(start)
         kept = v in to.storage.kept
-        own = not kept or (to.storage.is_own(start, block) and to.storage.is_last(start))
+        single = len(to.plan.sites[loop]) == 1  # the loop of another branch starts there, too
+        own = not kept or (single and to.storage.is_own(start, block) and to.storage.is_last(start))
         alone = to.plan.uses.get(start) == 1 and label is not None and (own or not start.type.rank)
         once = self._made_in(start) is innermost(block)  # else each round starts from it again
-        if alone and once and not isinstance(start, Const) and (kept or not start.type.rank):
+        if (
+            alone
+            and once
+            and single
+            and not isinstance(start, Const)
+            and (kept or not start.type.rank)
+        ):
             assert label is not None
             to.label[v] = label  # nothing else reads what the loop starts from
             return
