@@ -114,6 +114,18 @@ def two_ways_into_a_loop(x, v, w, n):
     return s
 
 
+def computed_in_two_branches(x, v, a, m):
+    t = x
+    for row in a:
+        if m % 2 == 0:
+            if 1.0 < x < t:
+                continue
+            v = row[::-1]
+        v = (v * v)[::-1]
+        t = x
+    return t
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -129,6 +141,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (sums_of_what_it_runs_over, (0.7, V, A)),
     (two_ways_into_a_loop, (-0.7, V, W, 5)),
     (two_ways_into_a_loop, (-0.7, V, W, 4)),
+    (computed_in_two_branches, (1.3, V, A, 2)),
     (left_from_a_branch, (0.7, 0.4, V, W)),
     (left_from_a_branch, (0.7, 0.4, V[:2], W[:2])),
 ]

@@ -18,11 +18,11 @@ from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spe
 from symdiff.codegen.checks import early, pending, support_names
 from symdiff.codegen.loops import Looping
 from symdiff.codegen.names import Names, telling_name
+from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import (
     Block,
     Group,
     crossing,
-    emission_order,
     is_free,
     schedule,
 )
@@ -292,7 +292,7 @@ class Emitter:
         if isinstance(node, Const):
             made = self._constant(node)
             return Text(made, _constant_width(node, made), 0)
-        if isinstance(node, Apply):  # a size
+        if isinstance(node, Apply) and not node.operands:  # a size
             made = spell_apply(self.spelling, [], node)
             return Text(made, len(ast.unparse(made)), 1)
         raise AssertionError(f"{node!r} has no value here")

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.arrays import is_flavour_change
-from symdiff.codegen.schedule import Block, Group, ancestors, emission_order
+from symdiff.codegen.order import emission_order
+from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, updated
 from symdiff.codegen.storage import innermost

@@ -76,7 +76,7 @@ class Schedule:
     decided: dict[tuple[Expr, Block], Expr] = field(default_factory=dict)
     # What the rounds of a `while` compute after its test; its body is what the test needs.
     rests: dict[tuple[Expr, Block], Block] = field(default_factory=dict)
-    reads: dict[tuple[Expr | Group, Block], dict[tuple[Expr, Block], None]] = field(
+    reads: dict[tuple[Expr | Group, Block], dict[tuple[Expr, Block], bool]] = field(
         default_factory=dict
     )
 
@@ -88,7 +88,7 @@ def is_free(node: Expr) -> bool:
     )
 
 
-_REGIONS = (If, Map, For, While)
+REGIONS = (If, Map, For, While)
 
 
 def schedule(
@@ -105,7 +105,7 @@ def schedule(
     count = users(order)
     for result in results:
         count[result] = count.get(result, 0) + 1
-    if not any(type(node) in _REGIONS for node in order):  # one block, in order
+    if not any(type(node) in REGIONS for node in order):  # one block, in order
         root = Block(items=list(order))
         return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
     depth = _if_depths(order)
@@ -276,7 +276,7 @@ def _cover(wanted: dict[Block, None]) -> list[Block]:
         ending: dict[object, list[Block]] = {}  # by the branch that comes last
         for block in sorted(wanted, key=lambda b: (len(b.path), b.when)):
             earlier = (first for step in (None, *block.path) for first in ending.get(step, ()))
-            if not any(_serves(first, block) for first in earlier):
+            if not any(serves(first, block) for first in earlier):
                 kept[block.path] = block
                 ending.setdefault(block.path[-1] if block.path else None, []).append(block)
         wanted = dict.fromkeys(kept.values())
@@ -295,7 +295,7 @@ def _cover(wanted: dict[Block, None]) -> list[Block]:
             return list(kept.values())
 
 
-def _serves(first: Block, block: Block) -> bool:
+def serves(first: Block, block: Block) -> bool:
     """Whether what `first` computes is there in `block`."""
     a, b = first, block
     while len(b.path) > len(a.path) and b.parent is not None:
@@ -338,99 +338,3 @@ def crossing(plan: Schedule) -> frozenset[Expr]:
 def _is_outside(plan: Schedule, node: Expr, body: Block) -> bool:
     sites = plan.sites.get(node, ())
     return not is_free(node) and any(len(s.path) < len(body.path) for s in sites)
-
-
-def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
-    """The nodes and `if` statements of a block, each after what it needs."""
-    if not plan.after and not any(type(node) in _REGIONS for node in block.items):
-        return list(block.items)  # operands come first already
-    items: dict[Expr | Group, None] = {}
-    for node in block.items:
-        items.setdefault(plan.groups.get((node, block), node), None)
-    result: list[Expr | Group] = []
-    state: dict[Expr | Group, int] = {}
-    stack: list[Expr | Group] = list(items)[::-1]
-    while stack:
-        item = stack[-1]
-        if state.get(item) == 2:
-            stack.pop()
-            continue
-        if state.get(item) == 1:
-            state[item] = 2
-            result.append(item)
-            stack.pop()
-            continue
-        state[item] = 1
-        for need in _needs(plan, block, item):
-            if need is not item and state.get(need, 0) == 0:
-                stack.append(need)
-    return result
-
-
-def _needs(plan: Schedule, block: Block, item: Expr | Group) -> list[Expr | Group]:
-    """The items of `block` that `item`, with all that is nested in it, needs."""
-    found: dict[Expr | Group, None] = {}
-    for operand, site in _reads(plan, item, block):
-        while site is not block and site.parent is not None and site.parent is not block:
-            site = site.parent
-        if site is block:
-            found.setdefault(plan.groups.get((operand, block), operand), None)
-        elif site.parent is block and site.group is not None:
-            found.setdefault(site.group, None)
-        elif site.parent is block and site.region is not None:
-            found.setdefault(site.region, None)
-    found.pop(item, None)
-    return list(found)[::-1]
-
-
-def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, Block], None]:
-    """(value, where it is computed) of what `item` in `home` reads from outside itself."""
-    key = (item, home)
-    if key in plan.reads:
-        return plan.reads[key]
-    found: dict[tuple[Expr, Block], None] = {}
-
-    def read(operand: Expr, reader: Block) -> None:
-        if isinstance(operand, Project):
-            operand = operand.operands[0]
-        if not is_free(operand):
-            for site in plan.sites.get(operand, ()):
-                if _serves(site, reader):  # else it is computed again here, for another branch
-                    found[operand, site] = None
-
-    inner: tuple[Block, ...] = ()
-    if isinstance(item, Group):
-        inner = (item.then, item.orelse)
-        read(item.pred, home)
-        for member in item.members:
-            read(member.then, item.then)
-            read(member.orelse, item.orelse)
-    elif (item, home) in plan.decided:
-        read(plan.decided[item, home], home)
-    else:
-        body = plan.loops.get((item, home))
-        outside, inside = item.operands, ()
-        if isinstance(item, Loop):
-            outside, inside = item.outside, item.inside
-        elif isinstance(item, Map):
-            outside, inside = item.over, (item.body,)
-        for operand in outside:
-            read(operand, home)
-        for earlier in plan.after.get(item, ()):
-            for site in plan.sites.get(earlier, ()):
-                found[earlier, site] = None
-        if body is not None:
-            rest = plan.rests.get((item, home))
-            inner = (body,) if rest is None else (body, rest)
-            for operand in inside:
-                if rest is None or (isinstance(item, While) and operand is item.cond):
-                    read(operand, body)
-                if rest is not None:
-                    read(operand, rest)
-    for block in inner:
-        for below in dict.fromkeys(plan.groups.get((n, block), n) for n in block.items):
-            found.update(_reads(plan, below, block))
-    free = {k: None for k in found if k[1] not in inner}
-    if inner:  # what one operand list holds is not worth keeping
-        plan.reads[key] = free
-    return free

@@ -44,7 +44,8 @@ class Writes:
         if place and base in to.label:
             label = to.label[base]
         else:
-            label = to.forced.get(node) or self._chain_label(node)
+            # Of several branches that make it each gives it the one name that is read later.
+            label = to.forced.get(node) or to.label.get(node) or self._chain_label(node)
             made = self._fresh_array(base, owned=place)
             if base not in to.blank:
                 to.text.pop(base, None)
