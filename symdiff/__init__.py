@@ -11,15 +11,11 @@
 from symdiff.api import (
     Derivative,
     check_grads,
-    detach,
     grad,
     hessian,
     hvp,
     jacobian,
     jvp,
-    no_grad,
-    rule,
-    stop_gradient,
     value_and_grad,
     vjp,
 )
@@ -33,6 +29,7 @@ from symdiff.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from symdiff.hints import detach, no_grad, rule, stop_gradient, unroll
 from symdiff.options import Options
 from symdiff.version import VERSION
 
@@ -41,6 +38,6 @@ __version__ = VERSION
 __all__ = [
     "CheckError", "Derivative", "IllTypedError", "NotConnectedError", "Options", "SourceError",
     "StaleError", "SymdiffError", "UnknownNameError", "UnsupportedError", "check_grads", "detach",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "rule", "stop_gradient",
+    "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "rule", "stop_gradient", "unroll",
     "value_and_grad", "vjp",
 ]  # fmt: skip

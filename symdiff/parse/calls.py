@@ -26,12 +26,13 @@ from symdiff.parse.containers import collected, items_of, iterable, iterated, qu
 from symdiff.parse.expressions import ContainerMethod
 from symdiff.parse.frame import Cells, Context, Evaluation, Frame, Step, UnreachableError, handles
 from symdiff.parse.growing import Grown
+from symdiff.parse.hinted import hinted
 from symdiff.parse.library import Function, Lazy
 from symdiff.parse.memory import returned
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
 from symdiff.parse.source import FunctionNode, definition_of, python_call
 from symdiff.parse.statements import PassThrough, block
-from symdiff.parse.streams import Stream, eagerly, live, stream_of
+from symdiff.parse.streams import Stream, eagerly, live, stream_of, unchanged
 from symdiff.parse.values import from_python, is_static, static_index
 from symdiff.parse.writes import memory_of, with_out, writing_call
 from symdiff.primitives.elementary import cast
@@ -122,6 +123,7 @@ def call(
         if callee in ITERATING:
             for i, value in enumerate(args):
                 args[i] = yield iterated(frame, value, node)
+        earlier = [check for a in args if isinstance(a, Stream) for check in a.checks]
         if callee in STREAMING and callee is not iter:
             args = [a.lent() if isinstance(a, Stream) and callee is not zip else a for a in args]
         result = builtin(*args, **kwargs)
@@ -129,10 +131,9 @@ def call(
             run = result.run(lambda f, a: call(frame, f, a, {}, node))
             result = yield (eagerly(context, run) if callee in STREAMING else run)
         if callee in STREAMING and isinstance(result, list):
-            items = live(callee, args, kwargs)
-            if items is not None:
-                return Stream(context, items, lambda: True)
-            return stream_of(context, result, *args)
+            items = live(context, callee, args, kwargs)
+            earlier.append(unchanged(context, *args))
+            return Stream(context, result if items is None else items, *earlier)
         if callee in FRESH:
             note_made(context, result, deep=callee is copy.deepcopy)
         return _noting_cast(frame, result, node)
@@ -146,6 +147,8 @@ def call(
         return context.cut(args[0], callee.__name__, frame.span(node))
     if getattr(callee, "__symdiff_cuts__", False):
         return callee
+    if getattr(callee, "__symdiff_loop__", False):
+        return (yield hinted(frame, callee, args, kwargs, node))
     if getattr(callee, "__symdiff_pass__", False):
         return PassThrough()
     if hasattr(callee, "__symdiff_operator__"):

@@ -11,12 +11,13 @@ import numpy as np
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
-from symdiff.parse.frame import Evaluation, Frame, Step, ThrownError, handles
+from symdiff.parse.frame import Context, Evaluation, Frame, Step, ThrownError, handles
 from symdiff.parse.objects import user_method
-from symdiff.parse.rounds import is_dynamic
+from symdiff.parse.rounds import Unrolled, is_dynamic
 from symdiff.parse.streams import ENDLESS, Stream, bindings, eagerly, limited
 from symdiff.parse.values import from_python, static_index, truth
 from symdiff.primitives.row import choose
+from symdiff.primitives.spell import subscript
 
 MAX_ROUNDS = 1_000_000
 
@@ -32,8 +33,6 @@ def items_of(value: Any) -> list[Any]:
                 "iterating over an array whose size is known only at run time is not supported",
                 hint="use array operations (np.sum, slices), or declare the size: float64[3]",
             )
-        from symdiff.primitives.spell import subscript
-
         return [subscript(value, i) for i in range(rows)]
     if isinstance(value, Record):
         if not value.is_namedtuple:
@@ -41,6 +40,8 @@ def items_of(value: Any) -> list[Any]:
         return list(value.fields.values())
     if isinstance(value, Stream):
         return value.rest()
+    if isinstance(value, Unrolled):
+        return items_of(value.iterable)
     if isinstance(value, ENDLESS):
         return limited(value, MAX_ROUNDS // 10)
     if isinstance(value, np.ndarray):
@@ -55,9 +56,11 @@ def items_of(value: Any) -> list[Any]:
     return [from_python(v) for v in value]
 
 
-def live_items(value: Any) -> Iterator[Any]:
+def live_items(context: Context, value: Any) -> Iterator[Any]:
     """The items of what a `for` statement runs over, which its body may change."""
-    if isinstance(value, Stream):
+    if isinstance(value, Unrolled):
+        yield from live_items(context, value.iterable)
+    elif isinstance(value, Stream):
         while value.more():
             yield value.next()
     elif isinstance(value, list):
@@ -71,6 +74,9 @@ def live_items(value: Any) -> Iterator[Any]:
             if len(value) != size:
                 raise ThrownError(RuntimeError("container changed size during iteration"))
             yield from_python(item)
+    elif context.memory is not None and isinstance(value, Expr):
+        for i in range(len(items_of(value))):
+            yield subscript(context.memory.now(value), i)
     else:
         yield from items_of(value)
 
@@ -197,7 +203,10 @@ def generator_expression(frame: Frame, node: ast.GeneratorExp) -> Evaluation:
     read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     values = yield eagerly(frame.context, collected(frame, node))
     if not isinstance(values, list):
-        return values
+        raise UnsupportedError(
+            "an iterator over what is counted only at run time, used later",
+            hint="make a list of it at once: [...]",
+        )
     return Stream(frame.context, values, bindings(frame, read))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from symdiff.errors import SymdiffError
 from symdiff.ir.expr import Expr, for_, var, while_
 from symdiff.ir.types import INT
-from symdiff.parse.containers import items_of, iterated, live_items
+from symdiff.parse.containers import iterated, live_items
 from symdiff.parse.frame import Evaluation, Frame, handles, run
 from symdiff.parse.growing import Grown
 from symdiff.parse.looping import LoopEvaluation
@@ -34,20 +34,24 @@ UNROLLED = 32  # a loop of more rounds stays a loop
 def for_statement(frame: Frame, node: ast.For) -> Evaluation:
     iterable = yield iterated(frame, (yield node.iter), node.iter)
     rounds = rounds_of(iterable) if isinstance(iterable, (Rounds, Grown)) else None
+
+    def items() -> Any:
+        return live_items(frame.context, iterable)
+
     if rounds is None and isinstance(iterable, Expr):
         rounds = rounds_of(iterable)
         if rounds is not None and not isinstance(iterable.type.shape[0], int):
             return _Counted(frame, node, rounds).run()
         known = iterable.type.shape[0] if rounds is not None else None
         if rounds is not None and isinstance(known, int) and known > UNROLLED:
-            return _attempt(frame, _Counted(frame, node, rounds), lambda: items_of(iterable))
+            return _attempt(frame, _Counted(frame, node, rounds), items)
     elif rounds is not None:
         return _Counted(frame, node, rounds).run()
     elif isinstance(iterable, range) and len(iterable) > UNROLLED:
         start, stop, step = iterable.start, iterable.stop, iterable.step
         counted = Rounds(len(iterable), lambda k: k, (start, stop, step))
-        return _attempt(frame, _Counted(frame, node, counted), lambda: items_of(iterable))
-    return unrolled(frame, node, live_items(iterable))
+        return _attempt(frame, _Counted(frame, node, counted), items)
+    return unrolled(frame, node, items())
 
 
 @handles(ast.While)

@@ -33,6 +33,13 @@ class Rounds(Opaque):
         self.count, self.item, self.bounds = count, item, bounds
 
 
+class Unrolled(Opaque):
+    """What a loop runs over that is written out round by round, of whatever length."""
+
+    def __init__(self, iterable: Any):
+        self.iterable = iterable
+
+
 def range_of(start: Any, stop: Any, step: Any) -> Rounds:
     """`range(start, stop, step)`."""
     step = step.value if isinstance(step, Const) else step

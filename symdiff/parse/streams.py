@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Context, Evaluation, Frame
 from symdiff.parse.values import Opaque, from_python
+from symdiff.primitives.spell import subscript
 
 ENDLESS = (itertools.count, itertools.cycle, itertools.repeat)
 
@@ -25,14 +27,18 @@ LENT = "used by another iterator"
 class Stream(Opaque):
     """An iterator over items that are computed already; `place` says how many have been taken.
 
-    unchanged: whether what the items were made from is as it was then.
+    checks: whether what the items were made from is as it was then.
     """
 
-    def __init__(self, context: Context, items: Sequence[Any], unchanged: Callable[[], bool]):
+    def __init__(self, context: Context, items: Sequence[Any], *checks: Callable[[], bool]):
         self.items = items
-        self.unchanged = unchanged
+        self.checks = checks
         self.place: dict[str, Any] = context.born({"taken": 0})
         self.context = context
+
+    def unchanged(self) -> bool:
+        """Whether the items are what they would be if they were computed now."""
+        return isinstance(self.items, Live) or all(check() for check in self.checks)
 
     def _taken(self) -> int:
         taken = self.place["taken"]
@@ -66,9 +72,9 @@ class Stream(Opaque):
         """Whether there is another item."""
         return self._taken() < len(self.items)
 
-    def lent(self) -> list[Any]:
+    def lent(self) -> tuple[Any, ...]:
         """All that is left, for another iterator; this one may not be used any more."""
-        items = self.rest()
+        items = tuple(self.rest())
         self.place["taken"] = LENT
         return items
 
@@ -87,43 +93,78 @@ class Stream(Opaque):
 
 
 class Live(Sequence[Any]):
-    """What `iter`, `enumerate` and `zip` give of lists: the items that stand there when asked."""
+    """What `iter`, `enumerate`, `zip` and `reversed` give: the items that stand there when asked.
 
-    def __init__(self, columns: Sequence[Any], make: Callable[[int, tuple[Any, ...]], Any]):
-        self.columns, self.make = columns, make
+    columns: lists, tuples, ranges, and arrays of known length.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        columns: Sequence[Any],
+        make: Callable[[int, tuple[Any, ...]], Any],
+        backwards: bool = False,
+    ):
+        self.context, self.columns, self.make = context, columns, make
+        self.backwards = backwards
 
     def __len__(self) -> int:
-        return min(map(len, self.columns))
+        return min(known_rows(c) if isinstance(c, Expr) else len(c) for c in self.columns)
 
     def __getitem__(self, i: Any) -> Any:
-        return self.make(i, tuple(from_python(c[i]) for c in self.columns))
+        place = len(self) - 1 - i if self.backwards else i
+        return self.make(i, tuple(self._item(c, place) for c in self.columns))
+
+    def _item(self, column: Any, i: int) -> Any:
+        if not isinstance(column, Expr):
+            return from_python(column[i])
+        memory = self.context.memory
+        return subscript(column if memory is None else memory.now(column), i)
 
 
-def live(function: Any, args: Sequence[Any], options: dict[str, Any]) -> Live | None:
-    """How a `for` over lists sees what its body does to them."""
-    if not any(isinstance(a, list) for a in args):
-        return None
-    if function is iter:
-        return Live(args, lambda i, row: row[0])
-    if function is enumerate:
+def known_rows(array: Expr) -> int:
+    """How many rows an array has whose first size is known."""
+    rows = array.type.shape[0]
+    assert isinstance(rows, int)
+    return rows
+
+
+def live(
+    context: Context, function: Any, args: Sequence[Any], options: dict[str, Any]
+) -> Live | None:
+    """How a `for` over lists and arrays sees what its body does to them."""
+    changing = [isinstance(a, (list, Expr)) for a in args]
+    if function is enumerate and changing[0]:
         start = args[1] if len(args) > 1 else options.get("start", 0)
-        return Live(args[:1], lambda i, row: (start + i, row[0]))
-    if function is zip and all(isinstance(a, (list, tuple, range)) for a in args):
-        return Live(args, lambda i, row: row)
+        return Live(context, args[:1], lambda i, row: (start + i, row[0]))
+    if function is iter and any(changing):
+        return Live(context, args, lambda i, row: row[0])
+    if function is reversed and isinstance(args[0], Expr):
+        return Live(context, args, lambda i, row: row[0], backwards=True)
+    fixed = all(isinstance(a, (list, tuple, range, Expr)) for a in args)
+    if function is zip and any(changing) and fixed and not options.get("strict"):
+        return Live(context, args, lambda i, row: row)
     return None
 
 
 def stream_of(context: Context, items: list[Any], *sources: Any) -> Stream:
     """An iterator over `items`, which were made from `sources`."""
-    return Stream(context, items, unchanged(*sources))
+    return Stream(context, items, unchanged(context, *sources))
 
 
-def unchanged(*sources: Any) -> Callable[[], bool]:
-    """Tells whether the containers in `sources` still hold what they hold now."""
+def unchanged(context: Context, *sources: Any) -> Callable[[], bool]:
+    """Tells whether the containers and arrays in `sources` still hold what they hold now.
+
+    Rows of an array that are arrays are views, and see its changes by themselves.
+    """
     kept: dict[int, tuple[Any, list[Any]]] = {}
+    arrays: list[Expr] = []
+    memory = context.memory
     stack = list(sources)
     while stack:
         part = stack.pop()
+        if memory is not None and isinstance(part, Expr) and part.type.rank == 1:
+            arrays.append(memory.now(part))
         if isinstance(part, Record):
             part = part.fields
         if isinstance(part, (list, dict, set, tuple)) and id(part) not in kept:
@@ -131,6 +172,8 @@ def unchanged(*sources: Any) -> Callable[[], bool]:
             stack.extend(_content(part))
 
     def check() -> bool:
+        if memory is not None and any(memory.now(x) is not x for x in arrays):
+            return False
         return all(_same(_content(s), content) for s, content in kept.values())
 
     return check
@@ -152,7 +195,9 @@ def bindings(frame: Frame | None, names: set[str]) -> Callable[[], bool]:
     while frame is not None:
         places += [(frame, n, frame.env[n]) for n in names if n in frame.env]
         frame = frame.parent
-    lists = unchanged(*(value for _, _, value in places))
+    if not places:
+        return lambda: True
+    lists = unchanged(places[0][0].context, *(value for _, _, value in places))
     return lambda: lists() and all(f.env.get(n) is value for f, n, value in places)
 
 

@@ -129,9 +129,13 @@ def outcome(row: Row) -> str:
 
 
 def static_names(row: Row) -> tuple[str, ...]:
-    """The parameters whose arguments are integers: the examples mean them as part of the program."""
+    """The parameters whose arguments are integers: the examples mean them as part of the program.
+
+    Those that are annotated, `n: int`, are known only at run time.
+    """
     bound = inspect.signature(row.function).bind(*row.args, **row.kwargs)
-    return tuple(k for k, v in bound.arguments.items() if type(v) is int)
+    declared = row.function.__annotations__
+    return tuple(k for k, v in bound.arguments.items() if type(v) is int and k not in declared)
 
 
 def _shown(value: Any) -> str:
