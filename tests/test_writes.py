@@ -443,3 +443,81 @@ def test_a_loop_over_the_array_that_it_changes():
     value, gradient = symdiff.value_and_grad(f)(x)
     assert np.isclose(value, f(x))
     np.testing.assert_allclose(gradient, slope(f, x, 1e-5), rtol=1e-6)
+
+
+def counted(x, n):
+    s = 0.1
+    for _ in range(n):
+        kept = x[x > s * 0.1]
+        s += np.mean(kept * kept) * np.sum(kept * s)
+    return s
+
+
+def masked_by_a_number(x, v):
+    out = v * x
+    out[out > 0.5] = x
+    out *= x
+    return np.sum(out)
+
+
+def masked_again_and_again(x, v, n):
+    out = np.zeros_like(v)
+    for i in range(n):
+        out[out > x] = v[i] * x
+        out += x * v
+    return np.sum(out) * x
+
+
+V = np.array([1.0, 0.2, 0.7])
+COUNTED: list[tuple[Any, tuple[Any, ...]]] = [
+    (counted, (V, 3)), (masked_by_a_number, (1.3, V)), (masked_again_and_again, (0.4, V, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args"), COUNTED, ids=lambda v: getattr(v, "__name__", ""))
+def test_a_mask_decides_how_many_in_each_round(f, args):
+    """What a size that only a mask tells is needed for is measured where the mask is."""
+    test_derivatives(f, args)
+
+
+def test_what_numpy_lends_is_copied_before_a_loop_writes_it():
+    """Both sweeps of a cotangent of one element, spread over a place that broadcasts it."""
+
+    def f(v, w):
+        t = v.copy()
+        for _ in w:
+            t[:-1] -= t[1:]
+        t = np.tanh(t)
+        t[1:] = (w + v)[:1]
+        return np.sum(t * t)
+
+    v, w = np.array([1.0, 0.2]), np.array([0.3, 0.4])
+    both = ("v", "w")
+    pulled = symdiff.vjp(symdiff.grad(f, wrt=both), wrt=both)(v, w, (v, w))[1]
+    product = symdiff.hvp(f, wrt=both)(v, w, (v, w))
+    np.testing.assert_allclose(np.ravel(pulled), np.ravel(product), rtol=1e-12)
+
+
+def test_a_view_that_a_loop_goes_on_from_is_left_alone():
+    """An argument's part is copied before the rounds write."""
+
+    def f(x, n):
+        u = np.sin(x)[1:]
+        t = u
+        for _ in range(n):
+            t = t * x[0]
+            t[0] += u[1]
+        return np.sum(t) * u[0]
+
+    test_derivatives(f, (np.array([1.0, 0.2, 3.0]), 2))
+
+
+def test_how_many_a_mask_keeps_is_asked_of_what_it_keeps():
+    def f(x, n):
+        s = 0.1
+        for _ in range(n):
+            y = x[x > s * 0.1]
+            s += np.sum(y**2) / len(y) + y.size
+        return s
+
+    test_derivatives(f, (V, 3))

@@ -91,6 +91,19 @@ def _broadcast(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     return call("np.broadcast_to", operands[0], to.shape_tuple(node.type.shape))
 
 
+def _broadcast_like(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    value, like = node.operands
+    if value.type.rank:
+        shape = ast.Attribute(operands[1], "shape", ast.Load())
+        return call("np.broadcast_to", operands[0], shape)
+    kind = {0.0: "zeros", 1.0: "ones"}.get(value.value) if isinstance(value, Const) else None
+    if kind:
+        made = call(f"np.{kind}_like", operands[1])
+    else:
+        made = call("np.full_like", operands[1], operands[0])
+    return _with_dtype(to, made, node.type.dtype, like.type.dtype)
+
+
 def _reshape(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     shape = node.attrs[0]
     if not node.operands[0].type.rank:  # it may be a Python number, which has no methods
@@ -312,7 +325,8 @@ def added_lists(first: ast.expr, second: ast.expr, levels: int) -> ast.expr:
 
 # Rows with a printer of their own; all others print by their template.
 PRINTERS: dict[Any, Printer] = {
-    A.full: _filled, A.broadcast_to: _broadcast, A.reshape: _reshape, A.expand_dims: _expand,
+    A.full: _filled, A.broadcast_to: _broadcast,
+    A.broadcast_like: _broadcast_like, A.reshape: _reshape, A.expand_dims: _expand,
     A.squeeze: _squeeze, A.transpose: _transpose, A.sum_: _reduction("sum"),
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
     index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
@@ -322,7 +336,9 @@ PRINTERS: dict[Any, Printer] = {
 
 
 # Rows whose result may share memory with their first operand, and rows that make a new array.
-VIEWS = frozenset((A.reshape, A.expand_dims, A.squeeze, A.transpose, A.broadcast_to, index))
+VIEWS = frozenset((
+    A.reshape, A.expand_dims, A.squeeze, A.transpose, A.broadcast_to, A.broadcast_like, index,
+))  # fmt: skip
 FILLS = frozenset((A.full,))
 
 

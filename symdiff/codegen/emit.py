@@ -34,7 +34,7 @@ from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Var
 from symdiff.ir.function import Function, line_of
 from symdiff.ir.tree import paths
 from symdiff.ir.types import INT, Dim, SymDim, dim_symbols
-from symdiff.ir.walk import topological, users
+from symdiff.ir.walk import depends_on, topological, users
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import (
     add,
@@ -119,7 +119,11 @@ class Emitter:
             return []
         used = _sizes_used(live)
         counted = [m.of for s, m in self.function.sizes.items() if s in used and m.axis is None]
-        return [m for m in dict.fromkeys(counted) if m.type.dtype == "bool" and not is_free(m)]
+        masks = [m for m in dict.fromkeys(counted) if m.type.dtype == "bool" and not is_free(m)]
+        given = set(self.function.variables)
+        bound = {x for x in topological(masks) if isinstance(x, Var) and x not in given}
+        in_loops = depends_on(masks, bound) if bound else set[Expr]()
+        return [m for m in masks if m not in in_loops]
 
     def _name_variables(self) -> list[Statement]:
         """Names of the parameters' variables; those inside containers are read first."""

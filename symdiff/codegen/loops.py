@@ -127,7 +127,7 @@ class Looping:
             return
         to.label[v] = to.names.fresh(self._called_for(loop, loop.carried.index(v), v))
         made = to.operand(start).node
-        fresh = start in to.text and not isinstance(made, ast.Name)
+        fresh = start in to.text and to.storage.is_fresh(start) and not isinstance(made, ast.Name)
         if kept and not own and not fresh:
             made = ast.Call(ast.Attribute(made, "copy", ast.Load()), [], [])
         to.consumed(start)

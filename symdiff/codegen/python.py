@@ -12,6 +12,7 @@ from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Definition, Signature, Statement
+from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Expr, Loop, Var
 from symdiff.ir.function import Function
 from symdiff.ir.tree import Record, Tree, children, is_container
@@ -21,6 +22,14 @@ from symdiff.options import Options
 
 def generate(function: Function, options: Options) -> Definition:
     """The statements of `function`."""
+    try:
+        return _renamed(function, options)
+    except UnsupportedError as error:
+        raise error.located(function.span) from None
+
+
+def _renamed(function: Function, options: Options) -> Definition:
+    """The same; parameters that are called as what generated code needs have other names inside."""
     helpers = support_names(function)
     reserved = RESERVED | helpers
     given = {p.name for p in function.params}

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from symdiff.errors import UnsupportedError
 from symdiff.ir.types import Dim, Shape, SymDim
 
 
@@ -100,6 +101,11 @@ class Sizes:
     def _symbol(self, text: str) -> ast.expr:
         if text in self._measures:
             return self._measures[text]
+        if text.startswith("count("):
+            raise UnsupportedError(
+                "the number of elements that a mask keeps is asked for where nothing tells it",
+                hint="count with np.sum(mask), or use np.where(mask, x, 0.0)",
+            )
         return _Substitute(self._measures).visit(ast.parse(text, mode="eval").body)
 
     def shape(self, shape: Shape) -> ast.expr:

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Set
 from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
 from symdiff.codegen.schedule import Block, Schedule, ancestors
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Project, Var
-from symdiff.primitives.arrays import broadcast_to
+from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
 from symdiff.primitives.lists import append, new_list, zeros_list
 
+_SPREAD = (broadcast_to, broadcast_like)
 WRITES = frozenset((accumulate, update, append))
 FRESH = FILLS | {new_list, zeros_list}
 
@@ -26,6 +27,11 @@ FRESH = FILLS | {new_list, zeros_list}
 def is_write(node: Expr) -> bool:
     """Whether a node is a changed array or list."""
     return type(node) is Apply and node.op in WRITES
+
+
+def _is_lent(node: Expr) -> bool:
+    """Whether NumPy gives the array only to be read: one that is broadcast from an array."""
+    return type(node) is Apply and node.op in _SPREAD and bool(node.operands[0].type.rank)
 
 
 def _blank(plan: Schedule) -> frozenset[Expr]:
@@ -104,7 +110,8 @@ class Storage:
                 if node.op is index:
                     view = not any(e[0] in ("array", "mask") for e in node.attrs[0])
                     return node.operands[:1] if view and node.type.rank else ()
-                return node.operands[:1] if node.op in VIEWS else ()
+                filled = node.op in _SPREAD and not _is_lent(node)
+                return node.operands[:1] if node.op in VIEWS and not filled else ()
             case _:
                 return ()
 
@@ -165,8 +172,8 @@ class Storage:
 
     def is_own(self, node: Expr, block: Block) -> bool:
         """Whether the memory of a value was made by the function, in the same round."""
-        if any(type(x) is Apply and x.op is broadcast_to for x in self._chain(node)):
-            return False  # NumPy lends it, to be read
+        if any(_is_lent(x) for x in self._chain(node)):
+            return False
         return all(self._made(root, block) for root in self.roots(node))
 
     def _made(self, root: Expr, block: Block) -> bool:
@@ -176,6 +183,10 @@ class Storage:
         if sites is None or len(sites) != 1 or not isinstance(root, (Apply, Map, Project)):
             return False
         return innermost(sites[0]) is innermost(block)
+
+    def is_fresh(self, node: Expr) -> bool:
+        """Whether what a value is computed by makes new memory: it is no view."""
+        return not self._shared(node)
 
     def is_written(self, node: Expr) -> bool:
         """Whether the memory of a value is written, now or later."""

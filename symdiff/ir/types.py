@@ -120,6 +120,11 @@ def dim_symbols(dim: Dim) -> frozenset[str]:
     return frozenset() if isinstance(dim, int) else frozenset(s for f, _ in dim.terms for s in f)
 
 
+def is_counted(shape: Shape) -> bool:
+    """Whether a size is how many elements a mask keeps: only an array of it tells how many."""
+    return any("count(" in name for dim in shape for name in dim_symbols(dim))
+
+
 class Type:
     """What is known of a value when compiling: dtype, shape, and `weak` for Python numbers.
 

@@ -18,6 +18,7 @@ from symdiff.ir.types import FLOAT, INT, Shape, Type, broadcast_shapes
 from symdiff.optimize.match import Condition
 from symdiff.primitives.arithmetic import divide, multiply, negative
 from symdiff.primitives.arrays import (
+    broadcast_like,
     broadcast_to,
     concatenate,
     expand_dims,
@@ -33,7 +34,7 @@ from symdiff.primitives.arrays import (
 from symdiff.primitives.elementary import cast, where
 from symdiff.primitives.indexing import accumulate, index, update
 from symdiff.primitives.row import Elementwise, Term, is_zero
-from symdiff.primitives.shape import least_size, shape_size, size_of
+from symdiff.primitives.shape import axis_size, least_size, shape_size, size_of
 from symdiff.primitives.table import ROWS
 
 
@@ -54,7 +55,7 @@ class Structural:
         return not kinds or not self.below or any(k in self.below for k in kinds)
 
 
-_FILLS = (full, broadcast_to)
+_FILLS = (full, broadcast_to, broadcast_like)
 
 
 def _of(x: Expr, *ops: Any) -> TypeGuard[Apply]:
@@ -130,6 +131,17 @@ def _broadcast(node: Apply) -> Expr | None:
     return None
 
 
+def _measured(node: Apply) -> Expr | None:
+    """What is only asked for its shape need not be computed: an operand of the same shape is."""
+    x = node.operands[-1]
+    if type(x) is not Apply or not isinstance(x.op, Elementwise):
+        return None
+    alike = next((y for y in x.operands if y.type.shape == x.type.shape), None)
+    if alike is None:
+        return None
+    return node.op.build(*node.operands[:-1], alike, attrs=node.attrs)
+
+
 def _elementwise(node: Apply) -> Expr | None:
     """Operands need not be broadcast first, where the result has its shape without that."""
     if not isinstance(node.op, Elementwise) or not node.type.shape:
@@ -179,6 +191,8 @@ def _scaled_fill(node: Apply) -> Expr | None:
             continue  # Python's numbers raise where an array does not
         new = [inner if y is x else y for y in node.operands]
         value = node.op.build(*new, attrs=node.attrs)
+        if _of(x, broadcast_like):
+            return broadcast_like.build(value, x.operands[1]) if not value.type.weak else None
         if _of(x, broadcast_to):
             return broadcast_to.build(value, attrs=x.attrs) if not value.type.weak else None  # type: ignore[attr-defined]
         return full.build(value, attrs=x.attrs)  # type: ignore[attr-defined]
@@ -339,6 +353,8 @@ def _accumulated(node: Apply) -> Expr | None:
     base, value, *place = node.operands
     if is_zero(value):
         return base
+    if _of(value, broadcast_like):  # it broadcasts into its place anyway
+        return accumulate.build(base, value.operands[0], *place, attrs=node.attrs)
     if not _of(base, update) or base.attrs != node.attrs or list(base.operands[2:]) != place:
         return None
     alike = value.type.shape == base.operands[1].type.shape or not base.operands[1].type.rank
@@ -366,6 +382,7 @@ STRUCTURE: tuple[Structural, ...] = (
     Structural("expanded_squeeze", "exact", (expand_dims,), _expanded),
     Structural("squeezed_expand", "exact", (squeeze,), _squeezed),
     Structural("broadcasts", "exact", (broadcast_to,), _broadcast),
+    Structural("measured", "exact", (broadcast_like, axis_size), _measured),
     Structural("implicit_broadcast", "exact", _ELEMENTWISE, _elementwise, _FILLS),
     Structural("scaled_fill", "real", (multiply,), _scaled_fill, _FILLS),
     Structural("broadcast_last", "exact", _ELEMENTWISE, _broadcast_last, _FILLS),

@@ -42,7 +42,7 @@ from symdiff.parse.streams import ENDLESS, Stream
 from symdiff.parse.values import is_static, static_index, truth
 from symdiff.primitives import elementary
 from symdiff.primitives.row import choose
-from symdiff.primitives.shape import size_of
+from symdiff.primitives.shape import length_of
 from symdiff.primitives.spell import spelled, to_expr
 
 
@@ -50,7 +50,7 @@ def _len(value: Any) -> Any:
     if isinstance(value, Expr):
         if not value.type.rank:
             raise TypeError("object of type 'float' has no len()")
-        return size_of(value.type.shape[0])
+        return length_of(value)
     if isinstance(value, Rounds):
         return value.count
     if isinstance(value, Grown):

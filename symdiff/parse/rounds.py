@@ -17,7 +17,7 @@ from symdiff.parse.growing import Grown
 from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add, floor_divide, multiply, negative, subtract
 from symdiff.primitives.row import as_expr
-from symdiff.primitives.shape import size_of
+from symdiff.primitives.shape import length_of
 from symdiff.primitives.spell import subscript, to_expr
 
 
@@ -71,8 +71,7 @@ def rounds_of(value: Any) -> Rounds | None:
         buffer = value.fields["buffer"]
         return Rounds(value.length, lambda k: subscript(buffer, k))
     if isinstance(value, Expr) and value.type.rank:
-        rows = value.type.shape[0]
-        return Rounds(size_of(rows), lambda k: subscript(value, k))
+        return Rounds(length_of(value), lambda k: subscript(value, k))
     return None
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Apply, Expr
-from symdiff.ir.types import Dim, Shape, Type, dim_add, promote_dtype, show_shape
+from symdiff.ir.types import Dim, Shape, Type, dim_add, is_counted, promote_dtype, show_shape
 from symdiff.primitives.elementary import log
 from symdiff.primitives.row import (
     Attrs,
@@ -23,7 +25,14 @@ from symdiff.primitives.row import (
     indicator,
     zero_of,
 )
-from symdiff.primitives.shape import drop_axes, least_size, shape_size, size_of
+from symdiff.primitives.shape import (
+    drop_axes,
+    least_size,
+    length_of,
+    shape_size,
+    size,
+    size_of,
+)
 
 Types = Sequence[Type]
 
@@ -39,6 +48,13 @@ broadcast_to = Linear(
     "broadcast_to", lambda attrs, types: types[0].strong.with_shape(attrs[0]),
     lambda node, ct, i: fit(ct, node.operands[i].type),
     numpy="broadcast_to", attrs=("shape",),
+)  # fmt: skip
+
+# The same, where the shape is known only as that of another array: `np.full_like`.
+broadcast_like = Linear(
+    "broadcast_like", lambda attrs, types: types[0].strong.with_shape(types[1].shape),
+    lambda node, ct, i: fit(ct, node.operands[i].type), slots=lambda node: (0,),
+    numpy="broadcast_like",
 )  # fmt: skip
 
 
@@ -116,8 +132,12 @@ def reduced(rule: Any, bool_to: Any = "int") -> Any:
 
 def count(node: Apply) -> Any:
     """How many elements each result of a reduction is made of."""
-    shape = node.operands[0].type.shape
-    return size_of(shape_size(tuple(shape[a] for a in node.attrs[0])))
+    (x,) = node.operands
+    sizes = tuple(x.type.shape[a] for a in node.attrs[0])
+    if not is_counted(sizes):
+        return size_of(shape_size(sizes))
+    lengths = [Term(as_expr(length_of(x, a % x.type.rank))) for a in node.attrs[0]]
+    return functools.reduce(operator.mul, lengths).expr
 
 
 sum_ = Reduction(
@@ -134,7 +154,8 @@ def _one_over(n: Any) -> Any:
     """1 / n. The mean of no elements at all is nan in NumPy, not an error as in Python."""
     if n == 0:
         return math.nan
-    if isinstance(n, Expr) and not least_size(n.attrs[0]):  # type: ignore[attr-defined]
+    known = isinstance(n, Apply) and n.op is size and least_size(n.attrs[0])
+    if isinstance(n, Expr) and not known:
         n = Term.rows["cast"].build(n, attrs=("float64", False))
     return 1.0 / Term(as_expr(n))
 

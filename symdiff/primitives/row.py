@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, Operator, apply, const, if_
-from symdiff.ir.types import INT, Type, broadcast_shapes, promote_dtype
+from symdiff.ir.types import INT, Type, broadcast_shapes, is_counted, promote_dtype
 from symdiff.primitives.term import Term as Term
 from symdiff.primitives.term import as_expr as as_expr
 
@@ -124,7 +124,7 @@ class Elementwise(Primitive):
                 masked = not tangent.type.weak and _hides_mask(tangent)
                 term = scaled(tangent, partial) if masked else times(partial, tangent)
                 total = plus(total, term)
-        return None if total is None else fit(total, node.type)
+        return None if total is None else fit(spread(total, node, counted=True), node.type)
 
     def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
         result: list[Expr | None] = []
@@ -207,13 +207,14 @@ class Reduction(Primitive):
         (tangent,) = tangents
         if tangent is None:
             return None
-        product = fit(times(self._partial(node), tangent), node.operands[0].type)
+        x = node.operands[0]
+        product = fit(spread(times(self._partial(node), tangent), x, counted=True), x.type)
         return Term.rows["sum"].build(product, attrs=node.attrs[:2])
 
     def pullback(self, node: Apply, ct: Expr, wanted: Sequence[bool]) -> list[Expr | None]:
         x = node.operands[0]
         product = scaled(self._kept(node, ct), self._partial(node))
-        return [fit(Term.rows["broadcast_to"].build(product, attrs=(x.type.shape,)), x.type)]
+        return [fit(spread(product, x), x.type)]
 
 
 class Composite(Primitive):
@@ -272,10 +273,22 @@ def zeros_like(x: Expr) -> Expr:
         if type(x) is Apply and x.op.name == "new_list":
             return x  # nothing is in it yet
         return Term.rows["zeros_list"].build(0.0, x)
+    if is_counted(x.type.shape):
+        return Term.rows["broadcast_like"].build(zero_of(x.type.with_shape(())), x)
     return zero_of(x.type)
 
 
-_FILLS = frozenset(("full", "broadcast_to", "zeros_list"))
+def spread(value: Expr, like: Expr, *, counted: bool = False) -> Expr:
+    """`value` broadcast to the shape of `like`; counted: only where nothing else tells it."""
+    shape = like.type.shape
+    if is_counted(shape):
+        if value.type.shape == shape:
+            return value
+        return Term.rows["broadcast_like"].build(value, like)
+    return value if counted else Term.rows["broadcast_to"].build(value, attrs=(shape,))
+
+
+_FILLS = frozenset(("full", "broadcast_to", "broadcast_like", "zeros_list"))
 
 
 def filled_with(x: Expr) -> Expr:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Var
-from symdiff.ir.types import INT, Dim, Shape, SymDim, dim_add, dim_mul, symbol
+from symdiff.ir.types import INT, Dim, Shape, SymDim, dim_add, dim_mul, is_counted, symbol
 from symdiff.primitives.arithmetic import (
     add,
     floor_divide,
@@ -29,6 +30,20 @@ axis_size = Discrete("axis_size", lambda attrs, types: INT, numpy="axis_size", a
 def size_of(dim: Dim) -> Any:
     """The size `dim` as a value: a Python int where it is known, else an expression."""
     return dim if isinstance(dim, int) else size.build(attrs=(dim,))
+
+
+def length_of(x: Expr, axis: int = 0) -> Any:
+    """The size of `x` along `axis`, as `size_of`; of what a mask keeps, asked of `x` itself."""
+    dim = x.type.shape[axis]
+    return axis_size.build(x, attrs=(axis,)) if is_counted((dim,)) else size_of(dim)
+
+
+def element_count(x: Expr) -> Any:
+    """How many elements `x` has."""
+    if not is_counted(x.type.shape):
+        return size_of(shape_size(x.type.shape))
+    lengths = [as_expr(length_of(x, axis)) for axis in range(x.type.rank)]
+    return functools.reduce(multiply.build, lengths)
 
 
 def shape_size(shape: Shape) -> Dim:
@@ -109,6 +124,8 @@ def as_dim(value: Any) -> Dim:
             return number
         case Apply() if value.op is size:
             return value.attrs[0]
+        case Apply() if value.op is axis_size:
+            return value.operands[0].type.shape[value.attrs[0]]
         case Apply() if value.op is add:
             return dim_add(*map(as_dim, value.operands))
         case Apply() if value.op is subtract:

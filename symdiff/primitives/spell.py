@@ -24,7 +24,7 @@ from symdiff.primitives import elementary as el
 from symdiff.primitives.arrays import expand_dims, matmul, stack
 from symdiff.primitives.indexing import RUN, index, slice_entry
 from symdiff.primitives.row import Elementwise, Primitive, as_expr
-from symdiff.primitives.shape import size_of
+from symdiff.primitives.shape import element_count, length_of
 
 Spelling = Callable[..., Any]
 SPELLINGS: dict[Any, Spelling] = {}
@@ -241,18 +241,12 @@ def _transposed(x: Expr) -> Expr:
 
 ATTRIBUTES: dict[str, Callable[[Expr], Any]] = {
     "T": _transposed,
-    "shape": lambda x: tuple(size_of(d) for d in x.type.shape),
+    "shape": lambda x: tuple(length_of(x, axis) for axis in range(x.type.rank)),
     "ndim": lambda x: x.type.rank,
-    "size": lambda x: size_of(_product(x)),
+    "size": element_count,
     "dtype": lambda x: np.dtype("int64" if x.type.dtype == "int" else x.type.dtype),
     "real": lambda x: x,
 }
-
-
-def _product(x: Expr) -> Any:
-    from symdiff.primitives.shape import shape_size
-
-    return shape_size(x.type.shape)
 
 
 class BoundMethod:

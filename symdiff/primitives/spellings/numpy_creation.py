@@ -24,7 +24,14 @@ from symdiff.primitives.arithmetic import (
     subtract,
 )
 from symdiff.primitives.row import as_expr
-from symdiff.primitives.shape import as_dim, expression_text, normal_axis, size_of
+from symdiff.primitives.shape import (
+    as_dim,
+    element_count,
+    expression_text,
+    length_of,
+    normal_axis,
+    size_of,
+)
 from symdiff.primitives.spell import dtype_of, spells, to_expr
 from symdiff.primitives.spellings.common import (
     array_of,
@@ -229,13 +236,14 @@ def ndim(a: Any) -> int:
 
 @spells(np.shape)
 def shape(a: Any) -> Any:
-    return tuple(size_of(d) for d in to_expr(a).type.shape)
+    x = to_expr(a)
+    return tuple(length_of(x, axis) for axis in range(x.type.rank))
 
 
 @spells(np.size)
 def size(a: Any, axis: Any = None) -> Any:
-    x = to_expr(a).type
-    return size_of(dim_mul(*x.shape) if axis is None else x.shape[axis])
+    x = to_expr(a)
+    return element_count(x) if axis is None else length_of(x, axis % max(x.type.rank, 1))
 
 
 # Casts spelled as types, and methods that are refused with what to write instead.
