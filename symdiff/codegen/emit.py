@@ -395,7 +395,8 @@ class Emitter:
             self.label[member] = label
         self.consumed(group.pred)
         if then or orelse:
-            out.append(branch(test.node, then, orelse, self.comment(group.members[0])))
+            comment = self.comment(group.members[0]) if group.members else ""
+            out.append(branch(test.node, then, orelse, comment))
 
     def _force(self, node: Expr, like: If) -> None:
         """A value that is only one side of a choice gets the name of the choice at once."""

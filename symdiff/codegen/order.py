@@ -18,7 +18,7 @@ def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
     """The nodes and `if` statements of a block, each after what it needs."""
     if not plan.after and not any(type(node) in REGIONS for node in block.items):
         return list(block.items)  # operands come first already
-    items: dict[Expr | Group, None] = {}
+    items: dict[Expr | Group, None] = {g: None for g in block.groups.values() if not g.members}
     for node in block.items:
         items.setdefault(plan.groups.get((node, block), node), None)
     needs = {item: _needs(plan, block, item) for item in items}

@@ -7,19 +7,23 @@ A value goes into the outermost block where it is *certain* to be needed. One th
 branch stays there; one that both branches of an `if` need goes before it; one that two unrelated
 branches need is computed in each, since neither may be taken and computing it could raise. But of
 two branches that ask the same, or where the later one asks for more, only the earlier computes it,
-and what a branch around it has decided is not asked again.
+and what the branches around it have decided is not asked again (see `facts`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
+from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
 
-Path = tuple[tuple[Expr, bool], ...]  # predicates and sides; a loop over rows has but one side
+Step = tuple[Expr, bool]  # a predicate and a side; a loop has but one side
+Path = tuple[Step, ...]
+Turn = tuple[int, int]  # of the statements of a block, those with lower ones come first
 
 
 @dataclass(eq=False, slots=True)
@@ -31,35 +35,40 @@ class Block:
     side: bool = True
     region: Map | Loop | None = None
     items: list[Expr] = field(default_factory=list)  # what is computed here, in order
-    # Which branches lead here, and the depths of their `if`s: lower ones come first. What an
-    # earlier block computes is there in a later one that the same branches, or more, lead to.
+    # Which branches lead here, and when their statements' turn is. What an earlier block computes
+    # is there in a later one that the same branches, or more, lead to.
     path: Path = ()
-    when: tuple[int, ...] = ()
-    known: frozenset[tuple[Expr, bool]] = field(init=False)
+    when: tuple[Turn, ...] = ()
+    facts: Facts = field(default_factory=Facts)  # what holds here
+    groups: dict[tuple[Expr, Turn], Group] = field(default_factory=dict)  # its `if` statements
 
-    def __post_init__(self) -> None:
-        self.known = frozenset(self.path)
+
+def _inside(home: Block, step: Step, turn: Turn, **fields: Any) -> Block:
+    """A block of a statement of `home`."""
+    path, when = (*home.path, step), (*home.when, turn)
+    return Block(home, path=path, when=when, facts=with_fact(home.facts, *step), **fields)
 
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """One `if` statement: all `If` nodes at a place that share a predicate and a nesting depth."""
+    """One `if` statement: all `If` nodes at a place that share a predicate and a nesting depth.
+
+    Without any, it computes what a later `if` needs that asks the same.
+    """
 
     pred: Expr
     home: Block
-    depth: int
+    turn: Turn
     members: list[If] = field(default_factory=list)
     then: Block = field(init=False)
     orelse: Block = field(init=False)
 
     def __post_init__(self) -> None:
         self.then, self.orelse = (
-            Block(
-                self.home, self, side,
-                path=(*self.home.path, (self.pred, side)), when=(*self.home.when, self.depth),
-            )
+            _inside(self.home, (self.pred, side), self.turn, group=self, side=side)
             for side in (True, False)
-        )  # fmt: skip
+        )
+        self.home.groups[self.pred, self.turn] = self
 
 
 @dataclass(slots=True)
@@ -108,7 +117,7 @@ def schedule(
     if not any(type(node) in REGIONS for node in order):  # one block, in order
         root = Block(items=list(order))
         return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
-    depth = _if_depths(order)
+    turns = _Turns(order)
     bound = _bound_variables(order)
     stuck = _stuck(order) if bound else frozenset[Expr]()
     root = Block()
@@ -117,7 +126,7 @@ def schedule(
     loops: dict[tuple[Expr, Block], Block] = {}
     rests: dict[tuple[Expr, Block], Block] = {}
     decided: dict[tuple[Expr, Block], Expr] = {}
-    shared: dict[tuple[Block, Expr, int], Group] = {}
+    statements: dict[Group, None] = {}
     needed: dict[Expr, dict[Block, None]] = {}  # dicts for sets: their order is the same each time
     for result in results:
         needed.setdefault(result, {})[root] = None
@@ -127,35 +136,37 @@ def schedule(
         depends = bound.get(node, frozenset[Expr]())
         wanted = dict.fromkeys(_lift(node, b, depends, node in stuck) for b in needed[node])
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
+        if len(places) > 1 and isinstance(node, (Map, Loop)):
+            places = _ahead(node, places, turns)
         sites[node] = places
         for block in places:
-            known = _known(node.pred, block) if isinstance(node, If) else None
+            known = value_of(node.pred, block.facts) if isinstance(node, If) else None
             if isinstance(node, If) and known is not None:
                 side = decided[node, block] = node.then if known else node.orelse
                 needed.setdefault(side, {})[block] = None
             elif isinstance(node, If):
-                key = (block, node.pred, depth[node])
-                group = shared.get(key)
-                if group is None:
-                    group = shared[key] = Group(node.pred, block, depth[node])
+                group = groups[node, block] = _group(block, node.pred, turns.of(node))
                 group.members.append(node)
-                groups[node, block] = group
+                statements[group] = None
                 needed.setdefault(node.pred, {})[block] = None
                 needed.setdefault(node.then, {})[group.then] = None
                 needed.setdefault(node.orelse, {})[group.orelse] = None
             elif isinstance(node, Loop):
-                body = _body(node, block)
+                body = _inside(block, (node, True), turns.of(node), region=node)
                 loops[node, block] = body
                 for operand in node.outside:
                     needed.setdefault(operand, {})[block] = None
                 inside = body
                 if isinstance(node, While):
                     needed.setdefault(node.cond, {})[body] = None
-                    inside = rests[node, block] = _rest(node, body)
+                    # What a round does after its test: that guards it.
+                    inside = rests[node, block] = _inside(
+                        body, (node.cond, True), _LAST, region=node
+                    )
                 for operand in node.inside[isinstance(node, While) :]:
                     needed.setdefault(operand, {})[inside] = None
             elif isinstance(node, Map):
-                body = _body(node, block)
+                body = _inside(block, (node, True), turns.of(node), region=node)
                 loops[node, block] = body
                 for over in node.over:
                     needed.setdefault(over, {})[block] = None
@@ -166,32 +177,39 @@ def schedule(
     for node in order:
         for block in sites.get(node, ()):
             block.items.append(node)
-    for group in shared.values():
+    for group in statements:
         group.members.reverse()
     return Schedule(root, sites, groups, loops, count, decided=decided, rests=rests)
 
 
-def _body(node: Map | Loop, block: Block) -> Block:
-    return Block(block, region=node, path=(*block.path, (node, True)), when=(*block.when, 0))
+_LAST = (1 << 40, 0)  # behind every statement of the test
 
 
-def _rest(node: While, body: Block) -> Block:
-    """What a round does after its test: that of `while i < n and x[i] > 0` guards it."""
-    return Block(
-        body, region=node, path=(*body.path, (node.cond, True)), when=(*body.when, _LAST)
-    )  # fmt: skip
+class _Turns:
+    """When the statement of an `If`, or of a loop, comes among those of its block.
+
+    By the longest chain of `If`s below it: an `If` has a longer one than what it depends on. Of
+    those with equal ones what asks for less comes first: `if a`, then `if a and b`.
+    """
+
+    def __init__(self, order: Iterable[Expr]):
+        self._depth: dict[Expr, int] = {}
+        self._place: dict[Expr, int] = {}
+        for node in order:
+            below = max((self._depth[x] for x in node.operands), default=0)
+            self._depth[node] = below + 1 if isinstance(node, If) else below
+            self._place[node] = len(self._place)
+
+    def of(self, node: Expr) -> Turn:
+        return self._depth[node], self._place[node.pred if isinstance(node, If) else node]
+
+    def around(self, node: Expr, pred: Expr) -> Turn:
+        """The first turn of an `if pred` that computes `node`."""
+        return 1 + max(self._depth[node], self._depth[pred]), self._place[pred]
 
 
-_LAST = 1 << 40  # behind every `if` of the test
-
-
-def _if_depths(order: Iterable[Expr]) -> dict[Expr, int]:
-    """The longest chain of `If`s below each node: equal depths cannot depend on each other."""
-    depth: dict[Expr, int] = {}
-    for node in order:
-        below = max((depth[x] for x in node.operands), default=0)
-        depth[node] = below + 1 if isinstance(node, If) else below
-    return depth
+def _group(home: Block, pred: Expr, turn: Turn) -> Group:
+    return home.groups.get((pred, turn)) or Group(pred, home, turn)
 
 
 def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
@@ -264,21 +282,23 @@ def ancestors(block: Block | None) -> Iterator[Block]:
         block = block.parent
 
 
-def _known(pred: Expr, block: Block) -> bool | None:
-    """Which side of `pred` is taken in `block`, if a branch that leads there tells."""
-    return next((side for test, side in block.path if test is pred), None)
-
-
 def _cover(wanted: dict[Block, None]) -> list[Block]:
     """The outermost, earliest blocks where what all of `wanted` need is sure to be needed."""
     while True:
         kept: dict[Path, Block] = {}
-        ending: dict[object, list[Block]] = {}  # by the branch that comes last
-        for block in sorted(wanted, key=lambda b: (len(b.path), b.when)):
-            earlier = (first for step in (None, *block.path) for first in ending.get(step, ()))
+        ending: dict[Step | None, list[Block]] = {}  # by the branch that comes last
+        compound: dict[Step, None] = {}
+        for block in sorted(wanted, key=lambda b: b.when):
+            facts = block.facts
+            steps: list[Step | None] = [None, *facts.items()]
+            steps += [s for s in compound if s[0] not in facts and value_of(s[0], facts) is s[1]]
+            earlier = (first for step in steps for first in ending.get(step, ()))
             if not any(serves(first, block) for first in earlier):
                 kept[block.path] = block
-                ending.setdefault(block.path[-1] if block.path else None, []).append(block)
+                last = block.path[-1] if block.path else None
+                ending.setdefault(last, []).append(block)
+                if last is not None and is_compound(last[0]):
+                    compound[last] = None
         wanted = dict.fromkeys(kept.values())
         certain = False
         for path, block in kept.items():
@@ -295,6 +315,34 @@ def _cover(wanted: dict[Block, None]) -> list[Block]:
             return list(kept.values())
 
 
+def _ahead(node: Map | Loop, places: Sequence[Block], turns: _Turns) -> list[Block]:
+    """`places`, where a branch that needs `node` computes it before others that then know it.
+
+    if p and q: ...loop...          if p: loop
+    if p: ...loop...           ->   if p and q: ...
+                                    if p: ...
+    Two copies of a loop copy what it writes, too.
+    """
+    kept = dict.fromkeys(places)
+    for place in places:
+        group = place.group
+        if group is None or place not in kept:
+            continue
+        turn = turns.around(node, group.pred)
+        level = len(group.home.path)
+        others = [
+            other for other in kept
+            if other is not place and group.home in ancestors(other)
+            and turn < other.when[level] and other.facts.get(group.pred) is place.side
+        ]  # fmt: skip
+        if others:
+            early = _group(group.home, group.pred, turn)
+            for other in (place, *others):
+                del kept[other]
+            kept[early.then if place.side else early.orelse] = None
+    return list(kept)
+
+
 def serves(first: Block, block: Block) -> bool:
     """Whether what `first` computes is there in `block`."""
     a, b = first, block
@@ -302,7 +350,7 @@ def serves(first: Block, block: Block) -> bool:
         b = b.parent
     if a is b:
         return True
-    if not first.path or not first.known <= block.known:
+    if not first.path or any(value_of(t, block.facts) is not side for t, side in first.path):
         return False
     while len(a.path) > len(b.path) and a.parent is not None:
         a = a.parent
@@ -337,4 +385,4 @@ def crossing(plan: Schedule) -> frozenset[Expr]:
 
 def _is_outside(plan: Schedule, node: Expr, body: Block) -> bool:
     sites = plan.sites.get(node, ())
-    return not is_free(node) and any(len(s.path) < len(body.path) for s in sites)
+    return not is_free(node) and any(body not in ancestors(s) for s in sites)

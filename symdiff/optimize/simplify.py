@@ -15,6 +15,7 @@ from typing import Any
 from symdiff.ir.expr import Apply, Const, Expr, If, Var, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.walk import topological
+from symdiff.optimize.choices import CHOICES
 from symdiff.optimize.constants import fold
 from symdiff.optimize.match import Bindings, Rule, kind, matches, may_match
 from symdiff.optimize.rebuild import rebuilt
@@ -63,7 +64,7 @@ class Table:
         return (rules, structure, constant) if rules or structure or constant else None
 
 
-_TABLE = Table(RULES, STRUCTURE)
+_TABLE = Table(RULES, (*STRUCTURE, *CHOICES))
 
 
 class _Rewriting:

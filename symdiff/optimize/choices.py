@@ -1,0 +1,75 @@
+"""Choices whose outcome, in part, is known: by what they ask themselves, and where they stand.
+
+y if p else z, inside of `if p and q`     ->   y
+p and q, or p                             ->   p
+True if p else False                      ->   p
+"""
+
+from __future__ import annotations
+
+from symdiff.ir.expr import Const, Expr, If, if_
+from symdiff.optimize.structure import Structural
+from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
+from symdiff.primitives.row import as_expr, conform
+
+
+def _informed(node: If) -> Expr | None:
+    """The sides of a choice, with what its condition tells."""
+    if not any(type(x) is If or is_compound(x) for x in node.operands[1:]):
+        return None
+    then, orelse = (
+        _in_branch(x, with_fact({}, node.pred, side))
+        for x, side in ((node.then, True), (node.orelse, False))
+    )
+    if then is node.then and orelse is node.orelse:
+        return None
+    return if_(node.pred, then, orelse, node.type)
+
+
+def _in_branch(value: Expr, facts: Facts) -> Expr:
+    """`value` where `facts` hold."""
+    known = value_of(value, facts) if is_compound(value) else None
+    if known is not None:
+        return conform(as_expr(known), value.type)
+    while type(value) is If:
+        side = value_of(value.pred, facts)
+        if side is None:
+            break
+        value = value.then if side else value.orelse
+    return value
+
+
+def _condition(node: If) -> Expr | None:
+    """A choice of truth values: one of its parts where that says the same."""
+    if not is_compound(node):
+        return None
+    for value, other, side in ((node.then, node.orelse, True), (node.orelse, node.then, False)):
+        if isinstance(value, Const):
+            tells = value_of(other, with_fact({}, node.pred, side))
+            if tells is bool(value.value) and other.type == node.type:
+                return other  # p and q, or p
+    if isinstance(node.then, Const) and isinstance(node.orelse, Const):
+        if node.then.value and not node.orelse.value and node.pred.type == node.type:
+            return node.pred
+        if node.orelse.value and not node.then.value and node.type.weak:
+            return logical_not.build(node.pred)
+    return None
+
+
+def _turned(node: If) -> Expr | None:
+    """A choice that asks whether something does not hold asks whether it does."""
+    pred = node.pred
+    if type(pred) is If and isinstance(pred.then, Const) and isinstance(pred.orelse, Const):
+        if pred.orelse.value and not pred.then.value:
+            return if_(pred.pred, node.orelse, node.then, node.type)
+        if pred.then.value and not pred.orelse.value:
+            return if_(pred.pred, node.then, node.orelse, node.type)
+    return None
+
+
+CHOICES: tuple[Structural, ...] = (
+    Structural("informed_choice", "exact", (If,), _informed),
+    Structural("condition", "exact", (If,), _condition),
+    Structural("turned_choice", "exact", (If,), _turned),
+)

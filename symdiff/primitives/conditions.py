@@ -1,0 +1,76 @@
+"""What is certain in a branch: its conditions, and what follows from them.
+
+    a and b        holds: a holds and b holds
+    a or b         does not: neither a nor b holds
+    a and b, a     the first does not hold, the second does: b does not hold
+
+`a and b` is `If(a, b, False)`, `a or b` is `If(a, True, b)`, `not a` may be `If(a, False, True)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from symdiff.ir.expr import Apply, Const, Expr, If
+from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.elementary import cast
+
+Facts = dict[Expr, bool]  # what holds and what does not
+
+
+def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
+    """`facts` and that `test` is `side`, with all that follows."""
+    found = dict(facts)
+    compounds = [t for t in facts if is_compound(t)]  # they may tell more now
+    stack = [(test, side)]
+    while stack:
+        test, side = stack.pop()
+        if test in found:
+            continue
+        found[test] = side
+        if is_compound(test):
+            compounds.append(test)
+        for compound in compounds:
+            stack += _parts(compound, found[compound], found)
+    return found
+
+
+def value_of(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
+    """Whether `test` holds, where `facts` tell."""
+    if test in facts:
+        return facts[test]
+    if isinstance(test, Const):
+        return bool(test.value)
+    if not is_compound(test):
+        return None
+    if isinstance(test, Apply):
+        inner = value_of(test.operands[0], facts)
+        return None if inner is None else inner is not (test.op is logical_not)
+    assert isinstance(test, If)
+    pred = value_of(test.pred, facts)
+    return None if pred is None else value_of(test.then if pred else test.orelse, facts)
+
+
+def is_compound(test: Expr) -> bool:
+    """Whether a condition is made of others."""
+    if test.type.dtype != "bool" or test.type.rank:
+        return False
+    if isinstance(test, Apply):  # Python's and NumPy's True are two types
+        return test.op is logical_not or (
+            test.op is cast and test.operands[0].type.dtype == "bool"
+        )
+    return isinstance(test, If)
+
+
+def _parts(test: Expr, side: bool, facts: Mapping[Expr, bool]) -> list[tuple[Expr, bool]]:
+    """What follows for the parts of a compound `test`, which is `side`."""
+    if isinstance(test, Apply):
+        return [(test.operands[0], side is not (test.op is logical_not))]
+    assert isinstance(test, If)
+    pred = value_of(test.pred, facts)
+    if pred is not None:
+        return [(test.then if pred else test.orelse, side)]
+    for branch, other, taken in ((test.then, test.orelse, True), (test.orelse, test.then, False)):
+        if value_of(branch, facts) is (not side):  # so it was the other one
+            return [(test.pred, not taken), (other, side)]
+    return []
