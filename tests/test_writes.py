@@ -521,3 +521,26 @@ def test_how_many_a_mask_keeps_is_asked_of_what_it_keeps():
         return s
 
     test_derivatives(f, (V, 3))
+
+
+def checked_after_a_write(x):
+    a = x.copy()
+    a[0] = -1.0 * a[0]
+    math.log(a[0])
+    return np.sum(a)
+
+
+def checked_after_a_loop(x):
+    s = 1.0
+    for i in range(len(x)):
+        s -= x[i]
+    math.log(s)
+    return 2.0 * x[0]
+
+
+@pytest.mark.parametrize("f", [checked_after_a_write, checked_after_a_loop])
+def test_a_check_comes_after_what_changes_the_value_in_place(f):
+    """The derivative raises where the function does, whatever the array held before."""
+    with pytest.raises(ValueError, match="domain"):
+        symdiff.grad(f)(np.array([1.0, 2.0]))
+    test_derivatives(f, (np.array([-1.0, -2.0]),))

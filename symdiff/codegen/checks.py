@@ -182,12 +182,27 @@ def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:
 
 
 def _bound(statement: Any) -> set[str]:
-    """The names that a statement, or one inside it, binds: nothing but assignments does."""
-    targets = statement.node.targets if isinstance(statement.node, ast.Assign) else ()
-    names = {
-        n.id for target in targets for n in ast.walk(target)
-        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }  # fmt: skip
+    """The names that a statement, or one inside it, gives another value, in place or not."""
+    node = statement.node
+    names: set[str] = set()
+    targets: list[ast.expr] = []
+    match node:
+        case ast.Assign():
+            targets = list(node.targets)
+        case ast.AugAssign():
+            targets = [node.target]
+        case ast.Expr(ast.Call(func, args)):  # rows.append(x), np.add.at(a, i, x)
+            targets = [func, *args[:1]]
+        case _:
+            pass
+    while targets:
+        target = targets.pop()
+        if isinstance(target, ast.Name):
+            names.add(target.id)
+        elif isinstance(target, (ast.Subscript, ast.Attribute)):
+            targets.append(target.value)
+        elif isinstance(target, ast.Tuple):
+            targets.extend(target.elts)
     for inner in (*statement.body, *statement.orelse):
         names |= _bound(inner)
     return names
