@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from symdiff.ir.expr import Apply, Const, Expr, If
+from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Project
 from symdiff.ir.function import Function, Require
 from symdiff.primitives.arithmetic import (
     add,
@@ -52,7 +52,9 @@ def _ways(fails: Expr) -> list[Facts]:
         node, facts = stack.pop()
         if isinstance(node, Const) and not node.value:
             continue
-        if type(node) is not If:
+        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
+            stack.append((node.operands[0].body[node.index], facts))  # found out round by round
+        elif type(node) is not If:
             found.append(facts)
         elif isinstance(node.then, Const) and node.then.value:
             stack += [(node.orelse, facts | {(node.pred, False)}), (node.pred, facts)]

@@ -10,6 +10,7 @@ from symdiff.codegen.arrays import VIEWS
 from symdiff.codegen.checks import placed, support_names
 from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
+from symdiff.codegen.rounds import with_joined_checks
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Definition, Signature, Statement
 from symdiff.errors import UnsupportedError
@@ -17,6 +18,7 @@ from symdiff.ir.expr import Apply, Expr, Loop, Var
 from symdiff.ir.function import Function
 from symdiff.ir.tree import Record, Tree, children, is_container
 from symdiff.ir.types import Type
+from symdiff.ir.walk import topological
 from symdiff.options import Options
 
 
@@ -66,7 +68,9 @@ def _names_in(statements: list[Statement]) -> set[str]:
 
 
 def _definition(function: Function, options: Options) -> Definition:
-    if any(isinstance(node, Loop) for node in function.nodes()):
+    function = with_joined_checks(function)
+    roots = [*function.results, *(r.fails for r in function.requires)]
+    if any(isinstance(node, Loop) for node in topological(roots)):
         function = apart(function)
     emitter = Emitter(function, options)
     body = emitter.opening + emitter.block(emitter.plan.root)

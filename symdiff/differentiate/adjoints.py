@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.ir.expr import Apply, Expr, If, if_
-from symdiff.primitives.arithmetic import add, logical_not
+from symdiff.primitives.arithmetic import add, not_
 from symdiff.primitives.indexing import accumulate as into
 from symdiff.primitives.row import choose, conform, is_zero, plus, zeros_like
 
@@ -146,5 +146,5 @@ def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | 
     if isinstance(then, bool) and isinstance(orelse, bool):
         if then == orelse:
             return then
-        return pred if then else logical_not.build(pred)
+        return pred if then else not_.build(pred)
     return choose(pred, then, orelse).expr

@@ -28,6 +28,7 @@ from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, if_, map_, var
 from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
 from symdiff.primitives.arrays import sum_
+from symdiff.primitives.elementary import aborts
 from symdiff.primitives.row import conform, fit, is_zero
 
 
@@ -144,6 +145,8 @@ def _pull(node: Expr, ct: Expr, active: set[Expr]) -> list[Expr | None]:
         case Apply():
             wanted = [x in active for x in node.operands]
             return node.op.pullback(node, ct, wanted)
+        case If(pred=Apply(op=op)) if op is aborts:
+            return [None, None, fit(ct, node.orelse.type)]
         case If():
             return [
                 None,

@@ -22,7 +22,7 @@ _FOLDED: dict[Any, Callable[..., Any]] = {
     ar.floor_divide: operator.floordiv, ar.remainder: operator.mod,
     ar.less: operator.lt, ar.less_equal: operator.le, ar.greater: operator.gt,
     ar.greater_equal: operator.ge, ar.equal: operator.eq, ar.not_equal: operator.ne,
-    ar.logical_not: operator.not_,
+    ar.logical_not: operator.not_, ar.not_: operator.not_,
     el.exp: math.exp, el.log: math.log, el.sqrt: math.sqrt, el.sin: math.sin, el.cos: math.cos,
     el.tan: math.tan, el.sinh: math.sinh, el.cosh: math.cosh, el.tanh: math.tanh,
     el.atan: math.atan, el.abs_: abs, el.fabs: math.fabs,

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Function
+from symdiff.ir.walk import topological
 from symdiff.optimize.rebuild import rebuilt
 from symdiff.options import Options
 from symdiff.primitives.custom import custom
-from symdiff.primitives.elementary import detach
+from symdiff.primitives.elementary import aborts, detach
 
-_MARKS = frozenset((detach, custom))
+_MARKS = frozenset((detach, custom, aborts))
 
 
 def erase(function: Function, options: Options) -> Function:
-    """`function` without `detach` and `custom`."""
+    """`function` without `detach`, `custom` and `aborts`."""
     order = function.nodes()
+    if function.requires:
+        order = topological([*function.results, *(r.fails for r in function.requires)])
     if not any(type(n) is Apply and n.op in _MARKS for n in order):
         return function
     return function.rewritten(rebuilt(order, _erased))

@@ -48,6 +48,8 @@ def _rewritten(function: Function, mapping: dict[Expr, Expr]) -> Function:
     done = dict(mapping)
     roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
     transform(roots, lambda n: n, done)
+    for node in function.nodes():  # what is inside of a loop that was replaced keeps its name
+        done.setdefault(node, node)
     return function.rewritten(done)
 
 
@@ -87,6 +89,8 @@ def _absorbed(function: Function) -> Function:
 
 def _larger(function: Function) -> dict[Expr, Expr]:
     order = function.nodes()
+    if function.requires:
+        order = topological([*function.results, *(r.fails for r in function.requires)])
     loops = [n for n in order if isinstance(n, Loop)]
     free = free_variables(order, bound(order))
     slots = {

@@ -14,6 +14,7 @@ from symdiff.primitives.arithmetic import (
     less,
     less_equal,
     logical_not,
+    not_,
     not_equal,
 )
 from symdiff.primitives.elementary import (
@@ -63,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     rule("same_maximum", "exact", lambda x: (maximum(x, x), x)),
     rule("same_minimum", "exact", lambda x: (minimum(x, x), x)),
     rule("if_same", "exact", lambda p, x: (choose(p, x, x), x)),
+    rule("if_not_scalar", "exact", lambda p, x, y: (choose(not_(p), x, y), choose(p, y, x))),
     rule("if_not", "exact", lambda p, x, y: (choose(logical_not(p), x, y), choose(p, y, x))),
     rule(
         "if_if_then", "exact", lambda p, x, y, z: (choose(p, choose(p, x, y), z), choose(p, x, z))
@@ -108,6 +110,9 @@ RULES: tuple[Rule, ...] = (
         "signs",
         lambda p, x, y: (where(p, x, 0.0) + where(p, y, 0.0), where(p, x + y, 0.0)),
     ),
+    rule("not_not_not", "exact", lambda p: (not_(not_(not_(p))), not_(p))),
+    rule("not_equal_scalar", "exact", lambda x, y: (not_(equal(x, y)), not_equal(x, y))),
+    rule("not_not_equal_scalar", "exact", lambda x, y: (not_(not_equal(x, y)), equal(x, y))),
     rule("not_not", "exact", lambda p: (logical_not(logical_not(p)), p)),
     rule("not_equal", "exact", lambda x, y: (logical_not(equal(x, y)), not_equal(x, y))),
     rule("not_not_equal", "exact", lambda x, y: (logical_not(not_equal(x, y)), equal(x, y))),

@@ -18,7 +18,7 @@ from symdiff.parse.frame import Evaluation, Exit, Frame, Unbound, UnreachableErr
 from symdiff.parse.state import Name, State, join_states
 from symdiff.parse.statements import SIGNALS, Return, bind, block
 from symdiff.parse.values import Freeze, join, truth
-from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.arithmetic import not_
 from symdiff.primitives.row import choose
 
 
@@ -47,7 +47,7 @@ def branch(
     then = yield _side(frame, before, body, (pred, True))
     other = yield _side(frame, before, orelse, (pred, False))
     early = len(frame.exits)
-    otherwise = logical_not.build(pred)
+    otherwise = not_.build(pred)
     for side, holds in ((then, pred), (other, otherwise)):
         frame.exits.extend(
             Exit(choose(holds, e.pred, False).expr, e.kind, e.value, e.state) for e in side.exits

@@ -376,10 +376,7 @@ def _reduce(function: Any, iterable: Any, *initial: Any) -> Lazy:
 
 
 def _print(*args: Any, **kwargs: Any) -> None:
-    raise UnsupportedError(
-        "print is not supported in a differentiated function yet",
-        hint="return the value as well (has_aux=True) and print it outside",
-    )
+    """What the function prints, its derivative does not: it is no part of the value."""
 
 
 def _pass(value: Any = None, **kwargs: Any) -> PassThrough:

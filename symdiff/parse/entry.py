@@ -142,8 +142,7 @@ def _without_marks(context: Context, result: Tree) -> Tree:
     roots = [
         *expressions(result), *context.names, *context.evaluated,
         *(p for paths in context.evaluated.values() for path in paths for p, _ in path),
-        *(x for ran, _, path in context.demands
-          for x in (ran, *(p for p, _ in path)) if isinstance(x, Expr)),
+        *(x for demand in context.demands for x in demand.expressions),
         *(cut.node for cut in context.cuts), *(v for found in marks for _, v in found),
     ]  # fmt: skip
     new = without_marks(roots)
@@ -156,9 +155,7 @@ def _without_marks(context: Context, result: Tree) -> Tree:
     context.evaluated = {
         new[n]: {bare(path): None for path in paths} for n, paths in context.evaluated.items()
     }
-    context.demands = [
-        (new.get(ran, ran), error, bare(path)) for ran, error, path in context.demands
-    ]
+    context.demands = [demand.moved(new.__getitem__) for demand in context.demands]
     context.cuts = [replace(cut, node=new[cut.node]) for cut in context.cuts]
     for name, found in context.markers.items():
         context.markers[name] = [(marker, new[v]) for marker, v in found]

@@ -30,14 +30,13 @@ from symdiff.errors import (
 from symdiff.ir.expr import Expr, If
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
-from symdiff.parse.requires import may_raise
+from symdiff.parse.requires import Demand, Path, may_raise
 from symdiff.parse.source import Source
 
 if TYPE_CHECKING:
     from symdiff.parse.memory import Memory
 
 Evaluation = Generator[Any, Any, Any]
-Path = tuple[tuple[Expr, bool], ...]
 
 # Syntax that computes its value, which a name or a constant does not.
 EVALUATED = frozenset(
@@ -125,7 +124,7 @@ class Context:
     seen: dict[Expr, None] = field(default_factory=dict)
     loops: int = 0  # how many loops stay loops
     marked: list[Expr] = field(default_factory=list)  # variables that stand for opened locals
-    demands: list[tuple[Any, tuple[str, str], Path]] = field(default_factory=list)
+    demands: list[Demand] = field(default_factory=list)
     memory: Memory | None = None  # the array objects, in a function that writes into arrays
     frames: list[Frame] = field(default_factory=list)  # the functions that are being evaluated
     depth: int = 0  # helper calls that are open
@@ -279,7 +278,8 @@ class Frame:
     def _demanded(self, name: str, value: Any) -> Any:
         """What a loop assigned, if it ran: the function raises where it did not."""
         message = f"cannot access local variable '{name}' where it is not associated with a value"
-        self.context.demands.append((value.ran, ("UnboundLocalError", message), self.context.path))
+        error = ("UnboundLocalError", message)
+        self.context.demands.append(Demand(value.ran, error, self.context.path))
         return value.value
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.errors import SymdiffError, UnsupportedError
-from symdiff.ir.expr import Apply, Const, Expr, Var, project, var
+from symdiff.ir.expr import Apply, Const, Expr, Loop, Var, project, var
 from symdiff.ir.tree import is_container, leaves, map_tree
 from symdiff.ir.types import Type
 from symdiff.parse.alike import (
@@ -32,12 +32,13 @@ from symdiff.parse.alike import (
 )
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.carrying import CarriedArrays
-from symdiff.parse.frame import Exit, Frame, Unbound, run
+from symdiff.parse.demanded import RoundDemands
+from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
 from symdiff.parse.growing import Grown, grown_from
 from symdiff.parse.state import ABSENT, Item, Name, Place, State, UnequalListsError
 from symdiff.parse.statements import Break, Return, bind, block
 from symdiff.parse.unrolled import either
-from symdiff.parse.values import NUMBERS, Freeze, Maybe, join
+from symdiff.parse.values import NUMBERS, Freeze, Maybe, join, truth
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.row import as_expr, conform, zero_of
 from symdiff.primitives.spell import to_expr
@@ -78,12 +79,16 @@ class LoopEvaluation:
     def start_round(self) -> None:
         raise NotImplementedError
 
-    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Expr:
+    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Loop:
         raise NotImplementedError
 
     def certain(self) -> Expr | bool:
         """Whether there is a first round."""
         raise NotImplementedError
+
+    def first_round(self, certain: Expr | bool) -> Expr | bool | None:
+        """Whether there is a first round, if that is known before the loop."""
+        return certain
 
     def run(self) -> Any:
         """Evaluate the loop; what comes out is in the frame, and a signal."""
@@ -111,7 +116,12 @@ class LoopEvaluation:
             open_ = list(context.frames), context.depth, context.lazy
             try:
                 self.start_round()
-                signal = run(frame, block(frame, self.node.body))
+                inside = context.path
+                try:
+                    signal = run(frame, block(frame, self.node.body))
+                except UnreachableError:
+                    context.frames[:], context.depth, context.lazy = open_
+                    signal = self._raised(entry)
                 exits, frame.exits = frame.exits, []
                 self.final = signal
                 flags = _Flags(exits, signal, context.freeze)
@@ -127,8 +137,18 @@ class LoopEvaluation:
             after = State(context)
             if self._settled(entry, after):
                 break
+        self.demands = RoundDemands(context, mark, inside)
         frame.exits, context.path = outer_exits, path
         return self._finish(entry, after, flags)
+
+    def _raised(self, entry: State) -> Any:
+        """The signal of a round that ends in a `raise`: what did not raise has left before."""
+        if not self.frame.exits:
+            entry.restore()
+            return Break()
+        last = self.frame.exits.pop()
+        last.state.restore()
+        return Return(last.value) if last.kind is Return else last.kind()
 
     def _carry(self, place: Place, value: Any) -> None:
         self.carried[place] = _Carried(value, [None] * len(list(leaves(value))))
@@ -327,9 +347,12 @@ class LoopEvaluation:
         if node.orelse and flags.broke is not False:
             broke = slot("broke", as_expr(False), as_expr(flags.broke))
         self.stops = either(flags.broke, True, flags.returned)
-        until = as_expr(self.stops)
-        variables = tuple(s[0] for s in slots)
-        loop = self.made(variables, tuple(s[1] for s in slots), tuple(s[2] for s in slots), until)
+        demands = self.demands
+        slots[:] = demands.stopped(slots)
+        raised = [slot("failed", as_expr(False), r.fails) for r in demands.own]
+        until = as_expr(either(self.stops, True, truth(demands.fails())))
+        parts = zip(*slots, strict=True) if slots else ((), (), ())
+        loop = self.made(*parts, until)
         context.lines.setdefault(loop, node.lineno)
 
         def close(x: Any) -> Any:
@@ -350,6 +373,8 @@ class LoopEvaluation:
                 bind(frame, place.name, tree, node)
             else:
                 place.set(tree)
+        demands.state_others(loop, slots, self.made, self.first_round(ran))
+        demands.state_own([close(flag) for flag in raised])
         if returned is not None:
             answer = map_tree(close, value)
             self._note_arrays(answer, None)

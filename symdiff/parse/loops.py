@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symdiff.errors import SymdiffError
-from symdiff.ir.expr import Expr, for_, var, while_
+from symdiff.ir.expr import Expr, Loop, for_, var, while_
 from symdiff.ir.types import INT
 from symdiff.parse.containers import iterated, live_items
 from symdiff.parse.frame import Evaluation, Frame, handles, run
@@ -67,13 +67,14 @@ def while_statement(frame: Frame, node: ast.While) -> Evaluation:
         return _Conditional(frame, node).run()
     if not known:
         return (yield block(frame, node.orelse))
-    before, exits, mark = State(frame.context), list(frame.exits), frame.context.mark()
+    context = frame.context
+    before, exits, mark, path = State(context), list(frame.exits), context.mark(), context.path
     try:
         return unrolled(frame, node, while_known(frame, node), limit=UNROLLED)
     except TooManyRoundsError as cause:
         before.restore()
-        frame.context.forget(mark)
-        frame.exits = exits
+        context.forget(mark)
+        frame.exits, context.path = exits, path
         return _attempt(frame, _Conditional(frame, node), lambda: while_known(frame, node), cause)
 
 
@@ -124,7 +125,7 @@ class _Counted(LoopEvaluation):
         item = self.arrays.present(item)
         run(self.frame, assign(self.frame, self.node.target, item, self.node))
 
-    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Expr:
+    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Loop:
         bounds = self.rounds.bounds or (0, self.rounds.count, 1)
         operands = (*map(as_expr, bounds), *initial, *body, until)
         return for_(self.index, variables, operands, INT)
@@ -156,7 +157,7 @@ class _Conditional(LoopEvaluation):
         if isinstance(self.cond, Expr):
             context.path = (*context.path, (self.cond, True))
 
-    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Expr:
+    def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Loop:
         return while_(variables, (as_expr(self.cond), *initial, *body, until), INT)
 
     def certain(self) -> Expr | bool:
@@ -164,3 +165,6 @@ class _Conditional(LoopEvaluation):
 
     def endless(self) -> bool:
         return self.cond is True
+
+    def first_round(self, certain: Expr | bool) -> Expr | bool | None:
+        return True if certain is True else None

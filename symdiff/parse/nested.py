@@ -57,11 +57,10 @@ def nested_derivative(
         derived = derive(Function(name, tuple(params), result, span=frame.span(node)), request)
         if extra:
             _bind_seeds(derived.params[len(params) :], args[-1], arguments)
-        for i, (ran, error, path) in enumerate(context.demands[stated:], stated):
-            ran = substitute([ran], arguments)[0] if isinstance(ran, Expr) else ran
-            preds = substitute([p for p, _ in path], arguments)
-            sides = tuple(zip(preds, (side for _, side in path), strict=True))
-            context.demands[i] = (ran, error, sides)
+        for i, stated_one in enumerate(context.demands[stated:], stated):
+            found = stated_one.expressions
+            closed = dict(zip(found, substitute(found, arguments), strict=True))
+            context.demands[i] = stated_one.moved(closed.__getitem__)
         for demand, paths in context.evaluated.items():  # what g demands, of these arguments
             (closed_node,) = substitute([demand], arguments)
             for path in paths:

@@ -30,7 +30,7 @@ from symdiff.parse.frame import (
     UnreachableError,
     handles,
 )
-from symdiff.parse.requires import may_raise
+from symdiff.parse.requires import Demand, may_raise
 from symdiff.parse.statements import Break, Continue, Managed, Return, block
 from symdiff.parse.values import truth
 from symdiff.primitives.row import Elementwise
@@ -84,7 +84,8 @@ def assert_statement(frame: Frame, node: ast.Assert) -> Evaluation:
     try:
         throw(frame, AssertionError(*message), node)
     except UnreachableError:  # what follows runs where the condition holds
-        context.path = saved
+        # In a loop that is said; elsewhere it goes without saying, since checks stand in order.
+        context.path = (*saved, (holds, True)) if context.open_loops else saved
     return None
 
 
@@ -107,18 +108,17 @@ def throw(frame: Frame, exception: BaseException, node: ast.AST) -> None:
             f"{kind.__name__} under a run-time condition is not supported",
             hint="raise one of Python's own exceptions, as ValueError",
         )
-    if context.open_loops or context.lazy:
-        where = "a loop that stays a loop" if context.open_loops else "a conditional expression"
+    if context.lazy:
         raise UnsupportedError(
-            f"raising {kind.__name__} inside {where} is not supported",
-            hint="check before the loop" if context.open_loops else "write an if statement",
+            f"raising {kind.__name__} inside a conditional expression is not supported",
+            hint="write an if statement",
         )
     if len(exception.args) > 1 or not all(isinstance(a, str) for a in exception.args):
         raise UnsupportedError(
             "the message of an exception must be one string known when compiling",
             hint="leave the run-time values out of the message",
         )
-    context.demands.append((False, (kind.__name__, "".join(exception.args)), context.path))
+    context.demands.append(Demand(False, (kind.__name__, "".join(exception.args)), context.path))
     raise UnreachableError()
 
 

@@ -3,13 +3,14 @@
 The derivative of log is 1 / x, which would not raise at x = -1; that of sum(x + y) does not even
 look at y, whose length may not fit. So each such operation, where it is evaluated, leaves a
 `Require`; code generation prints it as a check where the operation itself is no longer computed.
+What a round of a loop demands becomes a demand of the loop (see `parse.demanded`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Map, Var
 from symdiff.ir.function import Function, Require
@@ -21,11 +22,11 @@ from symdiff.primitives.arithmetic import (
     greater_equal,
     less,
     less_equal,
-    logical_not,
+    not_,
     not_equal,
 )
 from symdiff.primitives.arrays import matmul
-from symdiff.primitives.elementary import sized
+from symdiff.primitives.elementary import cast, sized
 from symdiff.primitives.indexing import index, relied_on
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
 from symdiff.primitives.shape import axis_size, least_size, size
@@ -36,17 +37,53 @@ if TYPE_CHECKING:
 Path = tuple[tuple[Expr, bool], ...]
 
 
+class Demand(NamedTuple):
+    """That `ran` holds on a `path`, or else the primal raises `error` (class, message).
+
+    ran: a condition; False: reaching the place is enough. by: the operation that raises, which may
+    be computed anyway; None: the user's own `raise` or `assert`.
+    """
+
+    ran: Any
+    error: tuple[str, str]
+    path: Path
+    by: Expr | None = None
+
+    def moved(self, by: Callable[[Expr], Expr]) -> Demand:
+        """The same of other expressions."""
+        path = tuple((by(pred), side) for pred, side in self.path)
+        ran = by(self.ran) if isinstance(self.ran, Expr) else self.ran
+        return Demand(ran, self.error, path, self.by and by(self.by))
+
+    @property
+    def expressions(self) -> list[Expr]:
+        """What `moved` moves."""
+        found = [pred for pred, _ in self.path]
+        return found + [x for x in (self.ran, self.by) if isinstance(x, Expr)]
+
+
 def requirements(context: Context, params: frozenset[Expr]) -> tuple[Require, ...]:
     """The requirements of what was evaluated and may raise, under the branches that led to it.
 
-    What depends on more than `params`, as values inside a loop do, is not known here.
+    What depends on more than `params`, as values inside a comprehension do, is not known here.
     """
+    kept = required(context.demands, context.evaluated)
+    if context.loops:
+        inner = _bound_in([r.fails for r in kept], params | set(context.marked))
+        kept = [r for r in kept if r.fails not in inner]
+    return tuple(kept)
+
+
+def required(
+    demands: Iterable[Demand], evaluated: Mapping[Expr, Mapping[Path, None]]
+) -> list[Require]:
+    """What the demands, and the operations that were evaluated on some paths, require."""
     found: list[Require | None] = []
-    for ran, error, path in context.demands:
-        fails = as_expr(True) if ran is False else logical_not.build(ran)
-        demand = _require(fails, fails, {path: None}, error)
-        found.append(None if demand is None else replace(demand, stated=True))
-    for node, paths in context.evaluated.items():
+    for ran, error, path, by in demands:
+        fails = as_expr(True) if ran is False else not_.build(ran)
+        demand = _require(fails if by is None else by, fails, {path: None}, error)
+        found.append(None if demand is None else replace(demand, stated=by is None))
+    for node, paths in evaluated.items():
         assert isinstance(node, Apply)
         if node.op.fails and node.type.weak:
             fails = as_expr(node.op.fails(*map(Term, node.operands)))
@@ -63,11 +100,7 @@ def requirements(context: Context, params: frozenset[Expr]) -> tuple[Require, ..
         for dim, needed in _too_short(node):
             fails = as_expr(Term(_size(dim)) < needed)
             found.append(_require(fails, fails, paths, _SHORT))
-    kept = [r for r in found if r is not None]
-    if context.loops:
-        inner = _bound_in([x for r in kept for x in (r.fails, r.by)], params | set(context.marked))
-        kept = [r for r in kept if r.fails not in inner and r.by not in inner]
-    return tuple(kept)
+    return [r for r in found if r is not None]
 
 
 def _bound_in(nodes: list[Expr], params: Set[Expr]) -> set[Expr]:
@@ -153,7 +186,7 @@ def _require(
         there = fails
         if isinstance(fails, Const) and fails.value:  # the last condition alone decides
             *rest, (pred, side) = path
-            there, path = pred if side else logical_not.build(pred), tuple(rest)
+            there, path = pred if side else not_.build(pred), tuple(rest)
         for pred, side in reversed(path):
             there = choose(pred, there, False).expr if side else choose(pred, False, there).expr
         total = there if total is None else choose(there, True, total).expr
@@ -182,7 +215,7 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
     if (
         pred.op not in _NEGATED
         or len(fails.operands) != 2
-        or pred.operands[0] is not fails.operands[0]
+        or _number(pred.operands[0]) is not _number(fails.operands[0])
     ):
         return False
     a, b = pred.operands[1], fails.operands[1]
@@ -196,6 +229,15 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
         return False
     low, high = (b.value, a.value) if holds in (greater, greater_equal) else (a.value, b.value)
     return low < high or (equality and low == high)
+
+
+def _number(node: Expr) -> Expr:
+    """`float(x)` of a NumPy number is the same number."""
+    while isinstance(node, Apply) and node.op is cast and not node.type.rank:
+        if not (node.type.is_float and node.operands[0].type.is_float):
+            break
+        node = node.operands[0]
+    return node
 
 
 _SHAPES = ("ValueError", "the shapes do not match")

@@ -17,7 +17,7 @@ from symdiff.parse.frame import Exit, Frame, UnreachableError, run
 from symdiff.parse.state import State
 from symdiff.parse.statements import Break, Continue, Return, assign, block
 from symdiff.parse.values import truth
-from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.arithmetic import not_
 from symdiff.primitives.row import choose
 
 
@@ -76,7 +76,7 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
         if not breaks:
             return signal
         for e in breaks:
-            outer_pred = logical_not.build(e.pred)
+            outer_pred = not_.build(e.pred)
             frame.exits.append(Exit(outer_pred, Return, signal.value, State(frame.context)))
         leave(frame, breaks, None, node)
         return None
@@ -118,5 +118,5 @@ def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | 
     if isinstance(then, bool) and isinstance(orelse, bool):
         if then == orelse:
             return then
-        return pred if then else logical_not.build(pred)
+        return pred if then else not_.build(pred)
     return choose(pred, then, orelse).expr

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from symdiff.ir.expr import Const
+from symdiff.ir.types import BOOL
 from symdiff.primitives.domain import POSITIVE, REALS
 from symdiff.primitives.row import (
     Discrete,
@@ -112,6 +113,7 @@ bitwise_or = Discrete("bitwise_or", arithmetic_result, numpy="{0} | {1}")
 bitwise_xor = Discrete("bitwise_xor", arithmetic_result, numpy="{0} ^ {1}")
 left_shift = Discrete("left_shift", arithmetic_result, numpy="{0} << {1}")
 right_shift = Discrete("right_shift", arithmetic_result, numpy="{0} >> {1}")
+not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}")  # Python's own, of one value
 logical_not = Discrete("logical_not", bool_result, numpy="np.logical_not({0})", math="not {0}")
 
 # How Python's own operators spell these rows.
@@ -123,7 +125,7 @@ OPERATORS: dict[Any, Primitive] = {
     operator.ge: greater_equal, operator.eq: equal, operator.ne: not_equal,
     operator.invert: invert, operator.and_: bitwise_and, operator.or_: bitwise_or,
     operator.xor: bitwise_xor, operator.lshift: left_shift, operator.rshift: right_shift,
-    operator.not_: logical_not,
+    operator.not_: not_,
 }  # fmt: skip
 
 

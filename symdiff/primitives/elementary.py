@@ -371,4 +371,8 @@ def with_size(x: Any, axis: int, size: int) -> Any:
 # The identity, through which no derivative flows.
 detach = Discrete("detach", _identity, numpy="{0}")
 
+# A condition under which the primal raises, so that nothing comes of what else then would be done:
+# the reverse of `old if aborts(p) else new` is that of `new`, without a guard.
+aborts = Discrete("aborts", _identity, numpy="{0}")
+
 __all__ = ["conform"]

@@ -45,6 +45,57 @@ def raised_in_else(x):
     return y
 
 
+@shows(0.7, 3)
+def raising_in_a_loop(x, n):
+    """`raise` in a loop on run-time values, not met"""
+    for _ in range(n):
+        if x > 10.0:
+            raise OverflowError("x is too large")
+        x = x * x + 0.5
+    return x
+
+
+@raises(OverflowError, 0.7, 30)
+def raised_in_a_loop(x, n):
+    """`raise` in a loop on run-time values, met"""
+    for _ in range(n):
+        if x > 10.0:
+            raise OverflowError("x is too large")
+        x = x * x + 0.5
+    return x
+
+
+@shows(2.0)
+def not_converged(x):
+    """`while True` that raises where it takes too long"""
+    y, rounds = x, 0
+    while True:
+        step = (y * y - x) / (2.0 * y)
+        y, rounds = y - step, rounds + 1
+        if abs(step) < 1e-10:
+            return y
+        if rounds > 60:
+            raise RuntimeError("no convergence")
+
+
+@raises(AssertionError, 2.0, np.array([1.0, -3.0, 2.0]))
+def asserted_in_a_loop(x, v):
+    """`assert` in a loop"""
+    for e in v:
+        assert e > 0.0, "only positive numbers"
+        x = x * math.sqrt(e)
+    return x
+
+
+@raises(ValueError, 0.7, np.array([1.0, 3.0, -2.0]))
+def domain_in_a_loop(x, v):
+    """What an operation raises in one round of a loop, the derivative raises, too"""
+    total = 0.0
+    for e in v:
+        total += math.log(x * float(e))
+    return total
+
+
 @shows(0.7)
 def helpers_that_raise(x):
     """Helpers that raise"""

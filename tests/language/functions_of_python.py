@@ -149,11 +149,20 @@ def slices(x, y):
     return sum([x, y, x * y, 2.0][middle])
 
 
-@refuses(0.7)
+@shows(0.7)
 def printing(x):
-    """`print`"""
-    print(x)
+    """`print`: the function prints, its derivative does not"""
+    print("x is", x, end="", file=None)
     return x * x
+
+
+@shows(0.7, 3)
+def printing_in_a_loop(x, n):
+    """`print` in a loop"""
+    for k in range(n):
+        x = x * x
+        print(k, x, sep=": ")
+    return x
 
 
 @refuses(0.7)
