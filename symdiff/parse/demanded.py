@@ -72,7 +72,7 @@ class RoundDemands:
         """Demand the rest, each of a loop of its own that stops where it does not hold.
 
         made: a loop as `loop` with other (variables, initial, body, until). first: whether there
-        is a round; None: only the loop knows.
+        is a round, as far as that may be doubted; None: only the loop knows.
         """
         context = self.context
         binds = frozenset(loop.bound)
@@ -80,7 +80,7 @@ class RoundDemands:
         for require in self.others:
             error = require.error, require.message
             if first is not None and not free[require.fails]:  # the same in every round
-                path = context.path if first is True else (*context.path, (first, True))
+                path = (*context.path, (first, True)) if isinstance(first, Expr) else context.path
                 flag = require.fails
             else:
                 failed = var("failed", BOOL, context.fresh())

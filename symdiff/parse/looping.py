@@ -351,8 +351,8 @@ class LoopEvaluation:
         slots[:] = demands.stopped(slots)
         raised = [slot("failed", as_expr(False), r.fails) for r in demands.own]
         until = as_expr(either(self.stops, True, truth(demands.fails())))
-        parts = zip(*slots, strict=True) if slots else ((), (), ())
-        loop = self.made(*parts, until)
+        variables, initial, body = zip(*slots, strict=True) if slots else ((), (), ())
+        loop = self.made(variables, initial, body, until)
         context.lines.setdefault(loop, node.lineno)
 
         def close(x: Any) -> Any:
