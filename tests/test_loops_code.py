@@ -107,3 +107,25 @@ def test_a_loop_is_written_once_where_one_condition_implies_the_other() -> None:
         assert derivative.check(x, W, 3)
     assert derivative.source.count("for i in range") == 2  # forwards and backwards
     assert "copy()" not in derivative.source
+
+
+# What a loop records.
+
+
+def left_before(x, w, n: int):
+    for _ in range(n):
+        if x > 0.5:
+            break
+        t = x
+        for j in range(n):
+            t = math.log(0.6 - t) * w[j]
+        x = x + t * t
+    return x
+
+
+def test_an_inner_loop_runs_only_where_the_function_runs_it() -> None:
+    """Where the function leaves before it, there is no logarithm, which would raise."""
+    derivative = symdiff.grad(left_before)
+    assert derivative(0.4, W, 3) == pytest.approx(0.8588666151229052)
+    assert derivative(0.7, W, 3) == 1.0
+    assert symdiff.grad(derivative)(0.7, W, 3) == 0.0

@@ -159,7 +159,8 @@ class _Backwards:
         else:
             assert isinstance(loop, For)
             self.index = loop.index
-        mapping = self._recorded(record)
+        read = where_computed(body, loop.bound, carried) if record else {}
+        mapping = self._recorded(record, read)
         if not self.counted and isinstance(loop, For):
             start, _, step = loop.bounds
             mapping[loop.index] = _plus(start, _times(self.index, step))
@@ -171,8 +172,13 @@ class _Backwards:
             mapping.setdefault(v, _plus(start, _times(number, step)))
         self.body = substitute(body, mapping) if mapping else list(body)
 
-    def _recorded(self, record: Sequence[Expr]) -> dict[Expr, Expr]:
-        """Let the loop record these values; how the reverse sweep reads them."""
+    def _recorded(
+        self, record: Sequence[Expr], read: Mapping[Expr, Expr | bool]
+    ) -> dict[Expr, Expr]:
+        """Let the loop record these values; how the reverse sweep reads them.
+
+        read: where it does. What the loop itself does not compute is computed only there.
+        """
         loop = self.forward
         carried, initial = list(loop.carried), list(loop.initial)
         body = list(loop.body)
@@ -185,7 +191,7 @@ class _Backwards:
             carried.append(self.rounds)
             initial.append(as_expr(0))
             body.append(add.build(self.rounds, 1))
-        where = where_computed([*loop.inside]) if record else {}
+        where = where_computed(loop.inside, loop.bound) if record else {}
         places: list[tuple[Expr, int]] = []
         for value in record:
             slot = len(carried)
@@ -193,7 +199,7 @@ class _Backwards:
             empty = tape(room, value.type, loop.bound[0].tag)
             held = var(name, empty.type, loop.bound[0].tag + _SLOT * 7 + slot)
             certain = value in loop.carried
-            kept = only_where(value, True if certain else where.get(value, True))
+            kept = only_where(value, True if certain else where.get(value, read[value]))
             if self.counted:
                 written = update.build(held, kept, number, attrs=_PLACE)
             else:

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
 from symdiff.ir.walk import depends_on, inside, topological
+from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import choose, zeros_like
 
 _ARRAY = 100  # how many numbers an array counts as
@@ -157,18 +158,24 @@ def _minimum_cut(
     return {n for n in below if (n, True) in reaches and (n, False) not in reaches}
 
 
-def where_computed(roots: Sequence[Expr]) -> dict[Expr, Expr | bool]:
-    """The condition under which each node below `roots`, outside inner loops, is computed."""
+def where_computed(
+    roots: Sequence[Expr], bound: Iterable[Var], seeds: Sequence[Var] = ()
+) -> dict[Expr, Expr | bool]:
+    """The condition under which a round computes what `roots`, and `bound`, lead to.
+
+    Conditions that depend on `seeds`, or on what inner loops bind, count as not known: what only
+    they decide on may be computed.
+    """
     order = topological(roots)
+    unknown = inside(roots, (), [*bound, *seeds]) | depends_on(roots, seeds)
     reach: dict[Expr, Expr | bool] = dict.fromkeys(roots, True)
     for node in reversed(order):
         here = reach.get(node, False)
         if here is False:
             continue
-        operands = node.outside if isinstance(node, Loop) else node.operands
-        for i, x in enumerate(operands):
+        for i, x in enumerate(node.operands):
             there = here
-            if isinstance(node, If) and i:
+            if isinstance(node, If) and i and node.pred not in unknown:
                 there = _both(here, node.pred, i == 1)
             reach[x] = _or(reach.get(x, False), there)
     return reach
@@ -196,8 +203,16 @@ def only_where(value: Expr, where: Expr | bool) -> Expr:
     if isinstance(where, Const):
         where = bool(where.value)
     if not isinstance(where, Expr):
-        return value if where else zeros_like(value)
+        return value if where else _nothing(value)
     if isinstance(where, If):
         then, orelse = only_where(value, where.then), only_where(value, where.orelse)
         return if_(where.pred, then, orelse, value.type)
-    return if_(where, value, zeros_like(value), value.type)
+    return if_(where, value, _nothing(value), value.type)
+
+
+def _nothing(value: Expr) -> Expr:
+    """What stands for a value that is not there, and is not read."""
+    type_ = value.type
+    if not type_.listed:
+        return zeros_like(value)
+    return new_list.build(0, attrs=(type_.dtype, type_.shape, type_.weak, type_.listed))
