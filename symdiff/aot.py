@@ -14,7 +14,8 @@ import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -176,11 +177,12 @@ def check_stale(path: Path, folder: Path, options: str) -> None:
 class _Module:
     """The functions of a module in order, under names that do not collide."""
 
-    texts: dict[tuple[str, str], str] = field(default_factory=dict)  # (name, text): its new name
+    texts: dict[Hashable, str] = field(default_factory=dict)  # (name, texts): its new name
     blocks: list[str] = field(default_factory=list)
     support: list[str] = field(default_factory=list)  # helper functions that the blocks call
     public: list[str] = field(default_factory=list)
     constants: dict[str, str] = field(default_factory=dict)  # by their text
+    definitions: dict[Hashable, str] = field(default_factory=dict)  # by all that they call
     classes: dict[str, Any] = field(default_factory=dict)
     taken: set[str] = field(default_factory=lambda: set(_reserved()))
     checks: dict[str, str] = field(default_factory=dict)  # by the name of the derivative
@@ -197,7 +199,7 @@ class _Module:
 
     def add(self, compiled: Compiled, wishes: Sequence[str]) -> str:
         """Add a function, unless it is there already; its name."""
-        key = (compiled.name, compiled.text)
+        key = (compiled.name, compiled.code)
         if key in self.texts:
             return self.texts[key]
         wish = next((w for w in wishes if w not in self.taken), wishes[-1])
@@ -220,8 +222,36 @@ class _Module:
         self.support += [f"{s}\n" for s in compiled.support if f"{s}\n" not in self.support]
         self.texts[key] = name
         self.public.append(name)
-        self.blocks += [*constants, renamed(compiled.text, changes)]
+        called = self._called(compiled, changes)
+        self.blocks += [*constants, *(renamed(text, changes) for text in called)]
+        self.blocks.append(renamed(compiled.text, changes))
         return name
+
+    def _called(self, compiled: Compiled, changes: dict[str, str]) -> list[str]:
+        """The texts of what `compiled` calls and is not there yet; `changes` gets their names."""
+        texts = {**compiled.definitions, compiled.name: compiled.text}
+        final = {label: renamed(text, changes) for label, text in texts.items()}
+        new: list[str] = []
+        for label in compiled.definitions:
+            key = (label, frozenset(final[other] for other in _reached(label, texts)))
+            if key not in self.definitions:
+                self.definitions[key] = self.name(label)
+                new.append(f"{texts[label]}\n")
+            if self.definitions[key] != label:
+                changes[label] = self.definitions[key]
+        return new
+
+
+def _reached(label: str, texts: Mapping[str, str]) -> set[str]:
+    """A definition, and all that it calls."""
+    found: set[str] = set()
+    stack = [label]
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            stack += [other for other in texts if re.search(rf"\b{other}\(", texts[name])]
+    return found
 
 
 def module_text(

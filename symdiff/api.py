@@ -215,7 +215,7 @@ class Derivative:
         """Arithmetic operations and function calls in the generated function."""
         from symdiff.codegen.count import operations
 
-        return operations(self.compiled().text)
+        return operations("\n".join(self.compiled().code))
 
     def latex(self) -> str:
         """The derivative as a formula, through SymPy. Scalar functions only."""

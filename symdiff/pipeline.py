@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symdiff.codegen.checks import support_of
+from symdiff.codegen.definitions import prepared, printed
 from symdiff.codegen.fixed import fixed_parameters
 from symdiff.codegen.merge import merged
 from symdiff.codegen.printer import imports_of, indented_less, print_definition
 from symdiff.codegen.python import generate
 from symdiff.codegen.rename import renamed
 from symdiff.codegen.split import split_wide
+from symdiff.codegen.statements import Definition
+from symdiff.differentiate.calls import linked
 from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
 from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
 from symdiff.optimize.arrange import arrange
+from symdiff.optimize.calls import everywhere, in_turn, join_calls, trim_calls
 from symdiff.optimize.erase import erase
 from symdiff.optimize.factor import factor
 from symdiff.optimize.guards import drop_guards
@@ -37,15 +41,18 @@ from symdiff.parse.requires import with_declared_sizes
 Pass = Callable[[Function, Options], Function]
 
 # On the primal, before it is differentiated.
-BEFORE: tuple[tuple[str, Pass], ...] = (("stabilise", stabilise),)
+BEFORE: tuple[tuple[str, Pass], ...] = (("stabilise", everywhere(stabilise)),)
 # On the derivative. `erase` removes what only differentiation looks at, and always runs.
-ERASE: tuple[tuple[str, Pass], ...] = (("erase", erase), ("carry", carry_less))
+ERASE: tuple[tuple[str, Pass], ...] = (
+    ("erase", everywhere(erase)),
+    ("carry", in_turn(join_calls, everywhere(carry_less), trim_calls)),
+)
 PASSES: tuple[tuple[str, Pass], ...] = (
-    ("simplify", simplify),
-    ("loops", tidy_loops),
-    ("guards", drop_guards),
-    ("factor", factor),
-    ("arrange", arrange),
+    ("simplify", everywhere(simplify)),
+    ("loops", in_turn(everywhere(tidy_loops), trim_calls)),
+    ("guards", everywhere(drop_guards)),
+    ("factor", everywhere(factor)),
+    ("arrange", everywhere(arrange)),
 )
 
 
@@ -56,7 +63,7 @@ class Compiled:
     function: the optimised IR. name: of the generated function. text: its `def`.
     imports: the import lines that it needs. bindings: objects that it refers to by name.
     stages: (name, IR) after each stage, where asked for. support: source of the helper functions
-    that it calls.
+    that it calls. definitions: source of the functions that it calls and that call themselves.
     """
 
     function: Function
@@ -66,12 +73,18 @@ class Compiled:
     bindings: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[tuple[str, str], ...] = ()
     support: tuple[str, ...] = ()
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The text of the definitions and of the function itself."""
+        return (*self.definitions.values(), self.text)
 
     @property
     def module(self) -> str:
         """Source that runs by itself."""
         head = "\n".join(self.imports)
-        return "\n\n\n".join(filter(None, (head, *self.support, self.text)))
+        return "\n\n\n".join(filter(None, (head, *self.support, *self.code)))
 
 
 @contextlib.contextmanager
@@ -107,6 +120,7 @@ def compile_function(
     function = parse(
         target, arguments, opened=opened - set(arguments), nested=nested_derivative(differentiate)
     )
+    function = linked(function)  # it may hold derivatives of what it calls
     if options.check_shapes:
         function = with_declared_sizes(function)
     primal = stage("parse", function)
@@ -142,23 +156,47 @@ def emitted(
     function: Function, options: Options, stages: tuple[tuple[str, str], ...] = ()
 ) -> Compiled:
     """The source of `function`, which has been through the passes."""
+    function = prepared(function)
+    bindings: dict[str, Any] = {}
+    definitions = {
+        part.name: _text(part, generate(part, options, owned=True), options, bindings).strip()
+        for part in printed(function)
+    }
     definition = generate(function, options)
-    definition.body = merged(definition.body)
     if options.check_shapes:
         definition.body[:0] = fixed_parameters(function)
+    text = _text(function, definition, options, bindings)
+    support = {
+        # A parameter may be called as the helper is.
+        renamed(inspect.getsource(helper), _only(definition.renames, helper.__name__)).strip(): None
+        for part, source in [*zip(printed(function), definitions.values(), strict=True),
+                             (function, text)]
+        for helper in support_of(part, source)
+    }  # fmt: skip
+    imports = tuple(imports_of([*support, *definitions.values(), text]))
+    return Compiled(
+        function, definition.name, text, imports, bindings, stages, tuple(support), definitions
+    )
+
+
+def _text(
+    function: Function, definition: Definition, options: Options, bindings: dict[str, Any]
+) -> str:
+    """The text of one function; what it refers to is added to `bindings`, under free names."""
+    definition.body = merged(definition.body)
     text = print_definition(definition, options)
     if max(map(len, text.splitlines())) > options.line_width:
         split_wide(definition, options.line_width)
         text = print_definition(definition, options)
     if max(map(len, text.splitlines())) > options.line_width:
         text = indented_less(text)
-    support = tuple(
-        # A parameter may be called as the helper is.
-        renamed(inspect.getsource(helper), _only(definition.renames, helper.__name__)).strip()
-        for helper in support_of(function, text)
-    )
-    imports = tuple(imports_of([*support, text]))
-    return Compiled(function, definition.name, text, imports, definition.bindings, stages, support)
+    fresh: dict[str, str] = {}
+    for label, value in definition.bindings.items():
+        if bindings.get(label, value) is not value:
+            wish = f"{function.name}_{label}"
+            fresh[label] = wish if wish not in bindings else f"{wish}_{len(bindings)}"
+        bindings[fresh.get(label, label)] = value
+    return renamed(text, fresh)
 
 
 def _only(renames: Mapping[str, str], name: str) -> dict[str, str]:

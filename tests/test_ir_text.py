@@ -233,13 +233,32 @@ def test_regions():
     never = const(False, BOOL)
     loop = for_(i, (s, t), (const(0, INT), n, const(1, INT), x, x, *body, never), FLOAT)
     again = while_((s,), (ROWS["less"].build(s, 3.0), x, add(s, 1.0), never), FLOAT)
-    recursive = call("f", (x, n), FLOAT)
     choice = if_(
         ROWS["less"].build(x, 0.0), project(loop, 0, FLOAT), project(again, 0, FLOAT), FLOAT
     )
-    function = function_of(choice, project(loop, 1, FLOAT), recursive)
+    function = function_of(choice, project(loop, 1, FLOAT))
     verify(function)
     same(function)
+
+
+def test_definitions():
+    less = ROWS["subtract"].build(n, 1)
+    again = call("power", (x, less), (FLOAT, INT))
+    ends = ROWS["equal"].build(n, 0)
+    results = (
+        if_(ends, const(1.0, FLOAT), ROWS["multiply"].build(x, project(again, 0, FLOAT)), FLOAT),
+        if_(ends, const(0, INT), project(again, 1, INT), INT),
+    )
+    power = function_of(*results).replace(name="power")
+    start = call("power", (x, n), (FLOAT, INT))
+    function = function_of(project(start, 0, FLOAT)).replace(definitions={"power": power})
+    verify(function)
+    same(function)
+    read = load(dump(function), ROWS)
+    assert read.definitions["power"].result == results
+    for wrong in (("power", (x,), (FLOAT, INT)), ("power", (x, n), (FLOAT,)), ("f", (), ())):
+        with pytest.raises(AssertionError, match="power|no definition"):
+            verify(function.replace(result=(project(call(*wrong), 0, FLOAT),)))
 
 
 def test_namesakes_of_different_types():

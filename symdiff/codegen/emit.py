@@ -16,6 +16,7 @@ import numpy as np
 
 from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spelt
 from symdiff.codegen.checks import early, pending, support_names
+from symdiff.codegen.definitions import emit_call
 from symdiff.codegen.loops import Looping
 from symdiff.codegen.names import Names, telling_name
 from symdiff.codegen.order import emission_order
@@ -30,10 +31,10 @@ from symdiff.codegen.spell import Sizes, call, literal, name, number
 from symdiff.codegen.statements import Statement, assign, branch, choice, updated
 from symdiff.codegen.storage import Storage, is_write
 from symdiff.codegen.writes import Writes
-from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Var
+from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Var
 from symdiff.ir.function import Function, line_of
 from symdiff.ir.tree import paths
-from symdiff.ir.types import INT, Dim, SymDim, dim_symbols
+from symdiff.ir.types import INT, Dim, SymDim, symbols_in
 from symdiff.ir.walk import depends_on, topological, users
 from symdiff.options import Options
 from symdiff.primitives.arithmetic import (
@@ -75,7 +76,7 @@ class Emitter:
         self.function = function
         self.options = options
         params = [p.name for p in function.params]
-        self.names = Names([*params, *support_names(function)])
+        self.names = Names([*params, *support_names(function), *function.definitions])
         self.label: dict[Expr, str] = {}
         self.text: dict[Expr, Text] = {}
         self.forced: dict[Expr, str] = {}
@@ -201,16 +202,17 @@ class Emitter:
             elif isinstance(item, Loop):
                 self.looping.emit(item, block, out)
             elif isinstance(item, If):  # a branch around it has decided it
-                self._place(item, self.operand(self.plan.decided[item, block]), out)
+                self.place(item, self.operand(self.plan.decided[item, block]), out)
             elif isinstance(item, Map):
                 self._map(item, block, out)
-            elif not is_free(item):
+            elif isinstance(item, Call):
+                emit_call(self, item, out)
+            elif isinstance(item, Apply) and not is_free(item):
                 self._node(item, out)
             self.done.update(item.members if isinstance(item, Group) else (item,))
         self.at = around
 
-    def _node(self, node: Expr, out: list[Statement]) -> None:
-        assert isinstance(node, Apply), node
+    def _node(self, node: Apply, out: list[Statement]) -> None:
         if is_write(node):
             self.writes.emit(node, out)
             return
@@ -221,9 +223,9 @@ class Emitter:
             self.label[node] = self.label[operand]
             return
         text = self._apply(node, out)
-        self._place(node, text, out)
+        self.place(node, text, out)
 
-    def _place(self, node: Expr, text: Text, out: list[Statement]) -> None:
+    def place(self, node: Expr, text: Text, out: list[Statement]) -> None:
         """Keep `text` for the one expression that uses it, or give the value a name."""
         if self._inlined(node):
             self.text[node] = text
@@ -382,7 +384,7 @@ class Emitter:
                 made = choice(member, test.node, a.node, b.node)
                 for x in member.operands:
                     self.consumed(x)
-                self._place(member, Text(made, width, 2 + max(a.depth, b.depth)), out)
+                self.place(member, Text(made, width, 2 + max(a.depth, b.depth)), out)
                 return
         labels = [self.name_of(member) for member in group.members]
         for side, statements in ((0, then), (1, orelse)):
@@ -425,7 +427,7 @@ class Emitter:
             made = self._stacked(node, ast.ListComp(body.node, [generator]))
             width = len(ast.unparse(made))
             if width <= self.options.line_width - 4 * self.depth - 12:
-                self._place(node, Text(made, width, body.depth + 3), out)
+                self.place(node, Text(made, width, body.depth + 3), out)
                 return
         rows = self.names.fresh("rows")
         out.append(Statement(assign(rows, ast.List([], ast.Load()))))
@@ -437,7 +439,7 @@ class Emitter:
         inner.append(Statement(ast.Expr(append)))
         out.append(Statement(ast.For(target, iterable, [], []), body=inner))
         made = self._stacked(node, name(rows))
-        self._place(node, Text(made, len(ast.unparse(made)), 2), out)
+        self.place(node, Text(made, len(ast.unparse(made)), 2), out)
 
     def _stacked(self, node: Map, rows: ast.expr) -> ast.expr:
         """Rows as one array; where there may be none, the array still has their shape."""
@@ -458,22 +460,9 @@ def _bounds(live: Iterable[Expr]) -> set[Expr]:
     return {x for x in found - others if _is_trivial(x)}
 
 
-def _symbols(attrs: tuple[Any, ...]) -> set[str]:
-    """The names of the sizes in the attributes of a node."""
-    found: set[str] = set()
-    stack: list[Any] = [attrs]
-    while stack:
-        at = stack.pop()
-        if isinstance(at, tuple):
-            stack.extend(at)
-        elif isinstance(at, SymDim):
-            found |= dim_symbols(at)
-    return found
-
-
 def _sizes_used(nodes: Iterable[Expr]) -> set[str]:
     """The names of the sizes in the attributes of `nodes`."""
-    return {s for n in nodes if type(n) is Apply and n.attrs for s in _symbols(n.attrs)}
+    return {s for n in nodes if type(n) is Apply and n.attrs for s in symbols_in(n.attrs)}
 
 
 def _constant_width(node: Const, made: ast.expr) -> int:

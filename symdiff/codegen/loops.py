@@ -201,8 +201,7 @@ class Looping:
         while size != len(found):
             size = len(found)
             for inner, projects in self.projects.items():
-                assert isinstance(inner, Loop)
-                for project in projects:
+                for project in projects if isinstance(inner, Loop) else ():
                     start = _seen(inner.initial[project.index])
                     if start in found:
                         found[project] = found[start]

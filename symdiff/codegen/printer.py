@@ -158,6 +158,10 @@ def _wrapped_tuple(line: str, indent: str, width: int) -> list[str]:
     found = re.match(r"^(\s*(?:return |[\w\[\], ]+ = ))(.*)$", line)
     if not found:
         return [line]
+    call = re.match(r"\w+\(", found[2])  # of a definition, whose arguments have names
+    if call and _is_display(found[2][call.end() - 1 :]):
+        head, rest = found[1] + call[0], found[2][call.end() - 1 :]
+        return [head, *_filled_lines(rest, indent + _INDENT, width), f"{indent})"]
     head, rest = found[1], found[2]
     if not _is_display(rest):
         if len(_split_items(rest)) == 1:

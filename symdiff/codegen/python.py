@@ -22,24 +22,24 @@ from symdiff.ir.walk import topological
 from symdiff.options import Options
 
 
-def generate(function: Function, options: Options) -> Definition:
-    """The statements of `function`."""
+def generate(function: Function, options: Options, *, owned: bool = False) -> Definition:
+    """The statements of `function`; owned: what it returns is written by those who call it."""
     try:
-        return _renamed(function, options)
+        return _renamed(function, options, owned)
     except UnsupportedError as error:
         raise error.located(function.span) from None
 
 
-def _renamed(function: Function, options: Options) -> Definition:
+def _renamed(function: Function, options: Options, owned: bool) -> Definition:
     """The same; parameters that are called as what generated code needs have other names inside."""
     helpers = support_names(function)
     reserved = RESERVED | helpers
     given = {p.name for p in function.params}
     inner = {name: _longer(f"{name}_parameter", given) for name in sorted(given & reserved)}
     if not inner:
-        return _definition(function, options)
+        return _definition(function, options, owned)
     params = tuple(replace(p, name=inner.get(p.name, p.name)) for p in function.params)
-    made = _definition(function.replace(params=params), options)
+    made = _definition(function.replace(params=params), options, owned)
     taken = given | _names_in(made.body)
     outer = {name: _longer(name, taken, "_") for name in inner if name in MODULES | helpers}
     library = outer.get("builtins", "builtins")
@@ -67,7 +67,7 @@ def _names_in(statements: list[Statement]) -> set[str]:
     return found
 
 
-def _definition(function: Function, options: Options) -> Definition:
+def _definition(function: Function, options: Options, owned: bool) -> Definition:
     function = with_joined_checks(function)
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
@@ -84,7 +84,7 @@ def _definition(function: Function, options: Options) -> Definition:
         text = emitter.text.get(result)
         if text is not None and text.width > options.line_width - 24 and not _alone(function):
             emitter.assign(result, emitter.text.pop(result).node, body)
-    body.append(Statement(ast.Return(_Results(emitter).tree(function.result))))
+    body.append(Statement(ast.Return(_Results(emitter, owned).tree(function.result))))
     made = Definition(
         function.name,
         [Signature(p.name, annotation(p.tree), p.default, p.kind) for p in function.params],
@@ -106,8 +106,9 @@ def _alone(function: Function) -> bool:
 class _Results:
     """What a function returns, as syntax."""
 
-    def __init__(self, emitter: Emitter):
+    def __init__(self, emitter: Emitter, owned: bool):
         self.to = emitter
+        self.owned = owned
         self.returned: set[Expr] = set()
 
     def tree(self, tree: Tree) -> ast.expr:
@@ -131,6 +132,11 @@ class _Results:
         if not node.type.rank:
             return text
         shared = isinstance(_base(node), Var) or node in self.returned
+        if self.owned:
+            storage, root = self.to.storage, self.to.plan.root
+            memory = storage.roots(node)
+            shared = not storage.is_own(node, root) or not memory.isdisjoint(self.returned)
+            self.returned |= memory
         self.returned.add(node)
         if shared:
             return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], [])

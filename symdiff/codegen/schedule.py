@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
+from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
 from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
@@ -91,8 +91,10 @@ class Schedule:
 
 
 def is_free(node: Expr) -> bool:
-    """Whether a node needs no statement: constants, variables, sizes."""
-    return isinstance(node, (Const, Var, Project)) or (
+    """Whether a node needs no statement: constants, variables, results of loops, sizes."""
+    if isinstance(node, Project):
+        return not isinstance(node.operands[0], Call)
+    return isinstance(node, (Const, Var)) or (
         isinstance(node, Apply) and not node.operands and node.op.name == "size"
     )
 
@@ -234,7 +236,7 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
 
 
 def _stuck(order: Iterable[Expr]) -> set[Expr]:
-    """What may raise, and so stays in a loop that may have no round, with what is made of it.
+    """What may raise or not end, and stays in a loop that may have no round; what is made of it.
 
     But not loops: what the reverse sweep of a loop reads would be recorded in each of its rounds.
     """
@@ -244,7 +246,9 @@ def _stuck(order: Iterable[Expr]) -> set[Expr]:
             raises = node.op.raises and node.type.weak and not _harmless(node)
             if raises or any(x in found for x in node.operands):
                 found.add(node)
-        elif not isinstance(node, Loop) and any(x in found for x in node.operands):
+        elif isinstance(node, Call) or (
+            not isinstance(node, Loop) and any(x in found for x in node.operands)
+        ):
             found.add(node)
     return found
 

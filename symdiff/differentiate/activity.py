@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project
+from symdiff.ir.expr import Apply, Call, Expr, If, Loop, Map, Project
 from symdiff.ir.walk import topological, transform
 from symdiff.primitives.row import Composite
 
@@ -54,6 +54,8 @@ def _sweep(order: Iterable[Expr], active: set[Expr]) -> bool:
                         again = True
             case Project() if isinstance(node.operands[0], Loop):
                 varies = node.operands[0].carried[node.index] in active
+            case Project() if isinstance(node.operands[0], Call):
+                varies = any(x in active for x in node.operands[0].operands)
             case _:
                 varies = any(x in active for x in node.operands)
         if varies and node.type.differentiable:

@@ -7,9 +7,9 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from symdiff.ir.expr import Apply, Expr, If, if_
+from symdiff.ir.expr import Apply, Const, Expr, If, if_
 from symdiff.primitives.arithmetic import add, not_
 from symdiff.primitives.indexing import accumulate as into
 from symdiff.primitives.row import choose, conform, is_zero, plus, zeros_like
@@ -29,6 +29,46 @@ def guarded(ct: Expr) -> tuple[Expr, bool, Expr] | None:
         if is_zero(ct.then):
             return ct.pred, False, ct.orelse
     return None
+
+
+Guards = list[tuple[Expr, bool]]
+
+
+def unguarded(cts: Mapping[int, Expr]) -> tuple[Guards, dict[int, Expr]]:
+    """The guards, outermost first, that all of some adjoints have, and what is behind them."""
+    guards: Guards = []
+    cts = dict(cts)
+    while True:
+        found = [guarded(ct) for ct in cts.values()]
+        first = found[0]
+        if first is None or any(f is None or f[:2] != first[:2] for f in found):
+            return guards, cts
+        guards.append(first[:2])
+        cts = {k: f[2] for k, f in zip(cts, found, strict=True) if f is not None}
+
+
+def behind(term: Expr, guards: Guards) -> Expr:
+    """`term` where all of `guards` let it through, else zero."""
+    for pred, side in reversed(guards):
+        term = guard(pred, term, side)
+    return term
+
+
+def holds(where: Expr | bool, guards: Guards) -> bool:
+    """Whether the condition `where`, made of choices, is certain behind `guards`."""
+    sides = dict(guards)
+    stack: list[Expr | bool] = [where]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Const):
+            node = bool(node.value)
+        if isinstance(node, If):
+            side = sides.get(node.pred)
+            stack += [] if side is False else [node.then]
+            stack += [] if side else [node.orelse]
+        elif not (node if isinstance(node, bool) else sides.get(node, False)):
+            return False
+    return True
 
 
 def certain(results: Sequence[Expr]) -> set[Expr]:

@@ -10,7 +10,22 @@ from collections.abc import Mapping, Sequence
 from symdiff.differentiate.activity import active_nodes, expand_composites
 from symdiff.differentiate.loops import tangent_loop, tangent_variables
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var, if_, map_, project, var
+from symdiff.ir.expr import (
+    Apply,
+    Call,
+    Derived,
+    Expr,
+    If,
+    Loop,
+    Map,
+    Project,
+    Var,
+    call,
+    if_,
+    map_,
+    project,
+    var,
+)
 from symdiff.primitives.row import conform, zeros_like
 
 
@@ -61,8 +76,27 @@ def pushforward(
                     loops[loop] = tangent_loop(loop, tangent_of)
                 made, numbers = loops[loop]
                 tangent = project(made, numbers[node.index], node.type)
+            case Project() if isinstance(node.operands[0], Call):
+                tangent = _call_tangent(node, node.operands[0], tangent_of)
             case _:
                 raise UnsupportedError(f"{type(node).__name__} regions are not differentiated yet")
         if tangent is not None:
             tangent_of[node] = tangent
     return [tangent_of.get(r) for r in results], tangent_of
+
+
+def _call_tangent(node: Project, called: Call, tangent_of: Mapping[Expr, Expr]) -> Expr | None:
+    """The tangent of a result of a call: a result of the call of its derivative."""
+    tangents = [tangent_of.get(x) for x in called.operands]
+    given = [
+        conform(d, x.type) for d, x in zip(tangents, called.operands, strict=True) if d is not None
+    ]
+    if not given:
+        return None
+    moving = [k for k, type_ in enumerate(called.types) if type_.differentiable]
+    made = call(
+        Derived(called.callee, "jvp", tuple(d is not None for d in tangents)),
+        (*called.operands, *given),
+        (*called.types, *(called.types[k] for k in moving)),
+    )
+    return project(made, len(called.types) + moving.index(node.index), node.type)

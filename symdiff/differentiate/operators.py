@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from symdiff.differentiate.calls import linked
 from symdiff.differentiate.forward import pushforward
 from symdiff.differentiate.loops import lines_of_sweeps
 from symdiff.differentiate.matrix import hessian_entries, jacobian_entries
@@ -31,7 +32,7 @@ def differentiate(function: Function, request: Request) -> Function:
     """`function` under one derivative operator."""
     if request.kind == "primal":
         return function
-    return _Derivation(function, request).run()
+    return linked(_Derivation(function, request).run())
 
 
 @dataclass(frozen=True, slots=True)

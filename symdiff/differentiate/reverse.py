@@ -14,17 +14,35 @@ from collections.abc import Iterable, Sequence
 from symdiff.differentiate.activity import active_nodes, expand_composites
 from symdiff.differentiate.adjoints import (
     accumulate,
+    behind,
     certain,
     either,
     grown,
     guard,
     guarded,
+    holds,
     reach,
     separate,
+    unguarded,
 )
 from symdiff.differentiate.loops import pull_loop
+from symdiff.differentiate.tape import where_computed
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, if_, map_, var
+from symdiff.ir.expr import (
+    Apply,
+    Call,
+    Derived,
+    Expr,
+    If,
+    Loop,
+    Map,
+    Project,
+    call,
+    if_,
+    map_,
+    project,
+    var,
+)
 from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
 from symdiff.primitives.arrays import sum_
@@ -52,7 +70,10 @@ def pullback(
     always = certain(results) if branches else active
     terms: dict[Expr, list[Expr]] = {}
     adjoint: dict[Expr, Expr] = {}
-    results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of a loop's results
+    results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of what loops and calls result in
+    where: dict[Expr, Expr | bool] = {}  # the condition under which a call is made, if any
+    if branches and any(type(node) is Call for node in order):
+        where = where_computed(results)
 
     def contribute(pairs: Iterable[tuple[Expr, Expr | None]]) -> None:
         for operand, term in pairs:
@@ -66,8 +87,10 @@ def pullback(
     contribute(zip(results, cotangents, strict=True))
     for node in reversed(order):
         if node in results_of:
-            assert isinstance(node, Loop)
-            contribute(_pull_loop(node, results_of[node], active, terms, running))
+            if isinstance(node, Loop):
+                contribute(_pull_loop(node, results_of[node], active, terms, running))
+            elif isinstance(node, Call):
+                contribute(_pull_call(node, results_of[node], active, where.get(node, True)))
             continue
         contributions = terms.pop(node, None)
         if contributions is None or node not in active:
@@ -96,14 +119,7 @@ def _pull_loop(
     running: dict[Expr, Expr],
 ) -> list[tuple[Expr, Expr]]:
     """The contributions of a loop; where a branch leads to it, the branch leads to its reverse."""
-    guards: list[tuple[Expr, bool]] = []
-    while True:
-        found = [guarded(ct) for ct in cts.values()]
-        first = found[0]
-        if first is None or any(f is None or f[:2] != first[:2] for f in found):
-            break
-        guards.append(first[:2])
-        cts = {k: f[2] for k, f in zip(cts, found, strict=True) if f is not None}
+    guards, cts = unguarded(cts)
     where: Expr | bool = False
     for ct in cts.values():
         where = either(where, True, reach(ct))
@@ -132,6 +148,31 @@ def _pull_loop(
         else:
             terms[x] = [new]
     return pairs
+
+
+def _pull_call(
+    called: Call, cts: dict[int, Expr], active: set[Expr], where: Expr | bool
+) -> list[tuple[Expr, Expr]]:
+    """The contributions of a call: the results of a call of its derivative.
+
+    where: the condition under which the call is made. Its derivative is called nowhere else: it is
+    the branches that end a recursion.
+    """
+    guards, cts = unguarded(cts)
+    if not holds(where, guards):
+        assert isinstance(where, Expr)
+        guards.append((where, True))
+    moving = [x in active for x in called.operands]
+    inputs = [x for x, moves in zip(called.operands, moving, strict=True) if moves]
+    seeds = [conform(cts[k], type_) for k, type_ in enumerate(called.types) if k in cts]
+    seeded = tuple(k in cts for k in range(len(called.types)))
+    made = call(
+        Derived(called.callee, "vjp", tuple(moving), seeded),
+        (*called.operands, *seeds),
+        (*called.types, *(x.type for x in inputs)),
+    )
+    first = len(called.types)
+    return [(x, behind(project(made, first + i, x.type), guards)) for i, x in enumerate(inputs)]
 
 
 def _pull(node: Expr, ct: Expr, active: set[Expr]) -> list[Expr | None]:

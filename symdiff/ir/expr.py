@@ -13,10 +13,11 @@ its own, unique in the function. Constructors never simplify.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 from weakref import ref
 
-from symdiff.ir.types import Type
+from symdiff.ir.types import INT, Type
 
 
 class _Entry(ref["Expr"]):
@@ -211,16 +212,36 @@ class While(Loop):
         return (self.operands[0], *self.operands[1 + len(self.carried) :])
 
 
-class Call(Expr):
-    """A call to a separately compiled function, by name (recursion)."""
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A derivative of a definition, by what it is; it gets a name when it is made.
 
-    __slots__ = ("callee", "operands")
-    callee: str
+    active: the operands that vary. seeded: of a vjp, the results that have a cotangent. Behind the
+    operands a jvp takes a tangent for each active one, a vjp a cotangent for each seeded result;
+    behind the results a jvp returns a tangent for each that is differentiable, a vjp an adjoint
+    for each active operand.
+    """
+
+    of: Callee
+    kind: Literal["jvp", "vjp"]
+    active: tuple[bool, ...]
+    seeded: tuple[bool, ...] = ()
+
+
+Callee = str | Derived
+
+
+class Call(Expr):
+    """A call of a definition of the same function (recursion); its results are `Project`s."""
+
+    __slots__ = ("callee", "operands", "types")
+    callee: Callee
     operands: tuple[Expr, ...]
+    types: tuple[Type, ...]  # of the results
 
 
 class Project(Expr):
-    """Result number `index` of a region; its one operand is the region."""
+    """Result number `index` of a loop or call; its one operand is that."""
 
     __slots__ = ("index", "operands")
     index: int
@@ -295,9 +316,10 @@ def while_(carried: tuple[Var, ...], operands: tuple[Expr, ...], type_: Type) ->
     return _intern(key, While, type_, carried=carried, operands=operands)
 
 
-def call(callee: str, operands: tuple[Expr, ...], type_: Type) -> Call:
-    """A call to the compiled function `callee`."""
-    return _intern((Call, callee, operands, type_), Call, type_, callee=callee, operands=operands)
+def call(callee: Callee, operands: tuple[Expr, ...], types: tuple[Type, ...]) -> Call:
+    """A call of the definition `callee`, whose results are of these types."""
+    key = (Call, callee, operands, types)
+    return _intern(key, Call, INT, callee=callee, operands=operands, types=types)
 
 
 def project(region: Expr, index: int, type_: Type) -> Project:
@@ -322,7 +344,7 @@ def with_operands(node: Expr, operands: tuple[Expr, ...]) -> Expr:
         case While():
             return while_(node.carried, operands, node.type)
         case Call():
-            return call(node.callee, operands, node.type)
+            return call(node.callee, operands, node.types)
         case Project():
             return project(operands[0], node.index, node.type)
         case _:

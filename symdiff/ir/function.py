@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from symdiff.errors import Span
-from symdiff.ir.expr import Expr, Loop, Var
+from symdiff.ir.expr import Derived, Expr, Loop, Var
 from symdiff.ir.tree import Tree, expressions, map_tree
 from symdiff.ir.types import Dim
 from symdiff.ir.walk import topological, transform
@@ -85,6 +85,10 @@ class Function:
     span: Span | None = None
     doc: str = ""
     reads: tuple[tuple[Any, str, Any], ...] = ()  # (scope, name, value) of what is part of it
+    # What its `Call`s call, by name: functions whose parameters are variables and whose result is
+    # a tuple of values. They have no definitions of their own, but call those beside them.
+    definitions: Mapping[str, Function] = field(default_factory=lambda: _EMPTY)
+    origin: Derived | None = None  # of a definition: which derivative it is
 
     @property
     def results(self) -> list[Expr]:

@@ -51,13 +51,19 @@ _TOKEN = re.compile(
 def read(text: str, ops: Mapping[str, Any]) -> Function:
     """The function that `text` shows. Raises ValueError for what is not such text."""
     lines = [line for line in text.split("\n") if line.strip()]
-    reader = _Reader(ops)
+    readers: list[_Reader] = []
     for number, line in enumerate(lines):
+        first = not line.startswith(" ")
+        if first:
+            readers.append(_Reader(ops))
         try:
-            reader.line(line, first=number == 0)
+            readers[-1].line(line, first=first)
         except (KeyError, IndexError, ValueError, SyntaxError) as error:
             raise ValueError(f"line {number + 1} of the IR: {line.strip()!r}: {error!r}") from error
-    return Function(reader.name, tuple(reader.params), reader.result, names=reader.names)
+    *definitions, function = [
+        Function(r.name, tuple(r.params), r.result, names=r.names) for r in readers
+    ]
+    return function.replace(definitions={d.name: d for d in definitions})
 
 
 class _Reader:
@@ -289,7 +295,10 @@ class _Reader:
                 callee = self.take()
                 self.take("(")
                 operands = tuple(self.many(self._operand, ")"))
-                return lambda t: call(callee, operands, t)
+                self.take("giving")
+                self.take("(")
+                types = tuple(self.many(self._type, ")"))
+                return lambda t: call(callee, operands, types)
             case str(token) if token.startswith("%"):
                 region = self.known[token]
                 self.take("[")

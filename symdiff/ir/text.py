@@ -46,7 +46,14 @@ class Stand:
 
 
 def dump(function: Function) -> str:
-    """`function` as text, one line a node; names of the user's variables as comments."""
+    """`function` as text, one line a node; names of the user's variables as comments.
+
+    Its definitions come first, each like a function of its own.
+    """
+    return "\n".join(map(_one, (*function.definitions.values(), function)))
+
+
+def _one(function: Function) -> str:
     labels: dict[Expr, str] = {}
     taken: set[str] = set()
 
@@ -213,7 +220,8 @@ def _body(node: Expr, labels: Mapping[Expr, str]) -> str:
             carried = ", ".join(labels[v] for v in node.carried)
             return f"while carrying ({carried}): {', '.join(args)}"
         case Call():
-            return f"call {node.callee}({', '.join(args)})"
+            types = ", ".join(map(type_text, node.types))
+            return f"call {node.callee}({', '.join(args)}) giving ({types})"
         case Project():
             return f"{args[0]}[{node.index}]"
         case _:

@@ -125,6 +125,19 @@ def is_counted(shape: Shape) -> bool:
     return any("count(" in name for dim in shape for name in dim_symbols(dim))
 
 
+def symbols_in(value: object) -> set[str]:
+    """The names of the sizes in nested tuples, as the attributes of a node are."""
+    found: set[str] = set()
+    stack: list[object] = [value]
+    while stack:
+        at = stack.pop()
+        if isinstance(at, tuple):
+            stack.extend(at)  # type: ignore[arg-type]
+        elif isinstance(at, SymDim):
+            found |= dim_symbols(at)
+    return found
+
+
 class Type:
     """What is known of a value when compiling: dtype, shape, and `weak` for Python numbers.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from symdiff.ir.expr import Apply, Const, Expr, For, If, Map, Project, Var, While
+from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Map, Project, Var, While
 from symdiff.ir.function import Function
 from symdiff.ir.tree import expressions
 from symdiff.ir.types import Dim, SymDim, Type
@@ -20,7 +20,8 @@ def verify(function: Function) -> None:
     """Raises AssertionError, its message naming the node, unless `function` is well formed.
 
     Every node has the type that its operator infers, the sides of an `If` have its type, what a
-    region binds is used only inside it, every other variable is a parameter.
+    region binds is used only inside it, every other variable is a parameter. Calls fit what they
+    call, which is well formed too.
 
     >>> from symdiff.ir.expr import var
     >>> from symdiff.ir.function import Param
@@ -32,9 +33,14 @@ def verify(function: Function) -> None:
     ...
     AssertionError: f: y.0 is neither a parameter nor bound by a region
     """
+    for part in (*function.definitions.values(), function):
+        _verify(part, function.definitions)
+
+
+def _verify(function: Function, definitions: Mapping[str, Function]) -> None:
     order = function.nodes()
     for node in order:
-        for problem in _problems(node):
+        for problem in (*_problems(node), *_call_problems(node, definitions)):
             raise AssertionError(f"{function.name}: {problem}, in {_shown(node)}")
     free = _free(order, set(function.variables))
     for root in expressions(function.result):
@@ -107,8 +113,31 @@ def _problems(node: Expr) -> Iterable[str]:
                     yield f"there is no result number {node.index}"
                 elif not same_type(region.carried[node.index].type, node.type):
                     yield f"result number {node.index} is {region.carried[node.index].type}"
+            elif isinstance(region, Call):
+                types = region.types
+                if not node.index < len(types) or not same_type(types[node.index], node.type):
+                    yield f"result number {node.index} is not one of {_listed(types)}"
         case _:
             pass
+
+
+def _call_problems(node: Expr, definitions: Mapping[str, Function]) -> Iterable[str]:
+    if not isinstance(node, Call):
+        return
+    called = definitions.get(node.callee) if isinstance(node.callee, str) else None
+    if called is None:
+        yield f"there is no definition of {node.callee}"
+        return
+    for what, given, wanted in (
+        ("parameters", [x.type for x in node.operands], [v.type for v in called.variables]),
+        ("results", node.types, [x.type for x in called.results]),
+    ):
+        if len(given) != len(wanted) or not all(map(same_type, given, wanted)):
+            yield f"the {what} of {called.name} are {_listed(wanted)}, not {_listed(given)}"
+
+
+def _listed(types: Iterable[Type]) -> str:
+    return f"({', '.join(map(str, types))})"
 
 
 def _apply(node: Apply) -> Iterable[str]:

@@ -24,12 +24,22 @@ from symdiff.parse.branches import Raised, result_of
 from symdiff.parse.builtins import BUILTINS, CONSUMING, FRESH, ITERATING, STREAMING
 from symdiff.parse.containers import collected, items_of, iterable, iterated, quantified
 from symdiff.parse.expressions import ContainerMethod
-from symdiff.parse.frame import Cells, Context, Evaluation, Frame, Step, UnreachableError, handles
+from symdiff.parse.frame import (
+    Called,
+    Cells,
+    Context,
+    Evaluation,
+    Frame,
+    Step,
+    UnreachableError,
+    handles,
+)
 from symdiff.parse.growing import Grown
 from symdiff.parse.hinted import hinted
 from symdiff.parse.library import Function, Lazy
 from symdiff.parse.memory import returned
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
+from symdiff.parse.recursion import called, evaluated
 from symdiff.parse.source import FunctionNode, definition_of, python_call
 from symdiff.parse.statements import PassThrough, block
 from symdiff.parse.streams import Stream, eagerly, live, stream_of, unchanged
@@ -337,6 +347,13 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
     context = frame.context
     inner = Frame(context, source, env, outer, scope, parent=parent, level=context.lazy)
     inner.node = node
+    context.calls += 1
+    home = (node, id(parent)) if isinstance(callee, Closure) else callee
+    inner.call = Called(home, dict(env), context.open_loops, context.calls)
+    if not is_generator(node):
+        known = called(inner)
+        if known is not NotImplemented:
+            return known
     context.frames.append(inner)
     inner.entry = context.path
     saved = context.path
@@ -352,7 +369,7 @@ def inline(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -
         yield eagerly(context, Step(inner, body_of(inner, node)))
         result = stream_of(context, inner.yielded, *env.values())
     else:
-        result = yield Step(inner, body_of(inner, node))
+        result = yield evaluated(inner, lambda made: body_of(made, node))
     context.frames.pop()
     frame.context.depth -= 1
     context.path = saved

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from symdiff.errors import SymdiffError, UnsupportedError
-from symdiff.ir.expr import Apply, Expr, Var
-from symdiff.ir.function import Function, Measure, Param
+from symdiff.ir.expr import Expr
+from symdiff.ir.function import Function, Param
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
-from symdiff.ir.types import dim_symbols
 from symdiff.ir.walk import substitute, topological
 from symdiff.parse import (
     branches,
@@ -28,11 +27,22 @@ from symdiff.parse import (
 from symdiff.parse import expressions as _expressions
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
-from symdiff.parse.frame import Context, Frame, NeedsMemoryError, UnreachableError, run
+from symdiff.parse.definitions import definitions_of, named
+from symdiff.parse.frame import (
+    Called,
+    Context,
+    Frame,
+    NeedsMemoryError,
+    RecursionFoundError,
+    UnreachableError,
+    run,
+)
 from symdiff.parse.growing import Grown
 from symdiff.parse.memory import Memory, without_marks
 from symdiff.parse.objects import refuse_results
+from symdiff.parse.recursion import evaluated
 from symdiff.parse.requires import requirements
+from symdiff.parse.sizes import sizes_of
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
 from symdiff.primitives.spell import to_expr
@@ -52,12 +62,17 @@ def parse(
     opened: local variables that `wrt` names. nested: how derivatives inside it are made.
     Raises SymdiffError, with a span, for what is not supported.
     """
-    try:
-        return _evaluated(function, arguments, Context(opened=frozenset(opened), nested=nested))
-    except NeedsMemoryError:
-        context = Context(opened=frozenset(opened), nested=nested)
-        context.memory = Memory(context)
-        return _evaluated(function, arguments, context)
+    writes, recursive = False, frozenset[Hashable]()
+    while True:
+        context = Context(opened=frozenset(opened), nested=nested, recursive=recursive)
+        if writes:
+            context.memory = Memory(context)
+        try:
+            return _evaluated(function, arguments, context)
+        except NeedsMemoryError:
+            writes = True
+        except RecursionFoundError as found:
+            recursive |= {found.place}
 
 
 def _evaluated(
@@ -72,6 +87,7 @@ def _evaluated(
     frame.env.update({k: from_python(v) for k, v in bound.items()})
     frame.env.update(map_tree_values(arguments))
     frame.node = definition.node
+    frame.call = Called(plain, dict(frame.env))
     context.frames.append(frame)
     if context.memory is not None:
         for name, tree in arguments.items():
@@ -81,7 +97,7 @@ def _evaluated(
     try:
         rule = getattr(plain, "__symdiff_rule__", None)
         if rule is None:
-            value = run(frame, body_of(frame, definition.node))
+            value = run(frame, evaluated(frame, lambda made: body_of(made, definition.node)))
         else:  # its own derivative, as where it is called
             value = run(frame, custom_call(frame, plain, rule, list(frame.env.values()), {}))
     except UnreachableError:
@@ -121,19 +137,22 @@ def _evaluated(
             replace(r, fails=fails, by=by)
             for r, fails, by in zip(requires, flat[::2], flat[1::2], strict=True)
         )
-    return Function(
+    made = Function(
         name=_name(plain),
         params=params,
         result=result,
         names=dict(context.names),
         lines=dict(context.lines),
-        sizes=_sizes(params, order),
+        sizes=sizes_of(params, order),
         requires=requires,
         cuts=tuple(context.cuts),
         locals={**dict.fromkeys(context.known_locals), **locals_},
         span=span,
         reads=tuple(context.reads.values()),
     )
+    roots = [*made.results, *(x for r in requires for x in (r.fails, r.by))]
+    definitions = definitions_of(context, roots)
+    return named(made, definitions) if definitions else made
 
 
 def _without_marks(context: Context, result: Tree) -> Tree:
@@ -257,27 +276,6 @@ def _markers(context: Context) -> tuple[dict[str, Tree], dict[Expr, Expr]]:
         marker, value = marks[-1]
         last[name] = (marker, substitute([value], closing)[0])
     return last, closing
-
-
-def _sizes(params: tuple[Param, ...], order: list[Expr]) -> dict[str, Measure]:
-    """Where each size symbol is read: the first parameter that has it as an axis."""
-    sizes: dict[str, Measure] = {}
-    for param in params:
-        for leaf in expressions(param.tree):
-            for axis, dim in enumerate(leaf.type.shape):
-                symbols = dim_symbols(dim)
-                if len(symbols) == 1 and str(dim) in symbols:
-                    sizes.setdefault(str(dim), Measure(leaf, axis))
-            if leaf.type.dtype == "int" and not leaf.type.rank and isinstance(leaf, Var):
-                sizes.setdefault(leaf.name, Measure(leaf))
-                sizes.setdefault(f"({leaf.name})", Measure(leaf))
-    for node in order:
-        if type(node) is Apply and node.attrs and node.op.name == "index":
-            masks = [e[1] for e in node.attrs[0] if e[0] == "mask"]
-            bools = [x for x in node.operands[1:] if x.type.dtype == "bool"]
-            for name, mask in zip(masks, bools, strict=True):
-                sizes.setdefault(name, Measure(mask, None))
-    return sizes
 
 
 # The modules whose handlers the evaluator finds in its table.

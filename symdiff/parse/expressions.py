@@ -13,7 +13,7 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record
-from symdiff.parse.frame import Evaluation, Frame, Unbound, handles
+from symdiff.parse.frame import Evaluation, Frame, Unbound, UnknownError, handles
 from symdiff.parse.growing import Grown
 from symdiff.parse.objects import (
     Method,
@@ -215,10 +215,17 @@ def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
     for side, holds in ((node.body, True), (node.orelse, False)):
         _refuse_walrus(side)
         context.path = (*saved, (pred, holds))
-        sides.append((yield side))
+        open_now = (context.lazy, context.depth, len(context.frames), len(context.detached))
+        try:
+            sides.append((yield side))
+        except UnknownError:  # the other side tells
+            context.lazy, context.depth, frames, detached = open_now
+            del context.frames[frames:], context.detached[detached:]
     context.path = saved
     context.lazy -= 1
-    then, orelse = sides
+    if not sides:
+        raise UnknownError()
+    then, orelse = sides[0], sides[-1]
     result = join(pred, then, orelse, "this expression", context.freeze)
     if isinstance(result, Unbound):
         raise UnsupportedError(

@@ -12,7 +12,7 @@ import builtins
 import inspect
 import math
 import types
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from symdiff.parse.source import Source
 
 if TYPE_CHECKING:
     from symdiff.parse.memory import Memory
+    from symdiff.parse.recursion import Recursive
 
 Evaluation = Generator[Any, Any, Any]
 
@@ -96,8 +97,29 @@ class NeedsMemoryError(Exception):
     """The function writes into arrays: it is evaluated again, with array objects."""
 
 
+class RecursionFoundError(Exception):
+    """The function at `place` calls itself as deep as a run-time value says: evaluate it again,
+    knowing that (see `parse.recursion`)."""
+
+    def __init__(self, place: Hashable):
+        super().__init__(place)
+        self.place = place
+
+
+class DefineError(Exception):
+    """A call, or a definition that is being evaluated, is evaluated again for these arguments."""
+
+    def __init__(self, of: Any, arguments: dict[str, Any]):
+        super().__init__(of)
+        self.of, self.arguments = of, arguments
+
+
 class UnreachableError(Exception):
     """What follows never runs: an exception is raised first, which the derivative raises too."""
+
+
+class UnknownError(UnreachableError):
+    """What follows needs the result of a recursive call, and that is not known yet."""
 
 
 @dataclass(slots=True)
@@ -133,6 +155,9 @@ class Context:
     handling: list[BaseException] = field(default_factory=list)  # what the open handlers caught
     open_loops: int = 0  # how many loops that stay loops are being evaluated
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed
+    recursive: frozenset[Hashable] = frozenset()  # where functions are that call themselves
+    calls: int = 0  # of the user's functions, so far
+    definitions: list[Recursive] = field(default_factory=list)  # what stays a function
 
     def fresh(self) -> int:
         self.serial += 1
@@ -233,6 +258,20 @@ class Exit:
     state: Any
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Called:
+    """A call of one of the user's functions.
+
+    function: what is called, as the same is equal. arguments: as they were bound. loops: how many
+    loops were open; before: how many calls there had been.
+    """
+
+    function: Hashable
+    arguments: dict[str, Any]
+    loops: int = 0
+    before: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class Frame:
     """One function being evaluated: its names, and the source that errors point to."""
@@ -251,6 +290,7 @@ class Frame:
     comprehension: bool = False  # the scope of a comprehension's variables
     entry: Path = ()  # the run-time conditions under which it was called
     yielded: list[Any] | None = None  # what a generator has given so far
+    call: Called | None = None  # the call whose body this is
 
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
@@ -362,15 +402,17 @@ def run(frame: Frame, node: Any) -> Any:
                 raise _reported(error, arose) from _cause(error)
 
 
+# How evaluation goes on elsewhere; nobody sees these.
+_OWN = (UnreachableError, NeedsMemoryError, RecursionFoundError, DefineError)
 CAUGHT = (
-    SymdiffError, ThrownError, UnreachableError, NeedsMemoryError, TypeError, ValueError,
-    IndexError, KeyError, AttributeError, ArithmeticError,
+    SymdiffError, ThrownError, *_OWN, TypeError, ValueError, IndexError, KeyError, AttributeError,
+    ArithmeticError,
 )  # fmt: skip
 
 
 def _reported(error: Exception, span: Span | None) -> Exception:
     """What the user sees of an exception that evaluating their code raised."""
-    if isinstance(error, (SymdiffError, UnreachableError, NeedsMemoryError)):
+    if isinstance(error, (SymdiffError, *_OWN)):
         return error
     if isinstance(error, ThrownError):
         return raised_by_user(error.exception, error.span or span)
@@ -378,7 +420,7 @@ def _reported(error: Exception, span: Span | None) -> Exception:
 
 
 def _cause(error: Exception) -> BaseException | None:
-    if isinstance(error, (SymdiffError, UnreachableError, NeedsMemoryError)):
+    if isinstance(error, (SymdiffError, *_OWN)):
         return None
     return error.exception if isinstance(error, ThrownError) else error
 

@@ -210,6 +210,31 @@ def recursion(x):
     return power(x, 5)
 
 
+@shows(3.0)
+def dynamic_recursion(x):
+    """Recursion that a run-time value ends"""
+
+    def down(u):
+        return u * u if u < 1.0 else down(u * 0.5)
+
+    return down(x)
+
+
+@shows(3.0, 0.4)
+def recursion_of_several(x, y):
+    """Recursion of run-time depth, with several results, in two branches"""
+
+    def split(u, v):
+        if u < 1.0:
+            return u * v, v
+        a, b = split(u * 0.5, v + y)
+        c, _ = split(u * 0.4, b)
+        return a + c, a * b
+
+    p, q = split(x, y)
+    return p * q
+
+
 @shows(0.7)
 def mutual_recursion(x):
     """Mutual recursion"""
@@ -278,11 +303,14 @@ def unknown_keyword(x):
 
 
 @refuses(3.0)
-def endless_recursion(x):
-    """Recursion that only a run-time value ends"""
+def recursion_that_writes(x):
+    """A recursion of run-time depth that changes what is outside of it"""
+    total = x
 
     def down(u):
-        return u if u < 1.0 else down(u * 0.5)
+        nonlocal total
+        total = total * 2.0
+        return total if u < 1.0 else down(u * 0.5)
 
     return down(x)
 
