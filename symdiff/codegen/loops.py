@@ -201,7 +201,9 @@ class Looping:
         while size != len(found):
             size = len(found)
             for inner, projects in self.projects.items():
-                for project in projects if isinstance(inner, Loop) else ():
+                if not isinstance(inner, Loop):
+                    continue
+                for project in projects:
                     start = _seen(inner.initial[project.index])
                     if start in found:
                         found[project] = found[start]

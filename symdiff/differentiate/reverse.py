@@ -73,7 +73,7 @@ def pullback(
     results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of what loops and calls result in
     where: dict[Expr, Expr | bool] = {}  # the condition under which a call is made, if any
     if branches and any(type(node) is Call for node in order):
-        where = where_computed(results)
+        where = where_computed(results, ())
 
     def contribute(pairs: Iterable[tuple[Expr, Expr | None]]) -> None:
         for operand, term in pairs:

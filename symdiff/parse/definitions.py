@@ -88,8 +88,7 @@ def _without_marks(context: Context, results: Sequence[Expr]) -> dict[Expr, Expr
     roots = [
         *results, *context.evaluated,
         *(p for paths in context.evaluated.values() for path in paths for p, _ in path),
-        *(x for ran, _, path in context.demands
-          for x in (ran, *(p for p, _ in path)) if isinstance(x, Expr)),
+        *(x for demand in context.demands for x in demand.expressions),
     ]  # fmt: skip
     if context.memory is None:
         return {x: x for x in topological(roots)}
@@ -101,9 +100,7 @@ def _without_marks(context: Context, results: Sequence[Expr]) -> dict[Expr, Expr
     context.evaluated = {
         bare[n]: {paths(path): None for path in found} for n, found in context.evaluated.items()
     }
-    context.demands = [
-        (bare.get(ran, ran), error, paths(path)) for ran, error, path in context.demands
-    ]
+    context.demands = [demand.moved(bare.__getitem__) for demand in context.demands]
     return bare
 
 
