@@ -237,9 +237,11 @@ class Emitter:
             return False
         if node in self.blank:
             return True
+        if _is_trivial(node):
+            return True
         if len(self.plan.sites[node]) > 1:
             return False
-        if is_flavour_change(node) or _is_trivial(node):
+        if is_flavour_change(node):
             return True
         # `return expression` reads better than a name for a single result.
         return self.plan.uses.get(node, 0) <= 1 and (
@@ -485,10 +487,12 @@ _TRIVIAL = frozenset((negative, less, less_equal, greater, greater_equal, equal,
 
 
 def _is_trivial(node: Expr) -> bool:
-    """-x, n - 1, or a comparison of plain scalars: written again at each use, not named."""
+    """-x, n - 1, [], or a comparison of plain scalars: written again at each use, not named."""
     if isinstance(node, Apply) and node.op in (add, subtract) and node.type is INT:
         size, step = node.operands
         return is_free(size) and isinstance(size, Apply) and isinstance(step, Const)
+    if isinstance(node, Apply) and node.op is new_list:
+        return isinstance(node.operands[0], Const) and node.operands[0].value == 0
     return (
         isinstance(node, Apply) and node.op in _TRIVIAL and not node.type.rank
         and all(isinstance(x, Const) or (isinstance(x, Var) and not x.tag) for x in node.operands)

@@ -18,12 +18,12 @@ def merged(statements: Sequence[Statement]) -> list[Statement]:
     """`statements`, where an `if` takes in the next one if its condition cannot have changed."""
     result: list[Statement] = []
     for statement in statements:
-        last = result[-1] if result else None
-        if last is not None and _same_condition(last, statement):
-            body = [*last.body, *statement.body]
-            orelse = [*last.orelse, *statement.orelse]
-            statement = Statement(last.node, last.comment, body, orelse)
-            result.pop()
+        sides = _sides(result[-1], statement) if result else None
+        if sides is not None:
+            last = result.pop()
+            statement = Statement(
+                last.node, last.comment, [*last.body, *sides[0]], [*last.orelse, *sides[1]]
+            )
         result.append(statement)
     return [
         Statement(s.node, s.comment, merged(s.body), merged(s.orelse)) if s.body else s
@@ -31,15 +31,29 @@ def merged(statements: Sequence[Statement]) -> list[Statement]:
     ]
 
 
-def _same_condition(first: Statement, second: Statement) -> bool:
+def _sides(first: Statement, second: Statement) -> tuple[list[Statement], list[Statement]] | None:
+    """What the second `if` does where the condition of the first one holds, and where it does not.
+
+    None: the two cannot be one.
+    """
     if not isinstance(first.node, ast.If) or not isinstance(second.node, ast.If):
-        return False
+        return None
     if any(isinstance(s.node, ast.Raise) for s in first.body):
-        return False
-    if ast.dump(first.node.test) != ast.dump(second.node.test):
-        return False
-    read = {n.id for n in ast.walk(first.node.test) if isinstance(n, ast.Name)}
-    return read.isdisjoint(_assigned([*first.body, *first.orelse]))
+        return None
+    (test, negated), (other, turned) = map(_plain, (first.node.test, second.node.test))
+    if ast.dump(test) != ast.dump(other):
+        return None
+    read = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+    if not read.isdisjoint(_assigned([*first.body, *first.orelse])):
+        return None
+    return (second.body, second.orelse) if negated == turned else (second.orelse, second.body)
+
+
+def _plain(test: ast.expr) -> tuple[ast.expr, bool]:
+    """A condition without `not`, and whether it had one."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return test.operand, True
+    return test, False
 
 
 def _assigned(statements: Sequence[Statement]) -> set[str]:

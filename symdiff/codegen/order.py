@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.codegen.schedule import REGIONS, Block, Group, Schedule, is_free, serves
-from symdiff.ir.expr import Expr, Loop, Map, Project, While
+from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, While
+from symdiff.primitives.indexing import update
+from symdiff.primitives.lists import append
 
 # What each item of a block needs of the others; False: that should come before, if it can.
 Needs = dict[Expr | Group, dict[Expr | Group, bool]]
@@ -19,13 +21,19 @@ def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
     if not plan.after and not any(type(node) in REGIONS for node in block.items):
         return list(block.items)  # operands come first already
     items: dict[Expr | Group, None] = {g: None for g in block.groups.values() if not g.members}
-    for node in block.items:
+    for node in sorted(block.items, key=_is_afterthought):
         items.setdefault(plan.groups.get((node, block), node), None)
     needs = {item: _needs(plan, block, item) for item in items}
     result = _sorted(needs)
     if not plan.after or _in_order(needs, result):
         return result
     return _sorted(_without_circles(needs))
+
+
+def _is_afterthought(node: Expr) -> bool:
+    """Whether it keeps in a list what a branch decides: between two branches it would be odd."""
+    listed = isinstance(node, Apply) and node.op in (append, update) and node.type.listed
+    return bool(listed) and isinstance(node.operands[1], If)
 
 
 def _sorted(needs: Needs) -> list[Expr | Group]:

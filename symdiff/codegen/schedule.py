@@ -181,6 +181,7 @@ def schedule(
             block.items.append(node)
     for group in statements:
         group.members.reverse()
+        count[group.pred] -= len(group.members) - 1  # they ask once
     return Schedule(root, sites, groups, loops, count, decided=decided, rests=rests)
 
 

@@ -199,7 +199,7 @@ class _Backwards:
             empty = tape(room, value.type, loop.bound[0].tag)
             held = var(name, empty.type, loop.bound[0].tag + _SLOT * 7 + slot)
             certain = value in loop.carried
-            kept = only_where(value, True if certain else where.get(value, read[value]))
+            kept = only_where(value, certain or _condition(value, where, read))
             if self.counted:
                 written = update.build(held, kept, number, attrs=_PLACE)
             else:
@@ -228,6 +228,28 @@ class _Backwards:
             variable = self.index
         operands = (*bounds, *initial, *self.body, as_expr(False))
         return for_(variable, tuple(self.carried), operands, INT)
+
+
+def _condition(
+    value: Expr, where: Mapping[Expr, Expr | bool], read: Mapping[Expr, Expr | bool]
+) -> Expr | bool:
+    """Where a round computes `value`; what it does not compute, where the sweep reads it."""
+    inner = value.operands[0] if isinstance(value, Project) else value
+    if isinstance(inner, Loop) and inner not in where:  # an inner loop, recording
+        for node in where:
+            if isinstance(node, Loop) and _extends(inner, node):
+                return where[node]
+    return where.get(value, read[value])
+
+
+def _extends(longer: Loop, loop: Loop) -> bool:
+    """Whether the one is the other, with more that it carries."""
+    k = len(loop.carried)
+    return (
+        type(longer) is type(loop) and longer.bound[: len(loop.bound)] == loop.bound
+        and longer.operands[: longer.head] == loop.operands[: loop.head]
+        and longer.initial[:k] == loop.initial and longer.body[:k] == loop.body
+    )  # fmt: skip
 
 
 def _counter(loop: Loop) -> Var:

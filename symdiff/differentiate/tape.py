@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
 from symdiff.ir.walk import depends_on, inside, topological
+from symdiff.primitives.conditions import value_of, with_fact
 from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import choose, zeros_like
 
@@ -191,7 +192,9 @@ def _or(a: Expr | bool, b: Expr | bool) -> Expr | bool:
         return True
     if a is False or a is b:
         return b
-    return a if b is False else choose(a, True, b).expr
+    if b is False or value_of(a, with_fact({}, b, True)):  # b implies a
+        return a
+    return b if value_of(b, with_fact({}, a, True)) else choose(a, True, b).expr
 
 
 def only_where(value: Expr, where: Expr | bool) -> Expr:
