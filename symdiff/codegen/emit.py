@@ -376,6 +376,9 @@ class Emitter:
             for side in (member.then, member.orelse):
                 if self.plan.uses.get(side) == 1 and not is_free(side):
                     self._force(side, member)
+        if written:
+            self.looping.plan_branch(group, group.then)
+            self.looping.plan_branch(group, group.orelse)
         then, orelse = self.block(group.then), self.block(group.orelse)
         test = self.operand(group.pred)
         if not then and not orelse and len(group.members) == 1:

@@ -19,7 +19,7 @@ from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, updated
-from symdiff.codegen.storage import innermost
+from symdiff.codegen.storage import innermost, is_write
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.primitives.elementary import sized
 
@@ -112,8 +112,11 @@ class Looping:
         label = to.label.get(start)
         kept = v in to.storage.kept
         single = len(to.plan.sites[loop]) == 1  # the loop of another branch starts there, too
-        own = not kept or (single and to.storage.is_own(start, block) and to.storage.is_last(start))
-        alone = to.plan.uses.get(start) == 1 and label is not None and (own or not start.type.rank)
+        own = not kept or (
+            single and to.storage.is_own(start, block) and to.storage.is_last(start, block)
+        )
+        last = to.plan.uses.get(start) == 1 or kept  # what is kept and its own is the last, too
+        alone = last and label is not None and (own or not start.type.rank)
         once = self._made_in(start) is innermost(block)  # else each round starts from it again
         if (
             alone
@@ -168,11 +171,41 @@ class Looping:
 
     def _plan_writes(self, loop: Loop, items: Sequence[Expr | Group]) -> None:
         """Let new values take the name of the old ones where all readers of those come before."""
+        tests = loop.inside[: len(loop.inside) - len(loop.body) - 1]
+        results = list(zip(loop.carried, loop.body, strict=True))
+        self._write_over(loop, results, [*tests, loop.until], items)
+
+    def plan_branch(self, group: Group, side: Block) -> None:
+        """The same in a branch that decides what carried values become."""
+        to = self.to
+        at_end = [(m, m.then if side.side else m.orelse) for m in group.members]
+        found = [(self.written.get(to.forced.get(m, "")), m, new) for m, new in at_end]
+        results = [(v, new) for v, m, new in found if v is not None and v.type == m.type]
+        if not any(isinstance(new, If) or is_write(new) for _, new in results):
+            return
+        items = emission_order(to.plan, side)
+        for loop in dict.fromkeys(self.owner[v] for v, _ in results):
+            assert isinstance(loop, Loop)
+            mine = [(v, new) for v, new in results if self.owner[v] is loop]
+            single = [(v, new) for v, new in mine if to.plan.sites.get(new) == [side]]
+            self._write_over(loop, single, [new for _, new in at_end], items)
+
+    def _write_over(
+        self,
+        loop: Loop,
+        results: Sequence[tuple[Var, Expr]],
+        others: Sequence[Expr],
+        items: Sequence[Expr | Group],
+    ) -> None:
+        """Let `results` take the names of carried values, if `items` and `others` allow that.
+
+        others: what is read last, besides.
+        """
         to = self.to
         position = {item: i for i, item in enumerate(items)}
         heirs = self._heirs(loop)
         readers = _readers(to, heirs, items)
-        results = list(zip(loop.carried, loop.body, strict=True))
+        last = [*(new for _, new in results), *others]
         for v, new in results:
             item: Any = to.plan.groups.get((new, to.plan.sites[new][0]), new) if (
                 new in to.plan.sites
@@ -183,14 +216,12 @@ class Looping:
                 or isinstance(new, (Var, Project, Const))
             ):
                 continue
-            if sum(x is new for x in loop.body) > 1 or new in to.forced or new in to.label:
+            if sum(x is new for _, x in results) > 1 or new in to.forced or new in to.label:
                 continue
             at = position[item]
             if any(i > at for i in readers.get(v, ())):
                 continue
-            others = [*loop.inside[: len(loop.inside) - len(loop.body) - 1], loop.until]
-            reads_old = (x for x in [*loop.body, *others] if x is not new)
-            if any(heirs.get(_seen(x)) is v for x in reads_old):
+            if any(heirs.get(_seen(x)) is v for x in last if x is not new):
                 continue
             to.forced[new] = to.label[v]
 

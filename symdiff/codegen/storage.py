@@ -15,6 +15,7 @@ from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
 from symdiff.codegen.schedule import Block, Schedule, ancestors
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Project, Var
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
+from symdiff.primitives.conditions import value_of
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
 from symdiff.primitives.lists import append, new_list, zeros_list
@@ -211,14 +212,22 @@ class Storage:
                    for x in (loop.initial[k], loop.body[k])}  # fmt: skip
         return any(x in carried for x in self.aliases([result]))
 
-    def is_last(self, node: Expr) -> bool:
-        """Whether nothing but its one user ever looks at the memory of a value."""
+    def is_last(self, node: Expr, at: Block) -> bool:
+        """Whether nothing but its one user, at `at`, ever looks at the memory of a value."""
         if node in self._ends:
             return False
         return all(
-            sum(user.operands.count(x) for user in self._users.get(x, ())) <= 1
+            sum(user.operands.count(x) for user in self._users.get(x, ())
+                if not self._elsewhere(user, x, at)) <= 1
             for x in self.aliases(self.roots(node))
-        )
+        )  # fmt: skip
+
+    def _elsewhere(self, user: Expr, old: Expr, at: Block) -> bool:
+        """Whether `user` looks at `old` only on the other side of a branch around `at`."""
+        if isinstance(user, If) and user.operands.count(old) == 1 and old is not user.pred:
+            return value_of(user.pred, at.facts) is (old is user.orelse)
+        sites = self.plan.sites.get(user, ())
+        return bool(sites) and all(_exclusive(site, at) for site in sites)
 
     def _settle(self, write: Expr) -> None:
         """Decide whether a write is in place, and after what."""
@@ -267,7 +276,7 @@ class Storage:
         if isinstance(user, If) and old is not user.pred:
             if user not in later:
                 return False  # those who read the choice count
-            return False if (user.pred, user.orelse is old) in at.path else None
+            return False if value_of(user.pred, at.facts) is (user.orelse is old) else None
         if is_write(user) and user.operands[0] is old and user not in self.copied:
             return False if _exclusive(self.plan.sites[user][0], at) else None
         if user in later:
@@ -305,7 +314,7 @@ class Storage:
 
 def _exclusive(a: Block, b: Block) -> bool:
     """Whether two blocks are on the two sides of a branch."""
-    return any((p[0], not p[1]) in b.path for p in a.path)
+    return any(value_of(test, b.facts) is (not side) for test, side in a.path)
 
 
 def innermost(block: Block | None) -> Expr | None:

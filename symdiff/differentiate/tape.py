@@ -19,7 +19,7 @@ from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
 from symdiff.ir.walk import depends_on, inside, topological
 from symdiff.primitives.conditions import value_of, with_fact
 from symdiff.primitives.lists import new_list
-from symdiff.primitives.row import choose, zeros_like
+from symdiff.primitives.row import as_expr, choose, conform, zeros_like
 
 _ARRAY = 100  # how many numbers an array counts as
 
@@ -216,6 +216,8 @@ def only_where(value: Expr, where: Expr | bool) -> Expr:
 def _nothing(value: Expr) -> Expr:
     """What stands for a value that is not there, and is not read."""
     type_ = value.type
+    if type_.dtype == "bool" and not type_.rank:
+        return conform(as_expr(False), type_)
     if not type_.listed:
         return zeros_like(value)
     return new_list.build(0, attrs=(type_.dtype, type_.shape, type_.weak, type_.listed))
