@@ -90,13 +90,6 @@ def unknown_attribute(x):
     return x.frobnicate()
 
 
-@refuse(UNSUPPORTED, "may be unassigned", 1.0, at="y")
-def assigned_on_one_side_only(x):
-    if x > 0.0:
-        y = x * 2.0
-    return y
-
-
 @refuse(UNSUPPORTED, "different (structure|things)", 1.0)
 def different_structures_on_two_sides(x):
     if x > 0.0:

@@ -154,6 +154,8 @@ class Context:
     trying: list[Any] = field(default_factory=list)  # the `try` whose bodies are being evaluated
     handling: list[BaseException] = field(default_factory=list)  # what the open handlers caught
     open_loops: int = 0  # how many loops that stay loops are being evaluated
+    unknown: tuple[Frame, str] | None = None  # the last name that was not defined
+    doubted: set[tuple[Frame, str]] = field(default_factory=set)  # names that were read in doubt
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed
     recursive: frozenset[Hashable] = frozenset()  # where functions are that call themselves
     calls: int = 0  # of the user's functions, so far
@@ -303,7 +305,7 @@ class Frame:
                 value = frame.env[name]
                 if isinstance(value, Unbound):
                     raise UnsupportedError(f"{name} {value.why}", hint="assign it on every path")
-                return value if type(value).__name__ != "Maybe" else self._demanded(name, value)
+                return value if type(value).__name__ != "Maybe" else frame._demanded(name, value)
             if frame.parent is None:
                 break
             frame = frame.parent
@@ -313,13 +315,16 @@ class Frame:
                 if scope is not vars(builtins):
                     frame.context.note_read(scope, name, value)
                 return value
+        self.context.unknown = (frame, name)
         raise UnknownNameError(f"name {name!r} is not defined")
 
     def _demanded(self, name: str, value: Any) -> Any:
-        """What a loop assigned, if it ran: the function raises where it did not."""
-        message = f"cannot access local variable '{name}' where it is not associated with a value"
-        error = ("UnboundLocalError", message)
-        self.context.demands.append(Demand(value.ran, error, self.context.path))
+        """What a branch or loop assigned, if it ran: the function raises where it did not."""
+        error = ("UnboundLocalError", f"local variable '{name}' referenced before assignment")
+        demand = Demand(value.ran, error, self.context.path)
+        if demand not in self.context.demands:
+            self.context.demands.append(demand)
+        self.context.doubted.add((self, name))
         return value.value
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
-from symdiff.errors import SymdiffError, UnsupportedError
+from symdiff.errors import SymdiffError, UnknownNameError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Var, project, var
 from symdiff.ir.tree import is_container, leaves, map_tree
 from symdiff.ir.types import Type
@@ -37,8 +38,7 @@ from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
 from symdiff.parse.growing import Grown, grown_from
 from symdiff.parse.state import ABSENT, Item, Name, Place, State, UnequalListsError
 from symdiff.parse.statements import Break, Return, bind, block
-from symdiff.parse.unrolled import either
-from symdiff.parse.values import NUMBERS, Freeze, Maybe, join, truth
+from symdiff.parse.values import NUMBERS, Freeze, Maybe, either, join, truth
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.row import as_expr, conform, zero_of
 from symdiff.primitives.spell import to_expr
@@ -46,7 +46,10 @@ from symdiff.primitives.spell import to_expr
 
 @dataclass(slots=True)
 class _Carried:
-    """One place that a round changes: its value on entry, its variables, their types."""
+    """One place that a round changes: its value on entry, its variables, their types.
+
+    perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does.
+    """
 
     entry: Any
     types: list[Type | None]
@@ -54,6 +57,17 @@ class _Carried:
     variables: list[Any] = field(default_factory=list)
     shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
     lost: str = ""  # why it has no value from round to round
+    perhaps: bool = False
+
+    def content(self, now: Any) -> Any:
+        """What a place that holds `now` carries."""
+        if not self.perhaps or now is ABSENT or isinstance(now, Unbound):
+            return now
+        return (now.value, now.ran) if isinstance(now, Maybe) else (now, True)
+
+    def held(self, content: Any) -> Any:
+        """The inverse of `content`."""
+        return Maybe(*content) if self.perhaps else content
 
 
 class LoopEvaluation:
@@ -126,6 +140,13 @@ class LoopEvaluation:
                 self.final = signal
                 flags = _Flags(exits, signal, context.freeze)
                 leave(frame, [_bare(e) for e in exits], None, self.node)
+            except UnknownNameError:
+                early = context.unknown
+                if early is None or early[0] is not frame or not self._is_assigned(early[1]):
+                    raise
+                context.frames[:], context.depth, context.lazy = open_
+                self._carry(Name(frame, early[1]), Maybe(0, False))
+                continue
             except UnequalListsError as error:
                 if id(error.owner) not in entry.contents:
                     raise
@@ -150,8 +171,16 @@ class LoopEvaluation:
         last.state.restore()
         return Return(last.value) if last.kind is Return else last.kind()
 
+    def _is_assigned(self, name: str) -> bool:
+        """Whether a round assigns `name`, so that it may have a value in the next."""
+        return name in assigned(self.node) and Name(self.frame, name) not in self.carried
+
     def _carry(self, place: Place, value: Any) -> None:
-        self.carried[place] = _Carried(value, [None] * len(list(leaves(value))))
+        perhaps = isinstance(value, Maybe)
+        content = (value.value, value.ran) if perhaps else value
+        self.carried[place] = _Carried(
+            content, [None] * len(list(leaves(content))), perhaps=perhaps
+        )
 
     def _open(self) -> None:
         """Replace what the loop carries by variables."""
@@ -162,6 +191,10 @@ class LoopEvaluation:
             carried.variables = []
             types = iter(carried.types)
             names = leaf_names(str(place), carried.entry)
+            if carried.perhaps:
+                count = len(carried.types) - 1
+                held = islice(leaf_names(str(place), carried.entry[0]), count)
+                names = chain(held, (f"has_{place}",))
 
             def opened(leaf: Any, names: Any = names, types: Any = types, c: Any = carried) -> Any:
                 wish, type_ = next(names), next(types)
@@ -177,7 +210,7 @@ class LoopEvaluation:
             carried.opened = map_tree(opened, carried.entry)
             if is_container(carried.opened):
                 born(self.context, carried.opened)
-            place.set(carried.opened)
+            place.set(carried.held(carried.opened))
 
     def _settled(self, entry: State, after: State) -> bool:
         """Whether the round changed no more than what is carried, in the types assumed."""
@@ -195,14 +228,32 @@ class LoopEvaluation:
             if not identical(expected, place.get(after)):
                 self._carry(place, place.get(entry))
                 same = False
+        for name, value in self._doubtful_names(entry, after):
+            self._carry(Name(self.frame, name), value)
+            same = False
         if self.context.memory is not None:
             same = self._shares_settled(entry, after) and same
         for place, carried in self.carried.items():
             if place not in known:
                 continue  # it has no variable yet
-            if not carried.lost and not self._fits(carried, place.get(after), str(place)):
+            now = carried.content(place.get(after))
+            if not carried.lost and not self._fits(carried, now, str(place)):
                 same = False
         return same
+
+    def _doubtful_names(self, entry: State, after: State) -> list[tuple[str, Any]]:
+        """What a round may leave unassigned, or reads without knowing: an earlier one may have."""
+        frame = self.frame
+        found: list[tuple[str, Any]] = []
+        for name, value in after.names[frame].items():
+            if name in entry.names[frame] or Name(frame, name) in self.carried:
+                continue
+            now = value.value if isinstance(value, Maybe) else value
+            if value is now and (frame, name) not in self.context.doubted:
+                continue
+            start = map_tree(lambda x: zero_of(x.type) if isinstance(x, Expr) else x, now)
+            found.append((name, Maybe(start, False)))
+        return found
 
     def _grows(self, entry: State, after: State) -> bool:
         """Turn a list that a round has made longer into one that may grow at run time."""
@@ -312,7 +363,8 @@ class LoopEvaluation:
                 v, start = next(parts)
                 return now if v is None else slot(str(place), to_expr(start), to_expr(now), v)
 
-            final.append((place, map_tree(of, place.get(after)), False))
+            now = carried.content(place.get(after))
+            final.append((place, carried.held(map_tree(of, now)), False))
         written = [
             (n, slot(v.name, self.arrays.entry[n], context.memory.nodes[n], v))
             for n, v in self.arrays.variables.items() if context.memory is not None
@@ -363,6 +415,9 @@ class LoopEvaluation:
             moves = {self.arrays.entry[n]: close(x) for n, x in written}
             context.memory.replace(moves)
         for place, tree, is_new in final:
+            if isinstance(tree, Maybe):
+                place.set(Maybe(map_tree(close, tree.value), map_tree(close, tree.ran)))
+                continue
             tree = self._length(place, after) or map_tree(close, tree)
             self._note_arrays(tree, place)
             if is_container(tree):
@@ -440,7 +495,10 @@ class LoopEvaluation:
         """What the loop binds that was not bound before, and that is read outside of it."""
         frame = self.frame
         had = entry.names[frame]
-        found = [(n, v) for n, v in after.names[frame].items() if n not in had]
+        found = [
+            (n, v) for n, v in after.names[frame].items()
+            if n not in had and Name(frame, n) not in self.carried
+        ]  # fmt: skip
         if not found:
             return []
         outside = loads(frame.node)

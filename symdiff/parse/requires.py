@@ -212,6 +212,8 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
         return False
     if pred is fails:
         return not side
+    if fails.op is not_ and fails.operands[0] is pred:
+        return side
     if (
         pred.op not in _NEGATED
         or len(fails.operands) != 2

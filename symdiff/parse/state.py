@@ -14,10 +14,8 @@ from typing import Any
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.parse.frame import Context, Frame, Unbound
-from symdiff.parse.values import Freeze, join
+from symdiff.parse.values import NEVER, Freeze, Maybe, join
 from symdiff.primitives.row import choose
-
-_SIDES = "may be unassigned: only one side of a branch assigns it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +153,10 @@ def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, A
             if x is y:
                 frame.env[name] = x
                 continue
-            missing = Unbound(_SIDES)
-            x, y = (missing if v is ABSENT else v for v in (x, y))
-            named(Name(frame, name), join(pred, x, y, name, context.freeze))
+            x, y = (NEVER if v is ABSENT else v for v in (x, y))
+            value = join(pred, x, y, name, context.freeze)
+            place = Name(frame, name)
+            place.set(value) if isinstance(value, (Maybe, Unbound)) else named(place, value)
     for key, content in then.contents.items():
         owner = context.births[key][0]
         other = orelse.contents.get(key)

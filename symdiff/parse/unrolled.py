@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Expr
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.containers import MAX_ROUNDS
 from symdiff.parse.frame import Exit, Frame, UnreachableError, run
 from symdiff.parse.state import State
 from symdiff.parse.statements import Break, Continue, Return, assign, block
-from symdiff.parse.values import truth
+from symdiff.parse.values import either, truth
 from symdiff.primitives.arithmetic import not_
-from symdiff.primitives.row import choose
 
 
 class TooManyRoundsError(Exception):
@@ -109,14 +107,3 @@ def _after(earlier: Sequence[Exit], e: Exit) -> Exit:
     for before in reversed(earlier):
         pred = either(before.pred, False, pred)
     return Exit(pred, e.kind, e.value, e.state)
-
-
-def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
-    """`then if pred else orelse`, of conditions."""
-    if isinstance(pred, bool):
-        return then if pred else orelse
-    if isinstance(then, bool) and isinstance(orelse, bool):
-        if then == orelse:
-            return then
-        return pred if then else not_.build(pred)
-    return choose(pred, then, orelse).expr

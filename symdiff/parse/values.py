@@ -13,6 +13,7 @@ from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record, is_container, is_record, record_fields
 from symdiff.ir.types import Dim, Shape
 from symdiff.parse.frame import Unbound
+from symdiff.primitives.arithmetic import not_
 from symdiff.primitives.elementary import detach
 from symdiff.primitives.row import choose
 from symdiff.primitives.spell import to_expr
@@ -21,10 +22,25 @@ NUMBERS = (int, float, complex, np.generic)
 
 
 class Maybe:
-    """What a loop leaves in a name, if it runs at all: reading it demands that it `ran`."""
+    """What a branch or a loop leaves in a name, if it `ran`: reading the name demands that."""
 
     def __init__(self, value: Any, ran: Expr | bool):
         self.value, self.ran = value, ran
+
+
+MISSING = object()
+NEVER = Maybe(MISSING, False)  # what a name is that has not been assigned
+
+
+def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
+    """`then if pred else orelse`, of conditions."""
+    if isinstance(pred, bool):
+        return then if pred else orelse
+    if isinstance(then, bool) and isinstance(orelse, bool):
+        if then == orelse:
+            return then
+        return pred if then else not_.build(pred)
+    return choose(pred, then, orelse).expr
 
 
 def is_static(value: Any) -> bool:
@@ -86,10 +102,12 @@ def join(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
     if then is orelse:
         return then
     if isinstance(then, Maybe) or isinstance(orelse, Maybe):
-        values = [x.value if isinstance(x, Maybe) else x for x in (then, orelse)]
-        ran = [to_expr(x.ran if isinstance(x, Maybe) else True) for x in (then, orelse)]
-        value = join(pred, values[0], values[1], what, freeze)
-        return value if isinstance(value, Unbound) else Maybe(value, choose(pred, *ran).expr)
+        (a, a_ran), (b, b_ran) = (
+            (x.value, x.ran) if isinstance(x, Maybe) else (x, True) for x in (then, orelse)
+        )
+        ran = either(pred, a_ran, b_ran)
+        value = b if a is MISSING else a if b is MISSING else join(pred, a, b, what, freeze)
+        return value if isinstance(value, Unbound) or ran is True else Maybe(value, ran)
     if isinstance(then, Unbound) or isinstance(orelse, Unbound):
         return then if isinstance(then, Unbound) else orelse
     if is_container(then) and is_container(orelse):

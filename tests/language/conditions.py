@@ -6,7 +6,7 @@ generated code, and only the side that is taken is evaluated.
 
 import math
 
-from tests.language import refuses, shows
+from tests.language import raises, refuses, shows
 
 
 @shows(0.7)
@@ -179,9 +179,20 @@ def chosen_then_changed(x):
     return c[0] * c[1]
 
 
-@refuses(0.7)
-def unassigned(x):
+@shows(0.7)
+def perhaps_unassigned(x):
     """A name that only one side assigns, read later"""
+    if x > 0.5:
+        y = x * x
+    z = x
+    if x > 0.6:
+        z = y * x
+    return z
+
+
+@raises(UnboundLocalError, 0.3)
+def unassigned(x):
+    """A name that the other side would have assigned"""
     if x > 0.5:
         y = x * x
     return y
