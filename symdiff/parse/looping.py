@@ -34,11 +34,12 @@ from symdiff.parse.alike import (
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.demanded import RoundDemands
+from symdiff.parse.ending import Flags, Slot, bare, plus
 from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
 from symdiff.parse.growing import Grown, grown_from
 from symdiff.parse.state import ABSENT, Item, Name, Place, State, UnequalListsError
 from symdiff.parse.statements import Break, Return, bind, block
-from symdiff.parse.values import NUMBERS, Freeze, Maybe, either, join, truth
+from symdiff.parse.values import NUMBERS, Maybe, either, truth
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.row import as_expr, conform, zero_of
 from symdiff.primitives.spell import to_expr
@@ -138,8 +139,8 @@ class LoopEvaluation:
                     signal = self._raised(entry)
                 exits, frame.exits = frame.exits, []
                 self.final = signal
-                flags = _Flags(exits, signal, context.freeze)
-                leave(frame, [_bare(e) for e in exits], None, self.node)
+                flags = Flags(exits, signal, context.freeze)
+                leave(frame, [bare(e) for e in exits], None, self.node)
             except UnknownNameError:
                 early = context.unknown
                 if early is None or early[0] is not frame or not self._is_assigned(early[1]):
@@ -342,7 +343,7 @@ class LoopEvaluation:
                 same = False
         return same
 
-    def _finish(self, entry: State, after: State, flags: _Flags) -> Any:
+    def _finish(self, entry: State, after: State, flags: Flags) -> Any:
         frame, context, node = self.frame, self.context, self.node
         slots: list[tuple[Var, Expr, Expr]] = []
         final: list[tuple[Place, Any, bool]] = []  # (place, its tree of slots' numbers, is it new)
@@ -351,7 +352,7 @@ class LoopEvaluation:
             v = of or var(name, result.type, context.fresh())
             start = zero_of(v.type) if initial is None else conform(initial, v.type)
             slots.append((v, start, conform(result, v.type)))
-            return _Slot(len(slots) - 1, v.type)  # type: ignore[return-value]
+            return Slot(len(slots) - 1, v.type)  # type: ignore[return-value]
 
         for place, carried in self.carried.items():
             if carried.lost:
@@ -408,7 +409,7 @@ class LoopEvaluation:
         context.lines.setdefault(loop, node.lineno)
 
         def close(x: Any) -> Any:
-            return project(loop, x.number, x.type) if isinstance(x, _Slot) else x
+            return project(loop, x.number, x.type) if isinstance(x, Slot) else x
 
         entry.restore()
         if context.memory is not None:
@@ -457,7 +458,7 @@ class LoopEvaluation:
             total, step = total.operands[0], step + total.operands[1].value
         if total is not v:
             return None
-        return new.length if step == 0 else _plus(self.carried[place].entry, self.room(), step)
+        return new.length if step == 0 else plus(self.carried[place].entry, self.room(), step)
 
     def steady_rounds(self) -> bool:
         """Whether there are as many rounds as the loop was set out to make."""
@@ -504,41 +505,3 @@ class LoopEvaluation:
         outside = loads(frame.node)
         outside.subtract(loads(self.node))
         return [(n, v) for n, v in found if outside[n] > 0]
-
-
-class _Slot:
-    """A leaf of the state after a loop: result number `number`."""
-
-    def __init__(self, number: int, type_: Type):
-        self.number, self.type = number, type_
-
-
-class _Flags:
-    """How a round ends: whether by `break`, whether by `return`, and the value returned."""
-
-    def __init__(self, exits: Sequence[Exit], signal: Any, freeze: Freeze):
-        self.broke: Expr | bool = isinstance(signal, Break)
-        self.returned: Expr | bool = isinstance(signal, Return)
-        self.value = signal.value if isinstance(signal, Return) else None
-        known = isinstance(signal, Return)
-        for e in reversed(exits):
-            self.broke = either(e.pred, e.kind is Break, self.broke)
-            self.returned = either(e.pred, e.kind is Return, self.returned)
-            if e.kind is Return:
-                value = e.value
-                if known:
-                    value = join(e.pred, value, self.value, "the result", freeze)
-                if isinstance(value, Unbound):
-                    raise UnsupportedError(f"the result {value.why}")
-                self.value, known = value, True
-
-
-def _plus(start: Any, count: Any, step: int) -> Expr:
-    total = as_expr(count)
-    for _ in range(step - 1):
-        total = add.build(total, as_expr(count))
-    return total if start == 0 else add.build(total, as_expr(start))
-
-
-def _bare(e: Exit) -> Exit:
-    return Exit(e.pred, e.kind, None, e.state)

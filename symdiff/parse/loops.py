@@ -114,8 +114,9 @@ class _Counted(LoopEvaluation):
         target = node.target
         plain = isinstance(target, ast.Name) and rounds.bounds is not None
         wish = target.id if plain else "i"  # type: ignore[union-attr]
-        # Not of the serial number that the carried variables have: one of them may be called the same.
+        # Its number is not that of the carried variables: one of them may be called the same.
         self.index = var(wish if wish != "_" else "i", INT, self.context.fresh())
+        self.context.lines[self.index] = node.lineno
 
     def start_round(self) -> None:
         ran = self.certain()

@@ -1,0 +1,57 @@
+"""How a round of a loop ends, and what the loop leaves.
+
+if p: break                    broke: p          returned: q, not p
+if q: return x            ->   value: x
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Expr
+from symdiff.ir.types import Type
+from symdiff.parse.frame import Exit, Unbound
+from symdiff.parse.statements import Break, Return
+from symdiff.parse.values import Freeze, either, join
+from symdiff.primitives.arithmetic import add
+from symdiff.primitives.row import as_expr
+
+
+class Slot:
+    """A leaf of the state after a loop: result number `number`."""
+
+    def __init__(self, number: int, type_: Type):
+        self.number, self.type = number, type_
+
+
+class Flags:
+    """How a round ends: whether by `break`, whether by `return`, and the value returned."""
+
+    def __init__(self, exits: Sequence[Exit], signal: Any, freeze: Freeze):
+        self.broke: Expr | bool = isinstance(signal, Break)
+        self.returned: Expr | bool = isinstance(signal, Return)
+        self.value = signal.value if isinstance(signal, Return) else None
+        known = isinstance(signal, Return)
+        for e in reversed(exits):
+            self.broke = either(e.pred, e.kind is Break, self.broke)
+            self.returned = either(e.pred, e.kind is Return, self.returned)
+            if e.kind is Return:
+                value = e.value
+                if known:
+                    value = join(e.pred, value, self.value, "the result", freeze)
+                if isinstance(value, Unbound):
+                    raise UnsupportedError(f"the result {value.why}")
+                self.value, known = value, True
+
+
+def plus(start: Any, count: Any, step: int) -> Expr:
+    total = as_expr(count)
+    for _ in range(step - 1):
+        total = add.build(total, as_expr(count))
+    return total if start == 0 else add.build(total, as_expr(start))
+
+
+def bare(e: Exit) -> Exit:
+    return Exit(e.pred, e.kind, None, e.state)
