@@ -31,7 +31,7 @@ ARRAY_ROWS = {
         "array_equal",
     },
     "tests/test_loops.py": {"new_list", "zeros_list", "add_lists", "append"},
-    "tests/test_writes.py": {"update", "object"},
+    "tests/test_writes.py": {"update", "object", "broadcast_like"},
     "tests/test_special.py": {"logsumexp", "softmax", "log_softmax", "math_isclose"},
     "tests/test_conventions.py": {"where", "cast", "custom"},
     "tests/test_language.py": {"sized"},  # the identity, with a shape that the program shows
