@@ -6,6 +6,7 @@ import importlib.util
 import math
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,17 @@ def halves(a):
     return halves(a[:middle]) * math.sin(halves(a[middle:]))
 
 
+def shuffled(a):
+    if len(a) == 1:
+        return np.sin(a)
+    middle = len(a) // 2
+    return np.concatenate([shuffled(a[middle:]), shuffled(a[:middle])]) * a
+
+
+def weighted(a):
+    return np.sum(shuffled(a) * np.arange(len(a)))
+
+
 def halved(x):
     def down(u):
         return u * u if u < 1.0 else down(u * 0.5)
@@ -171,13 +183,143 @@ def sum_with_writes(a, n: int):
     return np.sum(filled(n))
 
 
+def rebound(x, n: int):
+    y, k = x, 2.0
+
+    def go(i):
+        return x if i == 0 else y + k * go(i - 1)
+
+    first = go(n)
+    y = x * x
+    second = go(n)
+    k = 3.0
+    return first * second + go(n)
+
+
+def namesakes(a, n: int):
+    def outer(a, i):
+        def inner(a, j):
+            return 0.0 if j == len(a) else a[j] * first + inner(a, j + 1)
+
+        first = a[i]
+        if i == 0:
+            return inner(a[1:], 0)
+        return np.sum(a) * outer(a * 0.9, i - 1) + inner(a, 0)
+
+    return outer(a, n)
+
+
+def of_other_sizes(a, n: int):
+    def go(b, i):
+        w = np.ones(len(a)) * b[0]
+        return np.sum(w * a) if i == 0 else go(b[1:], i - 1) * w[0]
+
+    return go(a, n)
+
+
+def sizes_of_its_own(a, n: int):
+    def go(m):
+        z = np.zeros(m + 1)
+        z[m] = a[m]
+        return np.sum(z) if m == 0 else go(m - 1) * np.sum(z)
+
+    return go(n)
+
+
+def decides(x, n):
+    return n == 0 or (x > 0.1 and decides(x * 0.9, n - 1))
+
+
+def of_a_condition(x, n: int):
+    return x * x if decides(x, n) else x
+
+
+def of_lists(x, n: int):
+    def go(u, i):
+        if i == 0:
+            return [u, u * u]
+        return [a + b for a, b in zip(go(u * 0.5, i - 1), go(u * 0.3, i - 1), strict=True)]
+
+    a, b = go(x, n)
+    return a * b
+
+
+def taking_turns(x, y, z, n: int):
+    def go(a, b, c, i):
+        return a if i == 0 else go(b, math.sin(c), a * b, i - 1)
+
+    return go(x, y, z, n)
+
+
+def written_results(a, n: int):
+    def go(v, i):
+        return v if i == 0 else np.sin(go(v, i - 1)) * a
+
+    s = 0.0
+    for k in range(n):
+        b = go(a, k)
+        b[0] = 2.0 * b[1]
+        s += np.sum(b * b)
+    return s
+
+
+def in_a_while(x, n: int):
+    def go(u, i):
+        while u > 1.0:
+            u = u * 0.5 if i == 0 else u * 0.5 * go(0.9, i - 1)
+        return u
+
+    return go(x, n)
+
+
+def of_itself(x, n: int):
+    return math.cos(x) if n <= 0 else of_itself(of_itself(x, n - 1) * 0.5, n - 2)
+
+
+def nested_gradients(x, n: int):
+    return symdiff.grad(lambda t: power(t, n))(x) * x
+
+
+def gradients_inside(x, n: int):
+    return x if n == 0 else symdiff.grad(lambda t: t * t * x)(gradients_inside(x, n - 1))
+
+
+@dataclass
+class State:
+    position: float
+    velocity: float
+
+
+def step(s, n, h):
+    if n == 0:
+        return s
+    velocity = s.velocity - h * math.sin(s.position)
+    return step(State(s.position + h * s.velocity, velocity), n - 1, h)
+
+
+def pendulum(x, v, n: int):
+    end = step(State(x, v), n, 0.1)
+    return end.position * end.velocity
+
+
+def used_in_branches(x, n: int):
+    if n == 0:
+        return x
+    y = used_in_branches(x * 0.9, n - 1)
+    return math.sin(y) * x if x > 0.5 else y * y
+
+
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (sine_of_power, (1.3, 5)), (power, (1.3, 4)), (power, (1.3, 0)), (by_squaring, (1.1, 11)),
     (polynomial, (A, 0.7)), (continued_fraction, (0.8,)), (fibonacci, (0.7, 7)),
     (bell, (0.7, 1.3)), (mutual, (1.2, 5)), (several_results, (0.9, 4)), (in_a_loop, (0.8, 6)),
     (in_a_loop, (0.8, 0)), (with_a_loop, (0.7, 4)), (in_a_closure, (0.4, 6)),
-    (over_an_array, (A,)), (sum_of_arrays, (A, 3)), (halves, (A,)), (halved, (13.0,)),
-    (sum_with_writes, (A, 3)),
+    (over_an_array, (A,)), (sum_of_arrays, (A, 3)), (halves, (A,)), (weighted, (A,)), (halved, (13.0,)),
+    (sum_with_writes, (A, 3)), (rebound, (1.2, 3)), (namesakes, (A, 3)), (of_other_sizes, (A, 3)),
+    (sizes_of_its_own, (A, 3)), (of_a_condition, (0.4, 3)), (of_a_condition, (0.1, 3)),
+    (of_lists, (0.7, 3)), (taking_turns, (0.7, 0.8, 0.9, 5)), (written_results, (A, 3)),
+    (in_a_while, (1.7, 2)), (of_itself, (0.7, 5)), (nested_gradients, (1.2, 4)),
+    (gradients_inside, (1.1, 3)), (pendulum, (0.3, 0.4, 6)), (used_in_branches, (0.7, 4)),
 ]  # fmt: skip
 
 
@@ -313,6 +455,19 @@ def changes_outside(x, n: int):
     return go(n)
 
 
+def changes_meanwhile(x, n: int):
+    y = x
+
+    def go(i):
+        nonlocal y
+        y, before = y * x, y
+        result = y if i == 0 else go(i - 1)
+        y = before
+        return result
+
+    return go(n)
+
+
 def other_functions(x):
     def go(f, u):
         return f(u) if u < 1.0 else go(lambda t: f(t) * 2, u * 0.5)
@@ -329,6 +484,7 @@ REFUSED: list[tuple[Any, tuple[Any, ...], str]] = [
     (appends, (1.0, 3), "list|container"),
     (writes_argument, (1.0, 3), "writes into"),
     (changes_outside, (1.0, 3), "changes count outside"),
+    (changes_meanwhile, (1.0, 3), "changes y outside"),
     (other_functions, (3.0,), "other functions"),
     (other_structures, (1.0, 3), "other things|structure"),
 ]

@@ -226,8 +226,9 @@ def _shortened(part: Function, needs: Mapping[str, _Needs]) -> Function:
         if isinstance(node, Project) and isinstance(node.operands[0], Call):
             made = node.operands[0]
             assert isinstance(made.callee, str)
-            kept = sorted(needs[made.callee].results)
-            return project(made, kept.index(node.index), node.type)
+            kept = sorted(needs.get(made.callee, _Needs()).results)
+            if node.index in kept:  # else it is of an operand that is dropped
+                return project(made, kept.index(node.index), node.type)
         return node
 
     roots = [*part.results, *(x for r in part.requires for x in (r.fails, r.by))]

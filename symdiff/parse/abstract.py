@@ -161,8 +161,11 @@ def names_of(tree: dict[str, Any]) -> list[str]:
     return names
 
 
-def settled(tree: Any, names: list[str]) -> Any:
-    """`tree`, its sizes named after the parameters: `x.shape[0]`; equal ones are equal."""
+def settled(tree: Any, names: list[str], taken: set[str]) -> Any:
+    """`tree`, its sizes named after the parameters: `x.shape[0]`; equal ones are equal.
+
+    taken: what other sizes are called.
+    """
     known: dict[Dim, Dim] = {}
     order = iter(names)
 
@@ -176,6 +179,8 @@ def settled(tree: Any, names: list[str]) -> Any:
                 shape.append(dim)
                 continue
             place = f"{name}.shape[{axis}]"
+            while not taken.isdisjoint((place, f"({place})")):
+                place = f"_{place}"
             if axis in leaf.loose or least_size(dim) < 2:  # in parentheses: it may be 0 or 1
                 place = f"({place})"
             fresh = symbol(place)

@@ -9,7 +9,7 @@ parameters behind its own, and calls pass them on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -186,10 +186,28 @@ def _base(callee: Any) -> str:
     return callee
 
 
+def _shape(title: str, made: Function) -> Hashable:
+    """What two definitions that do the same have in common."""
+    roots = [*made.results, *(x for r in made.requires for x in (r.fails, r.by))]
+
+    def anonymous(node: Expr) -> Expr:
+        own = isinstance(node, Call) and node.callee == title
+        return call("", node.operands, node.types) if own and isinstance(node, Call) else node
+
+    done = transform(roots, anonymous)
+    errors = tuple((r.error, r.message) for r in made.requires)
+    return made.name, tuple(made.variables), tuple(done[x] for x in roots), errors
+
+
 def named(function: Function, definitions: Mapping[str, Function]) -> Function:
     """`function` with its definitions, each by a name of its own: the user's, or `power_2`."""
     names: dict[str, str] = {}
+    first: dict[Hashable, str] = {}
     for title, made in definitions.items():
+        same = first.setdefault(_shape(title, made), title)
+        if same != title:
+            names[title] = names[same]
+            continue
         fresh, number = made.name, 1
         while fresh in names.values():
             number += 1

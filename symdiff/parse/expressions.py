@@ -173,7 +173,16 @@ def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
     for operand in node.values:
         if pending:
             _refuse_walrus(operand)
-        value = yield operand
+        before = context.open_now()
+        try:
+            value = yield operand
+        except UnknownError:  # those before it tell
+            if not pending:
+                raise
+            context.back_to(before)
+            _, result = pending.pop()
+            context.lazy -= 1
+            break
         known = truth(value)
         result = value
         if isinstance(known, bool):
@@ -215,12 +224,11 @@ def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
     for side, holds in ((node.body, True), (node.orelse, False)):
         _refuse_walrus(side)
         context.path = (*saved, (pred, holds))
-        open_now = (context.lazy, context.depth, len(context.frames), len(context.detached))
+        before = context.open_now()
         try:
             sides.append((yield side))
         except UnknownError:  # the other side tells
-            context.lazy, context.depth, frames, detached = open_now
-            del context.frames[frames:], context.detached[detached:]
+            context.back_to(before)
     context.path = saved
     context.lazy -= 1
     if not sides:

@@ -191,6 +191,15 @@ class Context:
                     inner = (*path, (node.pred, i == 1)) if isinstance(node, If) and i else path
                     stack.append((operand, inner))
 
+    def open_now(self) -> tuple[int, ...]:
+        """What is being evaluated, for `back_to`."""
+        return self.lazy, self.depth, len(self.frames), len(self.detached)
+
+    def back_to(self, before: tuple[int, ...]) -> None:
+        """Close what has been opened since: an exception has ended it."""
+        self.lazy, self.depth, frames, detached = before
+        del self.frames[frames:], self.detached[detached:]
+
     def mark(self) -> tuple[int, ...]:
         """How much has been noted so far, for `forget`."""
         return tuple(map(len, self._noted()))

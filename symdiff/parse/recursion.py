@@ -15,6 +15,8 @@ when the definition is evaluated again, until that is what it results in.
 
 from __future__ import annotations
 
+import re
+import types
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +25,7 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr, Project, Var, call, project, var
 from symdiff.ir.function import Function
 from symdiff.ir.tree import is_container, leaves, map_tree
-from symdiff.ir.types import FLOAT, Dim, Type, promote_dtype
+from symdiff.ir.types import FLOAT, Dim, Type, promote_dtype, symbols_in
 from symdiff.parse.abstract import (
     ApartError,
     Joined,
@@ -84,6 +86,15 @@ class Recursive:
     in_loop: bool = False  # whether a loop calls it, which may have no round
     captured: tuple[Expr, ...] = ()
     made: Function | None = None
+    saved: _Saved | None = None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is the same wherever it is called: no variables of other functions."""
+        if self.captured or not isinstance(self.function, types.FunctionType):
+            return False
+        static = (x for x in leaves(self.arguments) if not isinstance(x, Slot))
+        return not any(hasattr(x, "frame") for x in static)
 
     @property
     def title(self) -> str:
@@ -119,9 +130,11 @@ def called(inner: Frame) -> Any:
                 continue
             if known.open and joined.wider:
                 raise DefineError(known, joined.tree)
+            if known.open and known.saved is not None:
+                known.saved.check_unchanged(known.name)
             values = values_for(known.arguments, now.arguments)
             sizes = sizes_at(known.arguments, values)
-            if known.open or (not joined.moved and sizes is not None):
+            if known.open or (known.lasting and not joined.moved and sizes is not None):
                 return _result(context, known, values, sizes)
     _check_recursion(inner, now)
     return NotImplemented
@@ -177,14 +190,14 @@ def _result(
         of.in_loop = of.in_loop or context.open_loops > 0
         raise UnknownError()
     try:
-        types = tuple(with_sizes(t, sizes or {}) for t in of.types)
+        wanted = tuple(with_sizes(t, sizes or {}) for t in of.types)
     except KeyError:
         raise UnsupportedError(
             f"{of.name} returns an array of a size that its arguments do not have",
             hint="make the array outside of the recursion, or return its parts",
         ) from None
-    node = call(of.title, (*values, *of.captured), types)
-    results = (project(node, k, t) for k, t in enumerate(types))
+    node = call(of.title, (*values, *of.captured), wanted)
+    results = (project(node, k, t) for k, t in enumerate(wanted))
 
     def value(leaf: Any) -> Any:
         if not isinstance(leaf, Type):
@@ -282,7 +295,7 @@ def _define(of: Recursive, arguments: dict[str, Any], inner: Frame, body: Body) 
     from symdiff.parse.definitions import finish  # which needs what is here
 
     context = inner.context
-    saved = _Saved(context)
+    saved = of.saved = _Saved(context)
     first = len(context.definitions)
     _take(of, arguments, context)
     while True:
@@ -313,13 +326,14 @@ def _define(of: Recursive, arguments: dict[str, Any], inner: Frame, body: Body) 
             break
         of.result = result
     finish(context, of, value, saved.state)
-    of.open = False
+    of.open, of.saved = False, None
 
 
 def _take(of: Recursive, arguments: dict[str, Any], context: Context) -> None:
     """Let a definition be for these arguments."""
-    of.names = _fresh_names(names_of(arguments), context)
-    of.arguments, of.result = settled(arguments, of.names), UNKNOWN
+    taken = _outer_sizes(context)
+    of.names = _fresh_names(names_of(arguments), taken)
+    of.arguments, of.result = settled(arguments, of.names, taken), UNKNOWN
 
 
 def _endless(of: Recursive) -> UnsupportedError:
@@ -352,17 +366,20 @@ def _opened(of: Recursive, inner: Frame) -> Frame:
     return frame
 
 
-def _fresh_names(wishes: list[str], context: Context) -> list[str]:
-    """Names for the parameters, none that a size of anything outside is called."""
-    taken: set[str] = set()
-    for place in State(context).places():
-        value = place.frame.env.get(place.name) if isinstance(place, Name) else (
-            place.owner[place.key]
-        )  # fmt: skip
-        for leaf in leaves(value):
+def _outer_sizes(context: Context) -> set[str]:
+    """The symbols of the sizes of all that is held outside."""
+    found: set[str] = set()
+    state = State(context)
+    for place in state.places():
+        for leaf in leaves(place.get(state)):
             if isinstance(leaf, Expr):
-                for dim in leaf.type.shape:
-                    taken.update(str(dim).replace("(", " ").replace(")", " ").split())
+                found |= symbols_in(leaf.type.shape)
+    return found
+
+
+def _fresh_names(wishes: list[str], taken: set[str]) -> list[str]:
+    """Names for the parameters: sizes that depend on them are called so, `(n)`, and no others."""
+    taken = {word for s in taken for word in (re.findall(r"\w+", s) if "(" in s else (s,))}
     names: list[str] = []
     for wish in wishes:
         fresh, number = wish, 1

@@ -17,8 +17,11 @@ def sizes_of(params: Iterable[Param], order: Iterable[Expr]) -> dict[str, Measur
         for leaf in expressions(param.tree):
             for axis, dim in enumerate(leaf.type.shape):
                 symbols = dim_symbols(dim)
-                if len(symbols) == 1 and str(dim) in symbols:
-                    sizes.setdefault(str(dim), Measure(leaf, axis))
+                name = str(dim)
+                if name in symbols:
+                    sizes.setdefault(name, Measure(leaf, axis))
+                    if name.startswith("(") and name.endswith(")"):  # as in `2 * (a.shape[0])`
+                        sizes.setdefault(name[1:-1], Measure(leaf, axis))
             if leaf.type.dtype == "int" and not leaf.type.rank and isinstance(leaf, Var):
                 sizes.setdefault(leaf.name, Measure(leaf))
                 sizes.setdefault(f"({leaf.name})", Measure(leaf))
