@@ -154,3 +154,75 @@ def test_rounds_write_only_what_they_change() -> None:
     assert "d_w_2" not in source
     assert "    d_x += d_t" in source
     assert "    x += t" in source
+
+
+# What a loop does once, and what it does not copy.
+
+
+def certain_to_divide(t, y, m: int, n: int):
+    h = t / m
+    for _ in range(n):
+        y += h * y
+    return y
+
+
+def test_what_the_function_is_certain_to_do_is_done_before_a_loop() -> None:
+    """As the function does: also where there is no round."""
+    derivative = symdiff.grad(certain_to_divide, wrt="y")
+    assert derivative(1.0, 2.0, 2, 2) == pytest.approx(2.25)
+    with pytest.raises(ZeroDivisionError):
+        derivative(1.0, 2.0, 0, 0)
+    before, after = derivative.source.split("for i in")
+    assert "/ m" in before
+    assert "/ m" not in after
+
+
+def gauss_seidel(a, b, n: int):
+    x = np.zeros_like(b)
+    for _ in range(n):
+        for i in range(len(b)):
+            s = b[i]
+            for j in range(len(b)):
+                if j != i:
+                    s -= a[i, j] * x[j]
+            x[i] = s / a[i, i]
+    return np.sum(x)
+
+
+def warping(x, y):
+    before = np.zeros(len(y) + 1)
+    for i in range(len(x)):
+        row = np.zeros(len(y) + 1)
+        for j in range(len(y)):
+            d = (x[i] - y[j]) ** 2
+            row[j + 1] = d + min(before[j], before[j + 1], row[j])
+        before = row
+    return before[len(y)]
+
+
+def test_an_inner_loop_goes_on_writing() -> None:
+    """An adjoint is not copied in each round, nor is a row that the next round replaces."""
+    a = np.array([[4.0, 0.3, 0.2], [0.1, 3.0, 0.5], [0.4, 0.2, 5.0]])
+    solve = symdiff.grad(gauss_seidel, wrt=("a", "b"))
+    assert solve.check(a, np.array([0.3, 0.7, -0.2]), 3)
+    assert "d_x.copy()" not in solve.source
+    align = symdiff.grad(warping, wrt=("x", "y"))
+    assert align.check(np.array([0.3, 0.8, 0.1]), np.array([0.2, 0.9, 0.4, 0.5]))
+    assert "copy()" not in align.source
+
+
+def halving(x, n: int):
+    while n != 1:
+        if n % 2 == 0:
+            n //= 2
+            x = x * 0.5
+        else:
+            n = 3 * n + 1
+            x = math.sin(x) + 1
+    return x
+
+
+def test_the_test_of_a_while_is_computed_once() -> None:
+    derivative = symdiff.grad(halving)
+    assert derivative.check(0.3, 6)
+    assert derivative.source.count("n != 1") == 1

@@ -95,7 +95,8 @@ class Emitter:
         self._named = frozenset(first)  # these are assigned, however often they are used
         if self.masks:
             live = topological([*self.roots, *self.masks])
-        self.plan = schedule([*self.roots, *self.masks], [*first, *user], live)
+        certain = [r.by for r in function.requires if r.always]
+        self.plan = schedule([*self.roots, *self.masks], [*first, *user], live, certain)
         self.storage = Storage(self.plan, [*self.roots, *self.masks])
         self.blank = self.storage.blank
         self._named = (self._named | crossing(self.plan)) - self.blank - _bounds(live)

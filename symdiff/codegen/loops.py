@@ -158,6 +158,7 @@ class Looping:
             items = emission_order(to.plan, rest)
             if out or not isinstance(loop.cond, Const):
                 test = to.operand(loop.cond).node
+                to.consumed(loop.cond)
             if out:
                 leave = Statement(ast.If(negated(test), [], []), body=[Statement(ast.Break())])
                 out.append(leave)

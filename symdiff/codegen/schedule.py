@@ -12,13 +12,14 @@ and what the branches around it have decided is not asked again (see `facts`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
+from symdiff.primitives.arithmetic import divide
 from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
 
 Step = tuple[Expr, bool]  # a predicate and a side; a loop has but one side
@@ -103,11 +104,15 @@ REGIONS = (If, Map, For, While)
 
 
 def schedule(
-    results: Sequence[Expr], first: Sequence[Expr] = (), live: Sequence[Expr] | None = None
+    results: Sequence[Expr],
+    first: Sequence[Expr] = (),
+    live: Sequence[Expr] | None = None,
+    certain: Iterable[Expr] = (),
 ) -> Schedule:
     """Place everything that `results` need. `first` are nodes to compute early, in their order.
 
-    live: what `results` need, operands first, where the caller knows.
+    live: what `results` need, operands first, where the caller knows. certain: what the function
+    computes in any case, so that it may raise before a loop.
     """
     order = live = topological(results) if live is None else live
     if first:
@@ -121,7 +126,7 @@ def schedule(
         return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
     turns = _Turns(order)
     bound = _bound_variables(order)
-    stuck = _stuck(order) if bound else frozenset[Expr]()
+    stuck = _stuck(order, set(certain)) if bound else frozenset[Expr]()
     root = Block()
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
@@ -141,6 +146,8 @@ def schedule(
         if len(places) > 1 and isinstance(node, (Map, Loop)):
             places = _ahead(node, places, turns)
         sites[node] = places
+        if isinstance(node, If) and all(value_of(node.pred, b.facts) is not None for b in places):
+            count[node.pred] -= 1  # it is not asked again
         for block in places:
             known = value_of(node.pred, block.facts) if isinstance(node, If) else None
             if isinstance(node, If) and known is not None:
@@ -236,27 +243,29 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
     return found
 
 
-def _stuck(order: Iterable[Expr]) -> set[Expr]:
-    """What may raise or not end, and stays in a loop that may have no round; what is made of it.
+def _stuck(order: Iterable[Expr], certain: Set[Expr]) -> set[Expr]:
+    """What may raise, and so stays in a loop that may have no round, with what is made of it.
 
     But not loops: what the reverse sweep of a loop reads would be recorded in each of its rounds.
     """
+    divisors = {x.operands[1] for x in certain if isinstance(x, Apply) and x.op is divide}
     found: set[Expr] = set()
     for node in order:
         if isinstance(node, Apply):
-            raises = node.op.raises and node.type.weak and not _harmless(node)
+            raises = node.op.raises and node.type.weak and node not in certain
+            raises = raises and not _harmless(node, divisors)
             if raises or any(x in found for x in node.operands):
                 found.add(node)
-        elif isinstance(node, Call) or (
-            not isinstance(node, Loop) and any(x in found for x in node.operands)
-        ):
+        elif not isinstance(node, Loop) and any(x in found for x in node.operands):
             found.add(node)
     return found
 
 
-def _harmless(node: Apply) -> bool:
-    """Division by a constant, a constant power: they cannot raise for want of a loop's test."""
+def _harmless(node: Apply, divisors: Set[Expr]) -> bool:
+    """Division by a constant, or by what is known not to be 0; a constant power."""
     last = node.operands[-1]
+    if node.op is divide and last in divisors:
+        return True
     return len(node.operands) == 2 and isinstance(last, Const) and not last.type.rank and bool(
         last.value
     )  # fmt: skip

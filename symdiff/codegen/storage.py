@@ -202,9 +202,10 @@ class Storage:
                 if start not in self.blank or self._goes_on(root):
                     return True  # what an outer loop may go on to write
         return any(
-            w not in self.copied and not mine.isdisjoint(self.roots(w.operands[0]))
+            w not in self.copied and w.operands[0] not in self.blank  # that is each one's own
+            and not mine.isdisjoint(self.roots(w.operands[0]))
             for w in self.after
-        )
+        )  # fmt: skip
 
     def _goes_on(self, result: Expr) -> bool:
         """Whether a loop carries the memory of `result`, and writes it."""
@@ -219,8 +220,23 @@ class Storage:
         return all(
             sum(user.operands.count(x) for user in self._users.get(x, ())
                 if not self._elsewhere(user, x, at)) <= 1
-            for x in self.aliases(self.roots(node))
+            for x in self.aliases(self._since(node))
         )  # fmt: skip
+
+    def _since(self, node: Expr) -> set[Expr]:
+        """Where what is in the memory of a value was written: who read it before has done so."""
+        found: set[Expr] = set()
+        stack, seen = [node], {node}
+        while stack:
+            top = stack.pop()
+            below = () if is_write(top) and top in self.after else self._shared(top)
+            if not below:
+                found.add(top)
+            for x in below:
+                if x not in seen:
+                    seen.add(x)
+                    stack.append(x)
+        return found
 
     def _elsewhere(self, user: Expr, old: Expr, at: Block) -> bool:
         """Whether `user` looks at `old` only on the other side of a branch around `at`."""
