@@ -5,6 +5,7 @@ golden fails all the same, since every case is compared with finite differences.
 """
 
 import ast
+import copy
 import linecache
 import re
 from pathlib import Path
@@ -45,8 +46,13 @@ class Case:
         exec("import math\nimport numpy as np\nimport symdiff\n", self.scope)
         exec(compile(padding + self.source, path.name, "exec"), self.scope)
         exec(self.call[1], self.scope)
-        self.df, self.args = self.scope["df"], self.scope["args"]
+        self.df = self.scope["df"]
         self.answer = self.df(*self.args)
+
+    @property
+    def args(self):
+        """The arguments of the call: copies each time, as functions may write into them."""
+        return copy.deepcopy(self.scope["args"])
 
     @property
     def counts(self):
@@ -78,7 +84,8 @@ def test_against_finite_differences(case):
     args, seeds = case.args, ()
     if request.kind in ("jvp", "vjp", "hvp"):
         args, seeds = case.args[:-1], case.args[-1:]
-    outputs = leaves(primal(*args))
+    value = primal(*copy.deepcopy(args))
+    outputs = leaves(value)
     found = wanted(case, request, args, lambda *a: flat(primal(*a)))
     answer = case.answer
     match request.kind:
@@ -87,7 +94,7 @@ def test_against_finite_differences(case):
             if request.has_aux:
                 answer = answer[0]
         case "value_and_grad":
-            np.testing.assert_allclose(answer[0], primal(*args), rtol=1e-12)
+            np.testing.assert_allclose(answer[0], value, rtol=1e-12)
             answer, expected = answer[1], found
         case "jvp":
             np.testing.assert_allclose(flat(answer[0]), flat(outputs), rtol=1e-12)
@@ -133,7 +140,7 @@ def wanted(case, request, args, function):
         for i in positions:
             mine = [parts.pop(0) for _ in shapes[i]]
             full[i] = filled(args[i], mine)
-        return function(*full)
+        return function(*copy.deepcopy(full))
 
     start = [
         leaf.astype(float) if leaf.ndim else float(leaf)

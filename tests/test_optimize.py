@@ -63,6 +63,7 @@ def _shape(dims: Any) -> tuple[int, ...]:
 _ARRAY_OPS: dict[Any, Callable[..., Any]] = {
     A.full: lambda a, v: np.full(_shape(a[0]), v, dtype=a[1]),
     A.broadcast_to: lambda a, v: np.broadcast_to(v, _shape(a[0])),
+    A.broadcast_like: lambda a, v, x: np.broadcast_to(v, np.shape(x)),
     A.reshape: lambda a, v: np.reshape(v, _shape(a[0])),
     A.expand_dims: lambda a, v: np.expand_dims(v, a[0]),
     A.squeeze: lambda a, v: np.squeeze(v, a[0]),
@@ -304,6 +305,7 @@ def _examples() -> dict[str, Expr]:
         ),
         "squeezed_expand": A.squeeze.build(A.expand_dims.build(Y, attrs=((-1,),)), attrs=((-1,),)),
         "broadcasts": A.broadcast_to.build(A.broadcast_to.build(S, attrs=((D,),)), attrs=((N, D),)),
+        "measured": A.broadcast_like.build(S, el.exp.build(Y)),
         "implicit_broadcast": ar.multiply.build(X, wide),
         "scaled_fill": ar.multiply.build(S, wide),
         "broadcast_last": el.exp.build(wide),

@@ -299,19 +299,6 @@ def refused(match):
     return note
 
 
-@refused("argument x, which is the caller's")
-def into_an_argument(x):
-    x[0] = 1.0
-    return np.sum(x)
-
-
-@refused("argument x, which is the caller's")
-def into_an_argument_through_another_name(x):
-    y = x[1:]
-    y += 1.0
-    return np.sum(x)
-
-
 @refused("chosen from several")
 def into_one_of_two(x):
     a = x.copy()

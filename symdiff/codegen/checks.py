@@ -12,6 +12,7 @@ from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Project
 from symdiff.ir.function import Function, Require
+from symdiff.ir.walk import topological
 from symdiff.primitives.arithmetic import (
     add,
     divide,
@@ -22,7 +23,10 @@ from symdiff.primitives.arithmetic import (
     remainder,
     subtract,
 )
+from symdiff.primitives.shape import axis_size
+from symdiff.primitives.sharing import shares_memory
 
+_SHAPES = (axis_size, shares_memory)
 _DIVISIONS = (divide, floor_divide, remainder)
 
 
@@ -163,18 +167,35 @@ def early(function: Function) -> list[Expr]:
     return found
 
 
-def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:
+def looks_at_sizes(fails: Expr) -> bool:
+    """Whether a check looks at no element of an array: writing into it changes nothing then."""
+    return not any(
+        x.type.rank and isinstance(node, Apply) and node.op not in _SHAPES
+        for node in topological([fails]) for x in node.operands
+    )  # fmt: skip
+
+
+def placed(body: Sequence[Any], checks: Sequence[tuple[Any, bool]]) -> list[Any]:
     """`body` with each check as early as the names that it reads allow.
 
     So that a wrong argument is reported as the primal reports it, not by the division after it.
+    A check comes with whether it `looks_at_sizes` alone.
     """
     if not checks:
         return list(body)
-    bound = [_bound(statement) for statement in body]
+    changed = [_bound(statement) for statement in body]
+    bound = [_bound(statement, in_place=False) for statement in body]
     at: dict[int, list[Any]] = {}
-    for check in checks:
+    for check, sizes in checks:
         read = {n.id for n in ast.walk(check.node.test) if isinstance(n, ast.Name)}
-        last = max((i for i, names in enumerate(bound) if not read.isdisjoint(names)), default=-1)
+        last = max(
+            (
+                i
+                for i, names in enumerate(bound if sizes else changed)
+                if not read.isdisjoint(names)
+            ),
+            default=-1,
+        )
         at.setdefault(last, []).append(check)
     result = list(at.get(-1, ()))
     for i, statement in enumerate(body):
@@ -183,8 +204,8 @@ def placed(body: Sequence[Any], checks: Sequence[Any]) -> list[Any]:
     return result
 
 
-def _bound(statement: Any) -> set[str]:
-    """The names that a statement, or one inside it, gives another value, in place or not."""
+def _bound(statement: Any, in_place: bool = True) -> set[str]:
+    """The names that a statement, or one inside it, gives another value; in_place: in any way."""
     node = statement.node
     names: set[str] = set()
     targets: list[ast.expr] = []
@@ -201,12 +222,12 @@ def _bound(statement: Any) -> set[str]:
         target = targets.pop()
         if isinstance(target, ast.Name):
             names.add(target.id)
-        elif isinstance(target, (ast.Subscript, ast.Attribute)):
+        elif isinstance(target, (ast.Subscript, ast.Attribute)) and in_place:
             targets.append(target.value)
         elif isinstance(target, ast.Tuple):
             targets.extend(target.elts)
     for inner in (*statement.body, *statement.orelse):
-        names |= _bound(inner)
+        names |= _bound(inner, in_place)
     return names
 
 

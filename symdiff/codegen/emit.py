@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spelt
-from symdiff.codegen.checks import early, pending, support_names
+from symdiff.codegen.checks import early, looks_at_sizes, pending, support_names
 from symdiff.codegen.definitions import emit_call
 from symdiff.codegen.loops import Looping
 from symdiff.codegen.names import Names, telling_name
@@ -33,7 +33,7 @@ from symdiff.codegen.storage import Storage, is_write
 from symdiff.codegen.writes import Writes
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Var
 from symdiff.ir.function import Function, line_of
-from symdiff.ir.tree import paths
+from symdiff.ir.tree import expressions, paths
 from symdiff.ir.types import INT, Dim, SymDim, symbols_in
 from symdiff.ir.walk import depends_on, topological, users
 from symdiff.options import Options
@@ -84,9 +84,11 @@ class Emitter:
         self.bindings: dict[str, Any] = {}
         self.mixed = any(v.type.dtype == "float32" for v in function.variables)
         self.depth = 0  # how far statements are indented
-        self._ends = set(function.results) if len(function.results) == 1 else set[Expr]()
+        returned = expressions(function.result)
+        self._ends = set(returned) if len(returned) == 1 else set[Expr]()
         self._read: dict[str, Text] = {}
         self.requires = pending(function)
+        self.still = {r.fails for r in self.requires if looks_at_sizes(r.fails)}
         self.roots = [*function.results, *(r.fails for r in self.requires)]
         live = topological(self.roots) if self.requires else function.nodes()
         self.masks = self._counted_masks(live)
@@ -97,7 +99,8 @@ class Emitter:
             live = topological([*self.roots, *self.masks])
         certain = [r.by for r in function.requires if r.always]
         self.plan = schedule([*self.roots, *self.masks], [*first, *user], live, certain)
-        self.storage = Storage(self.plan, [*self.roots, *self.masks])
+        self.storage = Storage(self.plan, [*self.roots, *self.masks], function.effects)
+        self.apart: set[Expr] = set()  # results that have been copied already
         self.blank = self.storage.blank
         self._named = (self._named | crossing(self.plan)) - self.blank - _bounds(live)
         self.plan.after = self.storage.after
@@ -130,7 +133,7 @@ class Emitter:
     def _name_variables(self) -> list[Statement]:
         """Names of the parameters' variables; those inside containers are read first."""
         opening: list[Statement] = []
-        live: set[Expr] = set(self.plan.sites)
+        live: set[Expr] = {*self.plan.sites, *self.storage.given}
         used = _sizes_used(live) if self.function.sizes else frozenset[str]()
         for measure_name, measure in self.function.sizes.items():
             if measure_name in used:
@@ -182,6 +185,19 @@ class Emitter:
             if v.type.rank > 1 and isinstance(total, SymDim):
                 totals.append((total, label))
         return Spelling(Sizes(measures, totals), variables)
+
+    def memory(self, node: Expr) -> set[Expr]:
+        """Where the memory of a value was made; a loop may have gone on in that of an argument."""
+        found: set[Expr] = set()
+        stack = [node]
+        while stack:
+            for root in self.storage.roots(stack.pop()):
+                start = self.looping.onward.get(root)
+                if start is None:
+                    found.add(root)
+                else:
+                    stack.append(start)
+        return found
 
     # Blocks.
 
@@ -392,6 +408,7 @@ class Emitter:
                     self.consumed(x)
                 self.place(member, Text(made, width, 2 + max(a.depth, b.depth)), out)
                 return
+        self._stay(group)
         labels = [self.name_of(member) for member in group.members]
         for side, statements in ((0, then), (1, orelse)):
             pairs = [
@@ -405,6 +422,15 @@ class Emitter:
         if then or orelse:
             comment = self.comment(group.members[0]) if group.members else ""
             out.append(branch(test.node, then, orelse, comment))
+
+    def _stay(self, group: Group) -> None:
+        """An array that a branch may write into goes by its name afterwards, too."""
+        for member in group.members:
+            there = self.label.get(member.then)
+            if there is None or there != self.label.get(member.orelse) or not member.type.rank:
+                continue
+            if member not in self.forced:
+                self.label[member] = there
 
     def _force(self, node: Expr, like: If) -> None:
         """A value that is only one side of a choice gets the name of the choice at once."""

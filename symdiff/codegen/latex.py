@@ -41,7 +41,7 @@ def latex(function: Function) -> str:
         ) from None
     order = function.nodes()
     _check(function, order)
-    named = _shared(function, order) if _length(function.results, order) > LONG else {}
+    named = _shared(function, order) if _length(expressions(function.result), order) > LONG else {}
     rows = _rows(sympy)
     formulas: dict[Expr, Any] = {}
     equations: list[str] = []

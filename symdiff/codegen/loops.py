@@ -34,6 +34,9 @@ class Looping:
         self.to = emitter
         self.written: dict[str, Var] = {}  # names that a round of an open loop writes
         self.spare: dict[str, list[str]] = {}
+        self.onward: dict[
+            Expr, Expr
+        ] = {}  # what goes on in the memory of an argument, and from what
         self.projects: dict[Expr, list[Project]] = {}
         for node in emitter.plan.sites:
             if isinstance(node, Project):
@@ -115,6 +118,10 @@ class Looping:
         own = not kept or (
             single and to.storage.is_own(start, block) and to.storage.is_last(start, block)
         )
+        if kept and own and to.storage.is_given(start):  # the argument's name stays its own
+            own = v in to.storage.leading and to.storage.is_steady(v)
+            if own:
+                self._go_on(loop, v, start)
         last = to.plan.uses.get(start) == 1 or kept  # what is kept and its own is the last, too
         alone = last and label is not None and (own or not start.type.rank)
         once = self._made_in(start) is innermost(block)  # else each round starts from it again
@@ -135,6 +142,13 @@ class Looping:
             made = ast.Call(ast.Attribute(made, "copy", ast.Load()), [], [])
         to.consumed(start)
         out.append(Statement(assign(to.label[v], made), to.comment(start)))
+
+    def _go_on(self, loop: Loop, v: Var, start: Expr) -> None:
+        """Let the rounds write into the argument that the loop starts from."""
+        self.onward[v] = start
+        for p in self.projects.get(loop, ()):
+            if loop.carried[p.index] is v:
+                self.onward[p] = start
 
     def _made_in(self, start: Expr) -> Expr | None:
         """The loop in whose rounds a value is computed; None: before all loops."""
@@ -316,8 +330,10 @@ class Looping:
         if label in self.written:
             self.flush({label}, out)
 
-    def flush(self, labels: set[str], out: list[Statement], keep: Sequence[Expr] = ()) -> None:
-        """Name the pending formulas that read one of `labels`.
+    def flush(
+        self, labels: set[str], out: list[Statement], keep: Sequence[Expr] = (), sizes: bool = True
+    ) -> None:
+        """Name the pending formulas that read one of `labels`; sizes: or ask for its size alone.
 
         Each where it belongs, which may be before the branch or loop that `out` is in; not those of
         the other side of a branch, which are not evaluated after this one.
@@ -327,9 +343,12 @@ class Looping:
         for node, text in list(to.text.items()):
             if node in to.spent or node in keep or node not in to.text:
                 continue
+            if node in to.still or node in to.blank:  # they look at the size of an array only
+                continue
             sites = to.plan.sites.get(node, around)
             home = next((block for block in around if block in sites), None)
-            if home is not None and not labels.isdisjoint(_names_in(text.node)):
+            read = _names_in(text.node) if sizes else contents_in(text.node)
+            if home is not None and not labels.isdisjoint(read):
                 made = to.text.pop(node).node
                 to.assign(node, made, out if home is to.at else to.outs[home])
 
@@ -362,6 +381,21 @@ def _is(node: Expr, value: int) -> bool:
 
 def _names_in(node: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def contents_in(node: ast.expr) -> set[str]:
+    """The names in a formula, but those of arrays of which only the size is asked for."""
+    found: set[str] = set()
+    stack: list[ast.AST] = [node]
+    while stack:
+        match stack.pop():
+            case ast.Name(label):
+                found.add(label)
+            case ast.Call(ast.Name("len"), [ast.Name()]) | ast.Attribute(attr="shape" | "size"):
+                pass
+            case other:
+                stack.extend(ast.iter_child_nodes(other))
+    return found
 
 
 def _transparent(node: Expr) -> bool:

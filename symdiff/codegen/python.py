@@ -8,6 +8,7 @@ from dataclasses import replace
 from symdiff.codegen.apart import apart
 from symdiff.codegen.arrays import VIEWS
 from symdiff.codegen.checks import placed, support_names
+from symdiff.codegen.effects import write_back
 from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
 from symdiff.codegen.rounds import with_joined_checks
@@ -16,7 +17,7 @@ from symdiff.codegen.statements import Definition, Signature, Statement
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Expr, Loop, Var
 from symdiff.ir.function import Function
-from symdiff.ir.tree import Record, Tree, children, is_container
+from symdiff.ir.tree import Record, Tree, children, expressions, is_container
 from symdiff.ir.types import Type
 from symdiff.ir.walk import topological
 from symdiff.options import Options
@@ -74,16 +75,18 @@ def _definition(function: Function, options: Options, owned: bool) -> Definition
         function = apart(function)
     emitter = Emitter(function, options)
     body = emitter.opening + emitter.block(emitter.plan.root)
-    checks: list[Statement] = []
+    checks: list[tuple[Statement, bool]] = []
     for require in emitter.requires:
         test = emitter.operand(require.fails).node
         error = ast.Raise(call(require.error, ast.Constant(require.message)), None)
-        checks.append(Statement(ast.If(test, [], []), body=[Statement(error)]))
+        check = Statement(ast.If(test, [], []), body=[Statement(error)])
+        checks.append((check, require.fails in emitter.still))
     body = placed(body, checks)
-    for result in function.results:  # in a nested tuple there is less room
+    for result in expressions(function.result):  # in a nested tuple there is less room
         text = emitter.text.get(result)
         if text is not None and text.width > options.line_width - 24 and not _alone(function):
             emitter.assign(result, emitter.text.pop(result).node, body)
+    write_back(emitter, body)
     body.append(Statement(ast.Return(_Results(emitter, owned).tree(function.result))))
     made = Definition(
         function.name,
@@ -131,7 +134,8 @@ class _Results:
         text = self.to.operand(node).node
         if not node.type.rank:
             return text
-        shared = isinstance(_base(node), Var) or node in self.returned
+        lent = isinstance(_base(node), Var) or self.to.storage.is_given(node)
+        shared = (lent and node not in self.to.apart) or node in self.returned
         if self.owned:
             storage, root = self.to.storage, self.to.plan.root
             memory = storage.roots(node)

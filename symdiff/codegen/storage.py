@@ -19,6 +19,8 @@ from symdiff.primitives.conditions import value_of
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
 from symdiff.primitives.lists import append, new_list, zeros_list
+from symdiff.primitives.shape import axis_size
+from symdiff.primitives.sharing import shares_memory
 
 _SPREAD = (broadcast_to, broadcast_like)
 WRITES = frozenset((accumulate, update, append))
@@ -28,6 +30,30 @@ FRESH = FILLS | {new_list, zeros_list}
 def is_write(node: Expr) -> bool:
     """Whether a node is a changed array or list."""
     return type(node) is Apply and node.op in WRITES
+
+
+def looks_at_size(node: Expr) -> bool:
+    """Whether a node looks at where an array is and how large, and not at what is in it."""
+    return type(node) is Apply and node.op in (axis_size, shares_memory)
+
+
+def _leading(values: Iterable[Expr]) -> frozenset[Expr]:
+    """The writes that lead to the final content of arguments, and the variables of their loops."""
+    found: set[Expr] = set()
+    stack = list(values)
+    while stack:
+        node = stack.pop()
+        if node in found or not node.type.rank:
+            continue
+        found.add(node)
+        if isinstance(node, If):
+            stack += [node.then, node.orelse]
+        elif isinstance(node, Project) and isinstance(node.operands[0], Loop):
+            loop, k = node.operands[0], node.index
+            stack += [loop.carried[k], loop.initial[k], loop.body[k]]
+        elif is_write(node) or (type(node) is Apply and node.op is sized):
+            stack.append(node.operands[0])
+    return frozenset(found)
 
 
 def _is_lent(node: Expr) -> bool:
@@ -57,11 +83,16 @@ class Storage:
     """What is known of the memory of a function's arrays.
 
     after: for each write in place, what must be computed before it. copied: the other writes.
-    kept: carried variables whose memory the loop writes, which it must own.
+    kept: carried variables whose memory the loop writes, which it must own. given: arguments that
+    the function writes into, with what it leaves there; leading: what may happen in their memory.
     """
 
-    def __init__(self, plan: Schedule, results: Iterable[Expr]):
+    def __init__(
+        self, plan: Schedule, results: Iterable[Expr], effects: Iterable[tuple[Expr, Expr]] = ()
+    ):
         self.plan = plan
+        self.given = dict(effects)
+        self.leading = _leading(self.given.values()) if self.given else frozenset[Expr]()
         self._ends: set[Expr] = set()
         self._users: dict[Expr, list[Expr]] = {}
         self._slots: dict[Expr, tuple[Loop, int]] = {}
@@ -77,7 +108,7 @@ class Storage:
         self._ends = set(results)
         self.blank = _blank(plan)
         for node in plan.sites:
-            for x in dict.fromkeys(node.operands):
+            for x in () if looks_at_size(node) else dict.fromkeys(node.operands):
                 self._users.setdefault(x, []).append(node)
         loops = [loop for loop, _ in plan.loops if isinstance(loop, Loop)]
         self._slots = {v: (loop, k) for loop in loops for k, v in enumerate(loop.carried)}
@@ -178,12 +209,23 @@ class Storage:
         return all(self._made(root, block) for root in self.roots(node))
 
     def _made(self, root: Expr, block: Block) -> bool:
+        if root in self.given:
+            return innermost(block) is None
         if isinstance(root, Var):
             return root in self.kept and innermost(block) is self._slots[root][0]
         sites = self.plan.sites.get(root)
         if sites is None or len(sites) != 1 or not isinstance(root, (Apply, Map, Project)):
             return False
         return innermost(sites[0]) is innermost(block)
+
+    def is_given(self, node: Expr) -> bool:
+        """Whether the memory of a value may be that of an argument that is written into."""
+        return not self.given.keys().isdisjoint(self.roots(node))
+
+    def is_steady(self, v: Var) -> bool:
+        """Whether each round leaves a carried array in the memory that it was in."""
+        loop, k = self._slots[v]
+        return self.roots(loop.body[k]) == {v}
 
     def is_fresh(self, node: Expr) -> bool:
         """Whether what a value is computed by makes new memory: it is no view."""
@@ -253,7 +295,8 @@ class Storage:
         if base in self.blank:
             self.after[write] = ()
             return
-        if len(sites[write]) > 1 or not self.is_own(base, at):
+        led = write in self.leading or not self.is_given(base)
+        if not led or len(sites[write]) > 1 or not self.is_own(base, at):
             self.copied.add(write)
             return
         later = self._later([write])

@@ -44,6 +44,8 @@ class Writes:
         if place and base in to.label:
             label = to.label[base]
         else:
+            if not place:
+                storage.copied.add(node)  # whatever was planned
             # Of several branches that make it each gives it the one name that is read later.
             label = to.forced.get(node) or to.label.get(node) or self._chain_label(node)
             made = self._fresh_array(base, owned=place)
@@ -54,7 +56,8 @@ class Writes:
             out.append(Statement(assign(label, made), to.comment(node)))
         if place:
             to.looping.flush({to.label[x] for x in storage.aliases(storage.roots(base))
-                              if x in to.label}, out, keep=node.operands[1:])  # fmt: skip
+                              if x in to.label}, out, node.operands[1:],
+                             sizes=node.op is append)  # fmt: skip
         self._write(node, label, out, first and is_zero(base))
         for x in node.operands[1:]:
             to.consumed(x)

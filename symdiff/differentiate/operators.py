@@ -26,6 +26,7 @@ from symdiff.ir.types import Type, show_shape
 from symdiff.ir.walk import depends_on, substitute
 from symdiff.options import ALL, Request
 from symdiff.primitives.row import fit, zero_of
+from symdiff.primitives.sharing import kept_apart
 
 
 def differentiate(function: Function, request: Request) -> Function:
@@ -321,7 +322,10 @@ class _Derivation:
         closed = self.closing
         names = dict(self.names)
         requires = self.function.requires
+        effects = self.function.effects
         if closed:
+            values = substitute([value for _, value in effects], closed)
+            effects = tuple((v, value) for (v, _), value in zip(effects, values, strict=True))
             requires = tuple(
                 replace(r, fails=fails, by=by)
                 for r in requires
@@ -334,12 +338,14 @@ class _Derivation:
             )
             keys = list(names)
             names = dict(zip(substitute(keys, closed), names.values(), strict=True))
+        given = [leaf for p in params for leaf in expressions(p.tree)]
         return self.function.replace(
             lines=lines_of_sweeps(self.function),
             params=(*self.function.params, *params),
             result=result,
             names=names,
-            requires=requires,
+            requires=(*requires, *kept_apart(dict(effects), given)),
+            effects=effects,
         )
 
 

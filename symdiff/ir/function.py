@@ -69,7 +69,8 @@ class Function:
 
     names: the user's name of a value. lines: the source line that computes it.
     sizes: where the symbols of its shapes are read. equal: sizes that must agree although they
-    are read from different places. doc: the docstring of generated code.
+    are read from different places. doc: the docstring of generated code. effects: what the function
+    leaves in the arrays that it was given and writes into; no derivative changes them.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Function:
     locals: Mapping[str, Tree] = field(default_factory=lambda: _EMPTY)
     span: Span | None = None
     doc: str = ""
+    effects: tuple[tuple[Var, Expr], ...] = ()
     reads: tuple[tuple[Any, str, Any], ...] = ()  # (scope, name, value) of what is part of it
     # What its `Call`s call, by name: functions whose parameters are variables and whose result is
     # a tuple of values. They have no definitions of their own, but call those beside them.
@@ -92,8 +94,8 @@ class Function:
 
     @property
     def results(self) -> list[Expr]:
-        """The expressions among the results, in order."""
-        return expressions(self.result)
+        """The expressions among the results, in order, and what is left in arguments."""
+        return [*expressions(self.result), *(value for _, value in self.effects)]
 
     @property
     def variables(self) -> list[Var]:
@@ -112,7 +114,8 @@ class Function:
         """A copy with some fields changed."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         made = Function(**{**fields, **changes})
-        if made.result is self.result and "_nodes" in self.__dict__:
+        same = made.result is self.result and made.effects is self.effects
+        if same and "_nodes" in self.__dict__:
             made.__dict__["_nodes"] = self._nodes  # the same expressions, found already
         return made
 
@@ -147,6 +150,7 @@ class Function:
             names=names,
             lines=lines,
             requires=tuple(replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires),
+            effects=tuple((v, moved(value)) for v, value in self.effects),
         )
 
 

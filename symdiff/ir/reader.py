@@ -61,7 +61,8 @@ def read(text: str, ops: Mapping[str, Any]) -> Function:
         except (KeyError, IndexError, ValueError, SyntaxError) as error:
             raise ValueError(f"line {number + 1} of the IR: {line.strip()!r}: {error!r}") from error
     *definitions, function = [
-        Function(r.name, tuple(r.params), r.result, names=r.names) for r in readers
+        Function(r.name, tuple(r.params), r.result, names=r.names, effects=tuple(r.effects))
+        for r in readers
     ]
     return function.replace(definitions={d.name: d for d in definitions})
 
@@ -72,6 +73,7 @@ class _Reader:
         self.name = ""
         self.params: list[Param] = []
         self.result: Tree = None
+        self.effects: list[tuple[Var, Expr]] = []
         self.names: dict[Expr, str] = {}
         self.known: dict[str, Expr] = {}  # by what stands for it in the text
         self.tokens: list[str] = []
@@ -94,6 +96,11 @@ class _Reader:
         elif self.peek() == "bind":
             self.take()
             self._declare(":")
+        elif self.peek() == "leave":
+            self.take()
+            variable, value = self._operand(), self._operand()
+            assert isinstance(variable, Var)
+            self.effects.append((variable, value))
         elif self.peek() == "return":
             self.take()
             self.result = self._tree(self._operand)

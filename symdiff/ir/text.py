@@ -28,9 +28,9 @@ LISTED = 64  # constant arrays of more elements are written as bytes
 
 _PLAIN_SYMBOL = re.compile(r"[A-Za-z_][\w.]*(\[\d+\])*")
 WORDS = frozenset((
-    "True", "False", "None", "nan", "inf", "array", "weak", "bind", "return", "static", "if",
-    "then", "else", "map", "for", "while", "call", "complex", "bool", "int", "float", "float32",
-    "float64", "complex64", "complex128",
+    "True", "False", "None", "nan", "inf", "array", "weak", "bind", "leave", "return", "static",
+    "if", "then", "else", "map", "for", "while", "call", "complex", "bool", "int", "float",
+    "float32", "float64", "complex64", "complex128",
 ))  # fmt: skip
 _PYTHON: Mapping[type, str] = {bool: "bool", int: "int", float: "float64", complex: "complex128"}
 
@@ -86,6 +86,7 @@ def _one(function: Function) -> str:
             note = f"  # {name}" if name else ""
             lines.append(f"  {labels[node]} = {_body(node, labels)} : {type_text(node.type)}{note}")
     result = _tree(function.result, lambda x: labels[x])
+    lines += [f"  leave {labels[v]} {labels[value]}" for v, value in function.effects]
     return "\n".join([*lines, f"  return {result}"])
 
 

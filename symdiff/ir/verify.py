@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Map, Project, Var, While
 from symdiff.ir.function import Function
-from symdiff.ir.tree import expressions
 from symdiff.ir.types import Dim, SymDim, Type
 
 _NONE: frozenset[Var] = frozenset()
@@ -43,7 +42,7 @@ def _verify(function: Function, definitions: Mapping[str, Function]) -> None:
         for problem in (*_problems(node), *_call_problems(node, definitions)):
             raise AssertionError(f"{function.name}: {problem}, in {_shown(node)}")
     free = _free(order, set(function.variables))
-    for root in expressions(function.result):
+    for root in function.results:
         for variable in free[root]:
             raise AssertionError(
                 f"{function.name}: {variable.name}.{variable.tag} is neither a parameter "

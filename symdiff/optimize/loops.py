@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, for_, project, while_
+from symdiff.ir.expr import Const, Expr, For, If, Loop, Map, Project, Var, for_, project, while_
 from symdiff.ir.function import Function
 from symdiff.ir.types import INT
 from symdiff.ir.walk import bound, depends_on, free_variables, substitute, topological, transform
@@ -321,19 +321,15 @@ def _independent(order: Sequence[Expr], first: For, second: For) -> bool:
 
 
 def _enclosing(order: Sequence[Expr], loop: Loop) -> frozenset[Expr]:
-    """The loops that a loop is inside of: whose variables it sees, or whose rounds hold it."""
+    """The loops that a loop is inside of: in each of whose rounds it runs anew."""
     found: set[Expr] = set()
     for node in order:
         if isinstance(node, Loop) and node is not loop:
-            inside = set(topological(node.inside))
-            if loop in inside and not _outer(node, loop):
+            if loop in depends_on(node.inside, node.bound):
                 found.add(node)
+        elif isinstance(node, Map) and loop in depends_on([node.body], node.indices):
+            found.add(node)
     return frozenset(found)
-
-
-def _outer(outer: Loop, loop: Loop) -> bool:
-    """Whether `loop`, which the rounds of `outer` read, is computed before them."""
-    return loop not in depends_on(outer.inside, outer.bound)
 
 
 def _merge(function: Function, first: For, second: For) -> dict[Expr, Expr]:

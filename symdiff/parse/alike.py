@@ -88,11 +88,11 @@ def born(context: Any, tree: Any) -> None:
     """Note the lists and dicts of a tree as the function's own."""
     if isinstance(tree, (list, dict)) and id(tree) not in context.births:
         context.born(tree)
-    for child in tree.values() if isinstance(tree, dict) else getattr(tree, "fields", None) or (
-        tree if isinstance(tree, (list, tuple)) else ()
-    ):  # fmt: skip
-        if is_container(child):
-            born(context, child)
+    held = tree.fields if isinstance(tree, Record) else tree
+    if isinstance(held, (list, tuple, dict)):
+        for child in held.values() if isinstance(held, dict) else held:
+            if is_container(child):
+                born(context, child)
 
 
 def assigned(node: ast.stmt) -> list[str]:

@@ -100,7 +100,8 @@ class CarriedArrays:
         memory = self.memory
         assert memory is not None
         both = first | last
-        found = {n for n in both if n in memory.arguments or n in steady}
+        given = memory.arguments.keys() | memory.foreign.keys()
+        found = {n for n in both if n in given or n in steady}
         for a, b in others:
             found |= (first & a) | (last & b)
         return frozenset(found)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from symdiff.errors import SymdiffError, UnsupportedError
-from symdiff.ir.expr import Expr
+from symdiff.ir.expr import Expr, Var
 from symdiff.ir.function import Function, Param
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.walk import substitute, topological
@@ -25,6 +25,7 @@ from symdiff.parse import (
     statements,
 )
 from symdiff.parse import expressions as _expressions
+from symdiff.parse.alike import born
 from symdiff.parse.calls import body_of, closure_variables
 from symdiff.parse.custom import custom_call
 from symdiff.parse.definitions import definitions_of, named
@@ -45,6 +46,7 @@ from symdiff.parse.requires import requirements
 from symdiff.parse.sizes import sizes_of
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
+from symdiff.primitives.sharing import kept_apart
 from symdiff.primitives.spell import to_expr
 
 
@@ -91,9 +93,12 @@ def _evaluated(
     context.frames.append(frame)
     if context.memory is not None:
         for name, tree in arguments.items():
+            born(context, frame.env[name])  # what they hold is followed, too
             for leaf in expressions(tree):
                 if leaf.type.rank:
-                    context.memory.arguments[context.memory.register(leaf)] = name
+                    assert isinstance(leaf, Var)
+                    context.memory.arguments[context.memory.register(leaf)] = leaf
+        context.lent.update(context.births)
     try:
         rule = getattr(plain, "__symdiff_rule__", None)
         if rule is None:
@@ -116,9 +121,11 @@ def _evaluated(
     except UnsupportedError as error:
         raise error.located(definition.source.span(definition.node)) from None
     result = map_tree(_leaf, value)
+    effects: Effects = ()
     if context.memory is not None:
-        result = _without_marks(context, result)
-    order = topological(expressions(result))
+        result, effects = _without_marks(context, result, context.memory.effects())
+    left = [value for _, value in effects]
+    order = topological([*expressions(result), *left])
     _check_result(result, order, plain.__name__, span)
     params = tuple(
         Param(p.name, arguments[p.name], _default(p), _kind(p))
@@ -127,11 +134,13 @@ def _evaluated(
     )
     locals_, closing = _markers(context)
     requires = requirements(context, frozenset(_variables(params)))
+    requires += kept_apart(dict(effects), _variables(params))
     if closing:
         found = expressions(result)
         closed = dict(zip(found, substitute(found, closing), strict=True))
         result = map_tree(lambda x: closed[x] if isinstance(x, Expr) else x, result)
-        order = topological(expressions(result))
+        left = substitute(left, closing)
+        order = topological([*expressions(result), *left])
         flat = substitute([x for r in requires for x in (r.fails, r.by)], closing)
         requires = tuple(
             replace(r, fails=fails, by=by)
@@ -145,6 +154,7 @@ def _evaluated(
         lines=dict(context.lines),
         sizes=sizes_of(params, order),
         requires=requires,
+        effects=tuple((v, value) for (v, _), value in zip(effects, left, strict=True)),
         cuts=tuple(context.cuts),
         locals={**dict.fromkeys(context.known_locals), **locals_},
         span=span,
@@ -155,11 +165,15 @@ def _evaluated(
     return named(made, definitions) if definitions else made
 
 
-def _without_marks(context: Context, result: Tree) -> Tree:
-    """The result, and all that was noted of the evaluation, without the marks of array objects."""
+Effects = tuple[tuple[Var, Expr], ...]
+
+
+def _without_marks(context: Context, result: Tree, effects: Effects) -> tuple[Tree, Effects]:
+    """The results, and all that was noted of the evaluation, without the marks of array objects."""
     marks = context.markers.values()
     roots = [
-        *expressions(result), *context.names, *context.evaluated,
+        *expressions(result), *(value for _, value in effects),
+        *context.names, *context.evaluated,
         *(p for paths in context.evaluated.values() for path in paths for p, _ in path),
         *(x for demand in context.demands for x in demand.expressions),
         *(cut.node for cut in context.cuts), *(v for found in marks for _, v in found),
@@ -178,7 +192,8 @@ def _without_marks(context: Context, result: Tree) -> Tree:
     context.cuts = [replace(cut, node=new[cut.node]) for cut in context.cuts]
     for name, found in context.markers.items():
         context.markers[name] = [(marker, new[v]) for marker, v in found]
-    return map_tree(lambda x: new[x] if isinstance(x, Expr) else x, result)
+    bared = map_tree(lambda x: new[x] if isinstance(x, Expr) else x, result)
+    return bared, tuple((v, new[value]) for v, value in effects)
 
 
 def _variables(params: Iterable[Param]) -> list[Expr]:

@@ -137,6 +137,7 @@ class Context:
     lazy: int = 0  # how many conditional expressions are open
     reads: dict[tuple[int, str], tuple[Any, str, Any]] = field(default_factory=dict)
     births: dict[int, tuple[Any, int]] = field(default_factory=dict)  # the containers it made
+    lent: set[int] = field(default_factory=set)  # those that are the caller's
     born_at: dict[int, int] = field(default_factory=dict)  # their serial numbers
     frozen: dict[int, Any] = field(default_factory=dict)  # those that have copies by now
     path: Path = ()  # the run-time conditions under which evaluation is now
@@ -243,7 +244,7 @@ class Context:
                 "this changes a container that a run-time branch has chosen from several",
                 hint="change it before the branch, or build a new one: [*items, x]",
             )
-        if id(container) not in self.births:
+        if id(container) not in self.births or id(container) in self.lent:
             raise UnsupportedError(
                 "this changes a container that was made outside the function",
                 hint="change a copy, list(...) or dict(...), and return it",

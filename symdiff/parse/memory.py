@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
-from symdiff.ir.expr import Apply, Expr, If, with_operands
+from symdiff.ir.expr import Apply, Expr, If, Var, with_operands
 from symdiff.ir.tree import Record
 from symdiff.ir.walk import transform
 from symdiff.primitives.arrays import broadcast_to, expand_dims, reshape, squeeze, transpose
@@ -49,7 +49,8 @@ class Memory:
     """The array objects of one evaluation.
 
     nodes: the current node of each object. shares: objects that one may be the same as, when that
-    is not known. made: where an object was made. arguments: those that are the caller's.
+    is not known. arguments: the variables of those that are the caller's. foreign: the names of
+    those that are given to a function that calls itself at run time, which may not write.
     """
 
     def __init__(self, context: Context):
@@ -57,7 +58,8 @@ class Memory:
         self.nodes: dict[int, Expr] = {}
         self.objects: dict[Expr, int] = {}
         self.shares: dict[int, frozenset[int]] = {}
-        self.arguments: dict[int, str] = {}
+        self.arguments: dict[int, Var] = {}
+        self.foreign: dict[int, str] = {}
         self.written: set[int] = set()
         self.level: dict[int, int] = {}
         self._newer: dict[Expr, Expr] = {}
@@ -84,7 +86,8 @@ class Memory:
 
     def titled(self, number: int, node: Expr) -> str:
         """What the user calls an object: writes and loops make nodes that have no name yet."""
-        return self.titles.setdefault(number, self.context.names.get(node, "a"))
+        plain = node.name if isinstance(node, Var) and node.name.isidentifier() else "a"
+        return self.titles.setdefault(number, self.context.names.get(node, plain))
 
     def copy_of(self, value: Expr) -> Expr:
         """A new object that holds `value`."""
@@ -255,10 +258,11 @@ class Memory:
             self.titles.setdefault(number, context.names[node])
         if self.line:
             context.lines.setdefault(new, self.line)
-        if number in self.arguments:
+        if number in self.foreign:
             raise UnsupportedError(
-                f"this writes into the argument {self.arguments[number]}, which is the caller's",
-                hint=f"work on a copy: {self.arguments[number]} = {self.arguments[number]}.copy()",
+                f"this writes into the argument {self.foreign[number]} of a function that calls "
+                "itself at run time",
+                hint="let it return the new value, or write in a loop",
             )
         if self.level[number] < context.lazy:
             raise UnsupportedError(
@@ -284,6 +288,12 @@ class Memory:
         self.written.add(number)
         self._newer[node] = marked
         self.replace({node: marked})
+
+    def effects(self) -> tuple[tuple[Var, Expr], ...]:
+        """What the function leaves in the arguments that it writes into."""
+        return tuple(
+            (v, self.nodes[n]) for n, v in self.arguments.items() if self.nodes[n] is not v
+        )
 
     # Snapshots.
 

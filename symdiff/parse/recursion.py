@@ -355,7 +355,7 @@ def _opened(of: Recursive, inner: Frame) -> Frame:
         new = var(name, leaf.type, context.fresh())
         variables.append(new)
         if context.memory is not None and new.type.rank:
-            context.memory.arguments[context.memory.register(new)] = name
+            context.memory.foreign[context.memory.register(new)] = name
         return new
 
     env = {name: map_tree(opened, tree) for name, tree in of.arguments.items()}

@@ -19,6 +19,7 @@ from symdiff.primitives import (
     scalars,
     shape,
     shaping,
+    sharing,
     special,
     stable,
 )
@@ -27,7 +28,7 @@ from symdiff.primitives.row import Primitive
 _MODULES = (
     arithmetic, elementary, shape, arrays, indexing, lists, custom,
     shaping, reductions, linalg, contraction, pointwise, scalars, special,
-    stable,
+    stable, sharing,
 )  # fmt: skip
 
 

@@ -41,6 +41,20 @@ def _flat(tree):
     return [float(value) for array in arrays for value in array]
 
 
+def _fresh(tree):
+    """`tree` with copies of its arrays: what is called may write into them."""
+    if isinstance(tree, dict):
+        return {key: _fresh(item) for key, item in tree.items()}
+    if hasattr(tree, "__dataclass_fields__"):
+        items = {k: _fresh(getattr(tree, k)) for k in tree.__dataclass_fields__}
+        return type(tree)(**items)
+    if hasattr(tree, "_fields"):
+        return type(tree)(*map(_fresh, tree))
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(map(_fresh, tree))
+    return tree.copy() if getattr(tree, "shape", ()) else tree
+
+
 def _moved(tree, steps):
     """`tree` with the next of `steps` added to each of its numbers."""
     if isinstance(tree, dict):
@@ -134,10 +148,10 @@ def _verdict(kind, base, derivative, wrt, seeds, flags, point):
     plain = {name: value for name, value in point.items() if name not in seeds}
 
     def value_of(arguments):
-        result = base(**arguments)
+        result = base(**_fresh(arguments))
         return result[0] if "aux" in flags else result
 
-    answer = derivative(**point)
+    answer = derivative(**_fresh(point))
     if "aux" in flags and kind in ("grad", "jvp", "vjp"):
         aux_with_value = kind == "grad" and "value" in flags
         answer = (answer[0][0], answer[1]) if aux_with_value else answer
