@@ -308,6 +308,12 @@ def _add_lists(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     return added_lists(operands[0], operands[1], node.type.listed)
 
 
+def _list_of(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    if node.type.weak:
+        return ast.Call(ast.Attribute(operands[0], "tolist", ast.Load()), [], [])
+    return call("list", operands[0])
+
+
 def added_lists(first: ast.expr, second: ast.expr, levels: int) -> ast.expr:
     """The sums of the items of two lists, of so many levels."""
 
@@ -330,7 +336,7 @@ PRINTERS: dict[Any, Printer] = {
     A.squeeze: _squeeze, A.transpose: _transpose, A.sum_: _reduction("sum"),
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
     index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
-    lists.new_list: _new_list, lists.zeros_list: _zeros_list, lists.add_lists: _add_lists,
+    lists.new_list: _new_list, lists.list_of: _list_of, lists.zeros_list: _zeros_list, lists.add_lists: _add_lists,
     A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
 }  # fmt: skip
 

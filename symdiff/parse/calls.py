@@ -126,7 +126,7 @@ def call(
     ):  # fmt: skip
         whole = len(args) == 1 and callee in (sum, np.sum, math.fsum) and not kwargs
         args = [
-            (a.fields["buffer"] if whole else a.array()) if isinstance(a, Grown) else a
+            (a.summed() if whole else a.array()) if isinstance(a, Grown) else a
             for a in args
         ]
     if builtin is not None:

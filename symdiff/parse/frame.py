@@ -34,6 +34,7 @@ from symdiff.parse.requires import Demand, Path, may_raise
 from symdiff.parse.source import Source
 
 if TYPE_CHECKING:
+    from symdiff.parse.growing import Grown
     from symdiff.parse.memory import Memory
     from symdiff.parse.recursion import Recursive
 
@@ -157,6 +158,8 @@ class Context:
     open_loops: int = 0  # how many loops that stay loops are being evaluated
     unknown: tuple[Frame, str] | None = None  # the last name that was not defined
     doubted: set[tuple[Frame, str]] = field(default_factory=set)  # names that were read in doubt
+    grown: list[Grown] = field(default_factory=list)  # the lists that grow in loops
+    looping: list[int] = field(default_factory=list)  # their serial numbers
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed
     recursive: frozenset[Hashable] = frozenset()  # where functions are that call themselves
     calls: int = 0  # of the user's functions, so far

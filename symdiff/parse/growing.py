@@ -5,7 +5,8 @@
         rows.append(f(i))                rows[length] = f(i); length += 1
 
 When a round of a loop is seen to append to a list, the list is turned into a `Grown`: an array with
-room for all that the loop can append, and how much of it is in use.
+room for all that the loop can append, and how much of it is in use. Where nothing tells how much
+that is, as in a `while`, it stays a list.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add, less, subtract
 from symdiff.primitives.arrays import full
 from symdiff.primitives.indexing import update
+from symdiff.primitives.lists import append, array_of, empty_list
 from symdiff.primitives.row import as_expr, choose, conform
 from symdiff.primitives.shape import as_dim
 from symdiff.primitives.spell import subscript, template_of, to_expr
@@ -30,13 +32,15 @@ _PLAIN = ("append", "extend", "pop", "copy")
 class Grown(Opaque):
     """A list of numbers or arrays of one shape, as long as is known only at run time.
 
-    fields: `buffer`, an array, and `length`, how many of its rows are items. They change as the
-    contents of a dict do (see `parse.state`).
+    fields: `buffer`, an array or a list of numbers, and `length`, how many of its rows are items.
+    They change as the contents of a dict do (see `parse.state`).
     """
 
     def __init__(self, context: Context, buffer: Expr, length: Any):
         self.context = context
+        self.name = "items"  # the user's
         self.appended = 0  # how often a round has appended to it
+        context.grown.append(self)
         self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
 
     @property
@@ -46,12 +50,19 @@ class Grown(Opaque):
     def array(self) -> Expr:
         """The items as an array."""
         buffer, length = self.fields["buffer"], self.length
+        if buffer.type.listed:
+            return array_of.build(buffer)
         try:
             if as_dim(length) == buffer.type.shape[0]:
                 return buffer
         except UnsupportedError:
             pass
         return subscript(buffer, slice(None, length))
+
+    def summed(self) -> Expr:
+        """An array of the same sum: what is not in use is 0."""
+        buffer = self.fields["buffer"]
+        return array_of.build(buffer) if buffer.type.listed else buffer
 
     def append(self, value: Any) -> None:
         buffer, length = self.fields["buffer"], self.length
@@ -64,9 +75,13 @@ class Grown(Opaque):
                 "a list that grows in a loop holds items of different shapes",
                 hint="append numbers, or arrays of one shape",
             )
-        template, operands = template_of(buffer, length)
-        item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
-        self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
+        if buffer.type.listed:
+            item = conform(item, buffer.type.item)
+            self.fields["buffer"] = append.build(buffer, item, as_expr(length))
+        else:
+            template, operands = template_of(buffer, length)
+            item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
+            self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
         self.fields["length"] = _add(length, 1)
         self.appended += 1
 
@@ -75,6 +90,11 @@ class Grown(Opaque):
             self.append(value)
 
     def pop(self, at: Any = -1) -> Expr:
+        if self.fields["buffer"].type.listed:
+            raise UnsupportedError(
+                "pop from a list of which nothing tells how long it becomes",
+                hint="append in one `for` over a range or an array, or count what is in use",
+            )
         if at != -1:
             raise UnsupportedError(
                 "pop from inside of a list that grows in a loop", hint="pop the last item"
@@ -132,7 +152,10 @@ def _add(a: Any, b: int) -> Any:
 def grown_from(
     context: Context, items: list[Any], added: list[Any], count: Any, times: int
 ) -> Grown:
-    """The list `items`, to which each of `count` rounds may append like `added`, `times` often."""
+    """The list `items`, to which each of `count` rounds may append like `added`, `times` often.
+
+    count: None where it is not known.
+    """
     known = [to_expr(x) for x in (*items, *added)]
     dtype = promote_dtype(*[x.type for x in known])
     shapes = [x.type.shape for x in known]
@@ -143,6 +166,17 @@ def grown_from(
         )
     from symdiff.primitives.row import zero_of
 
+    if count is None:
+        if shapes[0]:
+            raise IllTypedError(
+                "a list of arrays grows, and nothing tells how long it becomes",
+                hint="append in one `for` over a range or an array, or fill an array",
+            )
+        weak = all(x.type.weak for x in known)
+        made = Grown(context, empty_list(dtype, weak, context.fresh()), 0)
+        made.extend(items)
+        made.appended = 0
+        return made
     room = as_expr(count)
     for _ in range(times - 1):
         room = add.build(room, as_expr(count))

@@ -37,7 +37,15 @@ from symdiff.parse.demanded import RoundDemands
 from symdiff.parse.ending import Flags, Slot, bare, plus
 from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
 from symdiff.parse.growing import Grown, grown_from
-from symdiff.parse.state import ABSENT, Item, Name, Place, State, UnequalListsError
+from symdiff.parse.state import (
+    ABSENT,
+    GrowsInsideError,
+    Item,
+    Name,
+    Place,
+    State,
+    UnequalListsError,
+)
 from symdiff.parse.statements import Break, Return, bind, block
 from symdiff.parse.values import NUMBERS, Maybe, either, truth
 from symdiff.primitives.arithmetic import add
@@ -126,6 +134,7 @@ class LoopEvaluation:
             # Whether this round runs is known only at run time.
             context.path = path
             context.open_loops += 1
+            context.looping.append(self.serial)
             for new, _ in self.grown:
                 new.appended = 0
             open_ = list(context.frames), context.depth, context.lazy
@@ -152,10 +161,12 @@ class LoopEvaluation:
                 if id(error.owner) not in entry.contents:
                     raise
                 context.frames[:], context.depth, context.lazy = open_
-                self._let_grow(entry, error.owner, error.longer)
+                inside_loop = isinstance(error, GrowsInsideError)
+                self._let_grow(entry, error.owner, error.longer, inside_loop)
                 continue
             finally:
                 context.open_loops -= 1
+                context.looping.pop()
             after = State(context)
             if self._settled(entry, after):
                 break
@@ -190,20 +201,21 @@ class LoopEvaluation:
                 place.set(Unbound(carried.lost))
                 continue
             carried.variables = []
+            wish = self._wish(place)
             types = iter(carried.types)
-            names = leaf_names(str(place), carried.entry)
+            names = leaf_names(wish, carried.entry)
             if carried.perhaps:
                 count = len(carried.types) - 1
-                held = islice(leaf_names(str(place), carried.entry[0]), count)
-                names = chain(held, (f"has_{place}",))
+                held = islice(leaf_names(wish, carried.entry[0]), count)
+                names = chain(held, (f"has_{wish}",))
 
             def opened(leaf: Any, names: Any = names, types: Any = types, c: Any = carried) -> Any:
-                wish, type_ = next(names), next(types)
+                label, type_ = next(names), next(types)
                 if not isinstance(leaf, (Expr, np.ndarray, *NUMBERS)):
                     c.variables.append(None)
                     return leaf
                 initial = to_expr(leaf)
-                new = var(wish, type_ or initial.type, self.serial + len(c.variables) * 1_000_000)
+                new = var(label, type_ or initial.type, self.serial + len(c.variables) * 1_000_000)
                 c.variables.append(new)
                 self.arrays.opened(new, c.shares)
                 return new
@@ -212,6 +224,14 @@ class LoopEvaluation:
             if is_container(carried.opened):
                 born(self.context, carried.opened)
             place.set(carried.held(carried.opened))
+
+    def _wish(self, place: Place) -> str:
+        """What the variable of a place should be called."""
+        if isinstance(place, Item):
+            grown = next((g for g in self.context.grown if g.fields is place.owner), None)
+            if grown is not None:
+                return grown.name if place.key == "buffer" else f"len_{grown.name}"
+        return str(place)
 
     def _settled(self, entry: State, after: State) -> bool:
         """Whether the round changed no more than what is carried, in the types assumed."""
@@ -266,30 +286,47 @@ class LoopEvaluation:
             self._let_grow(entry, owner, now)
             return True
         for new, owner in self.grown:
-            if new.appended > self.times[id(owner)]:
+            whole = new.fields["buffer"].type.listed
+            if new.appended > self.times[id(owner)] and not whole:
                 self.times[id(owner)] = new.appended
                 self._let_grow(entry, new, self.added[id(owner)])
                 return True
         return False
 
-    def _let_grow(self, entry: State, owner: Any, now: Sequence[Any]) -> None:
-        """Let `owner`, which holds `now` after a round, be a list that grows."""
+    def _is_from_outside(self, owner: Any) -> bool:
+        """Whether a list is older than a loop around this one, which then makes it grow, too."""
+        born = self.context.born_at.get(id(owner), 0)
+        return any(born < serial for serial in self.context.looping if serial != self.serial)
+
+    def _let_grow(
+        self, entry: State, owner: Any, now: Sequence[Any], inside: bool = False
+    ) -> None:
+        """Let `owner`, which holds `now` after a round, be a list that grows.
+
+        inside: in a loop inside of this one, so that how often is not known.
+        """
         first = next((o for g, o in self.grown if g is owner), owner)
         content = self.content.setdefault(id(first), list(entry.contents.get(id(owner), ())))
         count = self.room()
         longer = isinstance(first, list) and len(now) > len(content)
-        if not longer or count is None or not all(map(identical, content, now)):
+        if not longer or not all(map(identical, content, now)):
             raise UnsupportedError(
-                "a round of this loop changes the length of a "
-                f"{type(first).__name__}, and how many rounds there are is not known",
-                hint="append in a `for` over a range or an array, or use an array",
+                f"a round of this loop changes the length of a {type(first).__name__}, "
+                "and not by appending",
+                hint="append to a list, or use an array",
             )
+        if self._is_from_outside(first):
+            raise GrowsInsideError(first, now)
+        if inside:
+            count = None
         added = list(now[len(content) :])
         self.added[id(first)] = list(now)
         times = self.times.setdefault(id(first), len(added))
         entry.restore()
         # An item may depend on what only the round knows: its type is what counts here.
         new = grown_from(self.context, content, added, count, times)
+        names = (name for name, value in self.frame.env.items() if value is owner)
+        new.name = next(names, "items")
         entry.replace(owner, new)
         self.grown = [(g, o) for g, o in self.grown if o is not first] + [(new, first)]
 

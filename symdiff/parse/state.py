@@ -71,6 +71,10 @@ class UnequalListsError(UnsupportedError):
         self.owner, self.longer = owner, list(longer)
 
 
+class GrowsInsideError(UnequalListsError):
+    """A list that a loop appends to, and that is older than a loop around it."""
+
+
 class _Absent:
     """A name that is not bound."""
 

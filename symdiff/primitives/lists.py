@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.ir.expr import Apply, Expr
-from symdiff.ir.types import Type, symbol
+from symdiff.ir.types import DType, Type, symbol
 from symdiff.primitives.indexing import RUN, index
 from symdiff.primitives.row import Attrs, Discrete, Linear, as_expr
 
@@ -52,6 +52,31 @@ append = Linear(
     "append", lambda attrs, types: types[0], _appended_transpose, joint=True,
     slots=lambda node: (0, 1), numpy="append",
 )  # fmt: skip
+
+
+def _array_type(attrs: Attrs, types: Sequence[Type]) -> Type:
+    return Type(types[0].dtype, types[0].shape)
+
+
+def _list_type(attrs: Attrs, types: Sequence[Type]) -> Type:
+    return Type(types[0].dtype, types[0].shape, attrs[0], 1)
+
+
+def _array_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return list_of.build(ct, attrs=(node.operands[0].type.weak,))
+
+
+# The array of a list of numbers, and back.
+array_of = Linear("array_of", _array_type, _array_transpose, numpy="np.array({0})")
+list_of = Linear(
+    "list_of", _list_type, lambda node, ct, i: array_of.build(ct), numpy="list_of", attrs=("weak",)
+)
+
+
+def empty_list(dtype: DType, weak: bool, serial: int) -> Expr:
+    """A list without items, to which as many are appended as is known only at run time."""
+    shape = (symbol(f"count(list {serial})"),)
+    return new_list.build(0, attrs=(dtype, shape, weak, 1))
 
 
 def tape(count: Expr, item: Type, serial: int) -> Expr:

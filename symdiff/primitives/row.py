@@ -407,6 +407,8 @@ def choose(pred: Any, then: Any, orelse: Any) -> Term:
     pred, then, orelse = as_expr(pred), as_expr(then), as_expr(orelse)
     if pred.type.rank:
         return Term(Term.rows["where"].build(pred, then, orelse))
+    if then.type.listed:
+        return Term(if_(pred, then, orelse, then.type))
     type_ = arithmetic_result((), [then.type, orelse.type])
     if then.type.dtype == orelse.type.dtype == "bool":
         type_ = type_.with_dtype("bool")
