@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import math
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import symdiff
+from tests.fuzz_loops.oracle import judge
+from tests.fuzz_loops.program import HELPERS, Program
 
 
 def with_break(x, n):
@@ -352,13 +355,75 @@ def test_lists_that_grow(f, args):
     test_derivatives(f, args)
 
 
-def test_a_list_that_grows_in_a_while():
+def test_arrays_in_a_list_that_nothing_counts():
     def f(x):
         rows = []
         while x > 1.0:
-            rows.append(x)
+            rows.append(np.array([x, 1.0]))
             x = x * 0.5
-        return sum(rows)
+        return np.sum(np.array(rows))
 
-    with pytest.raises(symdiff.UnsupportedError, match="changes the length of a list"):
+    with pytest.raises(symdiff.SymdiffError, match="nothing tells how long it becomes"):
         symdiff.grad(f)(9.0)
+
+
+def until_small(x, tol):
+    ts = []
+    while x > tol:
+        ts.append(x)
+        x = x * 0.7
+    return np.sum(np.array(ts) ** 2)
+
+
+def triangle(x, n, m):
+    xs = []
+    for i in range(n):
+        for j in range(m + i):
+            xs.append(x * i + j * x * x)
+    s = 0.0
+    for k in range(len(xs)):
+        s += xs[k] * k
+    return s
+
+
+def fibonacci(x, n):
+    fib = [x, 1.0]
+    while len(fib) < n:
+        fib.append(fib[-1] + fib[-2] * x)
+    return fib[-1]
+
+
+def pairs_kept(x, v):
+    keep = []
+    for e in v:
+        for f in v:
+            if e < f:
+                keep.append(e * f * x)
+    return sum(keep) ** 2 + len(keep) * x
+
+
+def read_while_it_grows(x, n):
+    stack, total, k = [x], 0.0, 0
+    while k < n:
+        k += 1
+        stack.append(math.sin(stack[k - 1]) * x)
+        total += stack[-1]
+    for v in stack:
+        total += v * v
+    return total
+
+
+UNCOUNTED: list[tuple[Any, tuple[Any, ...]]] = [
+    (until_small, (1.5, 0.1)), (until_small, (1.5, 2.0)), (triangle, (0.5, 3, 2)),
+    (triangle, (0.5, 0, 2)), (fibonacci, (0.5, 6)), (fibonacci, (0.5, 1)),
+    (pairs_kept, (0.5, np.array([1.0, 2.0, 3.0, 5.0, 6.0]))), (read_while_it_grows, (0.5, 4)),
+    (read_while_it_grows, (0.5, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args"), UNCOUNTED, ids=lambda value: getattr(value, "__name__", ""))
+def test_lists_that_nothing_counts(f, args):
+    """Lists that grow in a `while`, and in a loop inside of a loop."""
+    verdict = judge(Program(0, HELPERS + inspect.getsource(f), f.__name__, (args,)))
+    assert not verdict.failures
+    assert verdict.unreliable == 0

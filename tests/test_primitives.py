@@ -30,7 +30,9 @@ ARRAY_ROWS = {
         "isclose", "allclose",
         "array_equal",
     },
-    "tests/test_loops.py": {"new_list", "zeros_list", "add_lists", "append"},
+    "tests/test_loops.py": {
+        "new_list", "zeros_list", "add_lists", "append", "array_of", "list_of",
+    },
     "tests/test_writes.py": {"update", "object", "broadcast_like"},
     "tests/test_writes_arguments.py": {"shares_memory"},
     "tests/test_special.py": {"logsumexp", "softmax", "log_softmax", "math_isclose"},

@@ -336,7 +336,8 @@ PRINTERS: dict[Any, Printer] = {
     A.squeeze: _squeeze, A.transpose: _transpose, A.sum_: _reduction("sum"),
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
     index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
-    lists.new_list: _new_list, lists.list_of: _list_of, lists.zeros_list: _zeros_list, lists.add_lists: _add_lists,
+    lists.new_list: _new_list, lists.list_of: _list_of, lists.zeros_list: _zeros_list,
+    lists.add_lists: _add_lists,
     A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
 }  # fmt: skip
 

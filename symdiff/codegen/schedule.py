@@ -21,6 +21,7 @@ from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
 from symdiff.primitives.arithmetic import divide
 from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
+from symdiff.primitives.row import Elementwise, Linear
 
 Step = tuple[Expr, bool]  # a predicate and a side; a loop has but one side
 Path = tuple[Step, ...]
@@ -274,10 +275,12 @@ def _harmless(node: Apply, divisors: Set[Expr]) -> bool:
 def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Block:
     """Out of every loop whose variables the node does not depend on.
 
-    A loop leaves even the branches inside such a loop: it is not run again in every round.
+    A loop, or what is made element by element, leaves even the branches inside such a loop: it is
+    not made again in every round.
     """
     at: Block | None = block
-    while at is not None and (at.region is not None or isinstance(node, Loop)):
+    costly = isinstance(node, Loop) or _is_safe_array(node)
+    while at is not None and (at.region is not None or costly):
         region = at.region
         if region is not None:
             binds = region.indices if isinstance(region, Map) else region.bound
@@ -287,6 +290,15 @@ def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Bl
             block = at.parent
         at = at.parent
     return block
+
+
+def _is_safe_array(node: Expr) -> bool:
+    """Whether a node makes an array, and cannot raise: there are no two shapes to fit."""
+    return (
+        type(node) is Apply and bool(node.type.rank) and not node.op.raises
+        and isinstance(node.op, (Elementwise, Linear))
+        and sum(bool(x.type.rank) for x in node.operands) <= 1
+    )  # fmt: skip
 
 
 def ancestors(block: Block | None) -> Iterator[Block]:

@@ -125,10 +125,7 @@ def call(
         builtin is not None or spelled(callee) is not None
     ):  # fmt: skip
         whole = len(args) == 1 and callee in (sum, np.sum, math.fsum) and not kwargs
-        args = [
-            (a.summed() if whole else a.array()) if isinstance(a, Grown) else a
-            for a in args
-        ]
+        args = [(a.summed() if whole else a.array()) if isinstance(a, Grown) else a for a in args]
     if builtin is not None:
         if callee in ITERATING:
             for i, value in enumerate(args):

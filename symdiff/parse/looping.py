@@ -10,7 +10,6 @@ evaluated: it is evaluated again until that is settled.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
@@ -36,7 +35,7 @@ from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.demanded import RoundDemands
 from symdiff.parse.ending import Flags, Slot, bare, plus
 from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
-from symdiff.parse.growing import Grown, grown_from
+from symdiff.parse.growth import Growth
 from symdiff.parse.state import (
     ABSENT,
     GrowsInsideError,
@@ -90,10 +89,7 @@ class LoopEvaluation:
         self.serial = self.context.fresh()
         self.arrays = CarriedArrays(self.context, self.serial)
         self.first: dict[Place, set[int]] = {}  # objects that each place holds before the loop
-        self.grown: list[tuple[Grown, Any]] = []  # lists that grow, and what they were before
-        self.times: dict[int, int] = {}  # how often a round appends, at most
-        self.content: dict[int, list[Any]] = {}
-        self.added: dict[int, list[Any]] = {}
+        self.growth = Growth(frame, self.serial, self.room)
         self.outside: dict[Place | None, set[int]] = {}  # objects in what only the loop binds
         self.context.loops += 1
 
@@ -135,7 +131,7 @@ class LoopEvaluation:
             context.path = path
             context.open_loops += 1
             context.looping.append(self.serial)
-            for new, _ in self.grown:
+            for new, _ in self.growth.lists:
                 new.appended = 0
             open_ = list(context.frames), context.depth, context.lazy
             try:
@@ -162,7 +158,7 @@ class LoopEvaluation:
                     raise
                 context.frames[:], context.depth, context.lazy = open_
                 inside_loop = isinstance(error, GrowsInsideError)
-                self._let_grow(entry, error.owner, error.longer, inside_loop)
+                self.growth.let(entry, error.owner, error.longer, inside_loop)
                 continue
             finally:
                 context.open_loops -= 1
@@ -235,7 +231,7 @@ class LoopEvaluation:
 
     def _settled(self, entry: State, after: State) -> bool:
         """Whether the round changed no more than what is carried, in the types assumed."""
-        if self._grows(entry, after):
+        if self.growth.found(entry, after):
             return False
         same = self.arrays.settled()
         moves = self.arrays.moves()
@@ -275,60 +271,6 @@ class LoopEvaluation:
             start = map_tree(lambda x: zero_of(x.type) if isinstance(x, Expr) else x, now)
             found.append((name, Maybe(start, False)))
         return found
-
-    def _grows(self, entry: State, after: State) -> bool:
-        """Turn a list that a round has made longer into one that may grow at run time."""
-        for key, content in entry.contents.items():
-            now = after.contents.get(key)
-            owner = self.context.births[key][0]
-            if now is None or len(now) == len(content) or isinstance(owner, set):
-                continue
-            self._let_grow(entry, owner, now)
-            return True
-        for new, owner in self.grown:
-            whole = new.fields["buffer"].type.listed
-            if new.appended > self.times[id(owner)] and not whole:
-                self.times[id(owner)] = new.appended
-                self._let_grow(entry, new, self.added[id(owner)])
-                return True
-        return False
-
-    def _is_from_outside(self, owner: Any) -> bool:
-        """Whether a list is older than a loop around this one, which then makes it grow, too."""
-        born = self.context.born_at.get(id(owner), 0)
-        return any(born < serial for serial in self.context.looping if serial != self.serial)
-
-    def _let_grow(
-        self, entry: State, owner: Any, now: Sequence[Any], inside: bool = False
-    ) -> None:
-        """Let `owner`, which holds `now` after a round, be a list that grows.
-
-        inside: in a loop inside of this one, so that how often is not known.
-        """
-        first = next((o for g, o in self.grown if g is owner), owner)
-        content = self.content.setdefault(id(first), list(entry.contents.get(id(owner), ())))
-        count = self.room()
-        longer = isinstance(first, list) and len(now) > len(content)
-        if not longer or not all(map(identical, content, now)):
-            raise UnsupportedError(
-                f"a round of this loop changes the length of a {type(first).__name__}, "
-                "and not by appending",
-                hint="append to a list, or use an array",
-            )
-        if self._is_from_outside(first):
-            raise GrowsInsideError(first, now)
-        if inside:
-            count = None
-        added = list(now[len(content) :])
-        self.added[id(first)] = list(now)
-        times = self.times.setdefault(id(first), len(added))
-        entry.restore()
-        # An item may depend on what only the round knows: its type is what counts here.
-        new = grown_from(self.context, content, added, count, times)
-        names = (name for name, value in self.frame.env.items() if value is owner)
-        new.name = next(names, "items")
-        entry.replace(owner, new)
-        self.grown = [(g, o) for g, o in self.grown if o is not first] + [(new, first)]
 
     def room(self) -> Any:
         """How many rounds there are at most, if that is known before the loop."""
@@ -486,7 +428,7 @@ class LoopEvaluation:
         """How long a list is after the loop, if every round appends the same number of items."""
         if not isinstance(place, Item) or place.key != "length" or not self.steady_rounds():
             return None
-        new = next((g for g, _ in self.grown if g.fields is place.owner), None)
+        new = next((g for g, _ in self.growth.lists if g.fields is place.owner), None)
         v = None if new is None else self.carried[place].opened
         if new is None or not isinstance(v, Var):
             return None

@@ -1,0 +1,78 @@
+"""Which lists a loop lets grow, and how much room they need.
+
+A round that is evaluated tells: a list that is longer after it becomes a `Grown` before it, and the
+round is evaluated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from symdiff.errors import UnsupportedError
+from symdiff.parse.alike import identical
+from symdiff.parse.frame import Frame
+from symdiff.parse.growing import Grown, grown_from
+from symdiff.parse.state import GrowsInsideError, State
+
+
+class Growth:
+    """The lists that grow in one loop, which has a serial number.
+
+    lists: each with what it was before. room: how many rounds there are at most, or None.
+    """
+
+    def __init__(self, frame: Frame, serial: int, room: Callable[[], Any]):
+        self.frame, self.context, self.serial, self.room = frame, frame.context, serial, room
+        self.lists: list[tuple[Grown, Any]] = []
+        self.times: dict[int, int] = {}  # how often a round appends, at most
+        self.content: dict[int, list[Any]] = {}
+        self.added: dict[int, list[Any]] = {}
+
+    def found(self, entry: State, after: State) -> bool:
+        """Turn a list that a round has made longer into one that may grow at run time."""
+        for key, content in entry.contents.items():
+            now = after.contents.get(key)
+            owner = self.context.births[key][0]
+            if now is None or len(now) == len(content) or isinstance(owner, set):
+                continue
+            self.let(entry, owner, now)
+            return True
+        for new, owner in self.lists:
+            if new.appended > self.times[id(owner)] and not new.fields["buffer"].type.listed:
+                self.times[id(owner)] = new.appended
+                self.let(entry, new, self.added[id(owner)])
+                return True
+        return False
+
+    def let(self, entry: State, owner: Any, now: Sequence[Any], inside: bool = False) -> None:
+        """Let `owner`, which holds `now` after a round, be a list that grows.
+
+        inside: in a loop inside of this one, so that how often is not known.
+        """
+        first = next((o for g, o in self.lists if g is owner), owner)
+        content = self.content.setdefault(id(first), list(entry.contents.get(id(owner), ())))
+        longer = isinstance(first, list) and len(now) > len(content)
+        if not longer or not all(map(identical, content, now)):
+            raise UnsupportedError(
+                f"a round of this loop changes the length of a {type(first).__name__}, "
+                "and not by appending",
+                hint="append to a list, or use an array",
+            )
+        if self._is_from_outside(first):
+            raise GrowsInsideError(first, list(now))
+        added = list(now[len(content) :])
+        self.added[id(first)] = list(now)
+        times = self.times.setdefault(id(first), len(added))
+        entry.restore()
+        # An item may depend on what only the round knows: its type is what counts here.
+        new = grown_from(self.context, content, added, None if inside else self.room(), times)
+        names = (name for name, value in self.frame.env.items() if value is owner)
+        new.name = next(names, "items")
+        entry.replace(owner, new)
+        self.lists = [(g, o) for g, o in self.lists if o is not first] + [(new, first)]
+
+    def _is_from_outside(self, owner: Any) -> bool:
+        """Whether a list is older than a loop around this one, which then makes it grow, too."""
+        born = self.context.born_at.get(id(owner), 0)
+        return any(born < serial for serial in self.context.looping if serial != self.serial)
