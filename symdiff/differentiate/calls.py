@@ -1,13 +1,14 @@
 """Derivatives of calls are calls of derivatives, which are definitions like any other.
 
-    y = power(x, n)    ->   y, d_y = power_jvp(x, n, d_x)         forward
-                       ->   d_x += power_vjp(x, n, d_y)           reverse
+    y = power(x, n)    ->   y, d_y = power_jvp(x, n, d_x)           forward
+                       ->   y, dy_dx = power_jac(x, n)              reverse: d_x += d_y * dy_dx
+    y = total(a, i)    ->   y, t = total_vjp(a, i, d_y)             reverse: d_a += t
 
 Which derivative is called is written into the call (`Derived`), as what is called may not be known
 yet: the parser derives functions while it evaluates others. `linked` makes what is missing, once
 for each of what varies. Inside, calls become calls of derivatives in turn, of itself most often.
-The reverse of a call computes again what the partial derivatives need of the call's inside, so
-a chain of n calls whose adjoints need the values of inner calls makes n * n / 2 calls in all.
+What a vjp computes of the values of inner calls that depends on its cotangents is computed again,
+by calling the function, so a chain of n such calls makes n * n / 2 calls in all; a jac needs none.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from dataclasses import replace
 from symdiff.differentiate.forward import pushforward
 from symdiff.differentiate.loops import lines_of_sweeps
 from symdiff.differentiate.reverse import pullback
-from symdiff.ir.expr import Call, Callee, Derived, Expr, Var, call, var
+from symdiff.ir.expr import Call, Callee, Derived, Expr, Var, call, const, var
 from symdiff.ir.function import Function, Param
 from symdiff.ir.walk import topological, transform
 from symdiff.primitives.row import conform, fit, zeros_like
 
-_WHAT = {"jvp": "Directional derivative", "vjp": "Pullback"}
+_WHAT = {"jvp": "Directional derivative", "vjp": "Pullback", "jac": "Derivatives"}
 
 
 def linked(function: Function) -> Function:
@@ -92,9 +93,20 @@ def derived(function: Function, wanted: Derived) -> Function:
         results = [*values, *(_fitted(t, x) for x, t in pairs if x.type.differentiable)]
     else:
         seeded = [x for x, given in zip(values, wanted.seeded, strict=True) if given]
-        seeds = [_seed(x, _result_name(function, x), taken) for x in seeded]
-        adjoints, every = pullback(seeded, seeds, active)
-        results = [*values, *(_fitted(d, v) for v, d in zip(active, adjoints, strict=True))]
+        every = {}
+        if wanted.kind == "vjp":
+            seeds = [_seed(x, _result_name(function, x), taken) for x in seeded]
+            adjoints, every = pullback(seeded, seeds, active)
+        else:
+            seeds, adjoints = [], []
+            for x in seeded:
+                row, named = pullback([x], [const(1.0, x.type)], active)
+                adjoints += row
+                every = {**named, **every}
+        of = active * (len(adjoints) // max(len(active), 1))
+        results = [*values, *(_fitted(d, v) for v, d in zip(of, adjoints, strict=True))]
+    if len(values) == 1 and values[0].operands:
+        names.setdefault(values[0], "value")
     for node, derivative in every.items():
         name = names.get(node) or (node.name if isinstance(node, Var) else None)
         if name and derivative.operands:

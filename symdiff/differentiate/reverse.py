@@ -47,7 +47,7 @@ from symdiff.ir.types import Type
 from symdiff.ir.walk import depends_on, topological
 from symdiff.primitives.arrays import sum_
 from symdiff.primitives.elementary import aborts
-from symdiff.primitives.row import conform, fit, is_zero
+from symdiff.primitives.row import conform, fit, is_zero, scaled
 
 
 def pullback(
@@ -165,14 +165,39 @@ def _pull_call(
     moving = [x in active for x in called.operands]
     inputs = [x for x, moves in zip(called.operands, moving, strict=True) if moves]
     seeds = [conform(cts[k], type_) for k, type_ in enumerate(called.types) if k in cts]
-    seeded = tuple(k in cts for k in range(len(called.types)))
+    slopes = _few_numbers(inputs, seeds)
+    rows = len(seeds) if slopes else 1
     made = call(
-        Derived(called.callee, "vjp", tuple(moving), seeded),
-        (*called.operands, *seeds),
-        (*called.types, *(x.type for x in inputs)),
+        Derived(
+            called.callee,
+            "jac" if slopes else "vjp",
+            tuple(moving),
+            tuple(k in cts for k in range(len(called.types))),
+        ),
+        called.operands if slopes else (*called.operands, *seeds),
+        (*called.types, *(x.type for x in inputs * rows)),
     )
-    first = len(called.types)
-    return [(x, behind(project(made, first + i, x.type), guards)) for i, x in enumerate(inputs)]
+    pairs: list[tuple[Expr, Expr]] = []
+    for at, x in enumerate(inputs * rows, start=len(called.types)):
+        term: Expr = project(made, at, x.type)
+        if slopes:
+            ct = seeds[(at - len(called.types)) // len(inputs)]
+            term = conform(fit(scaled(ct, term), x.type), x.type)
+        pairs.append((x, behind(term, guards)))
+    return pairs
+
+
+def _few_numbers(inputs: Sequence[Expr], seeds: Sequence[Expr]) -> bool:
+    """Whether a call returns its derivatives, for the cotangents to be multiplied by.
+
+    These often depend on what calls result in, so they are known too late to be passed on, unless
+    that is computed twice: once for the derivative, in each call of a chain.
+    """
+    few = len(seeds) == 1 or len(seeds) * len(inputs) <= _FEW
+    return few and not any(x.type.rank for x in (*inputs, *seeds))
+
+
+_FEW = 8
 
 
 def _pull(node: Expr, ct: Expr, active: set[Expr]) -> list[Expr | None]:

@@ -216,14 +216,14 @@ class While(Loop):
 class Derived:
     """A derivative of a definition, by what it is; it gets a name when it is made.
 
-    active: the operands that vary. seeded: of a vjp, the results that have a cotangent. Behind the
-    operands a jvp takes a tangent for each active one, a vjp a cotangent for each seeded result;
-    behind the results a jvp returns a tangent for each that is differentiable, a vjp an adjoint
-    for each active operand.
+    active: the operands that vary. seeded: of a vjp or jac, the results that are differentiated.
+    Behind the operands a jvp takes a tangent for each active one, a vjp a cotangent for each seeded
+    result. Behind the results a jvp returns a tangent for each that is differentiable, a vjp an
+    adjoint for each active operand, a jac a derivative for each seeded result and active operand.
     """
 
     of: Callee
-    kind: Literal["jvp", "vjp"]
+    kind: Literal["jvp", "vjp", "jac"]
     active: tuple[bool, ...]
     seeded: tuple[bool, ...] = ()
 
