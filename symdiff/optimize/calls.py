@@ -117,9 +117,11 @@ def _ways(order: Sequence[Expr]) -> dict[Expr, set[Way]]:
                 step = (node.pred, i == 1)
             elif isinstance(node, (Loop, Map)) and x not in _outside(node):
                 step = (node, True)
-            for way in ways[node]:
-                ways[x].add(way if step is None else way | {step})
-            if node in full or len(ways[x]) > _WAYS:
+            if node in full or x in full:
+                full.add(x)
+                continue
+            ways[x].update(way if step is None else way | {step} for way in ways[node])
+            if len(ways[x]) > _WAYS:
                 full.add(x)
     return {n: set() if n in full else found for n, found in ways.items()}
 

@@ -131,11 +131,24 @@ class Writer:
             lambda: f"0.1 * {self.a(self.scope.ints)} * {e()}",
             lambda: f"{self.a(['smooth', 'hinge', 'stepped'])}({e()}, {self.atom()})",
             lambda: f"halved({e()}, {self.rng.randint(1, 3)})",
+            lambda: self.recursion(e()),
             lambda: f"({e()} if {self.condition()} else {e()})",
             lambda: f"max({e()}, {self.atom()})",
             lambda: f"abs({e()})",
             lambda: f"np.sum({self.vector(size - 1)})",
             lambda: f"({self.vector(0)} @ {self.vector(size - 1)})",
+        )
+
+    def recursion(self, start: str) -> str:
+        """A call of a helper that calls itself as deep as a run-time value says."""
+        depth = lambda: self.a(self.scope.ints)
+        return self.pick(
+            lambda: f"powered({start}, {depth()})",
+            lambda: f"settled({start}, {self.atom()})",
+            lambda: f"branching({start}, {depth()})[{self.rng.randint(0, 1)}]",
+            lambda: f"folded({self.vector(0)}, {start}, {self.rng.choice(('0', depth()))})",
+            lambda: f"nested({start}, {depth()})",
+            lambda: f"np.sum(waved({self.vector(0)}, {depth()})) * {start}",
         )
 
     def vector(self, size: int | None = None) -> str:

@@ -38,6 +38,45 @@ def halved(u, depth):
     return 0.5 * halved(math.sin(u), depth - 1) + 0.1 * u
 
 
+def powered(u, n):
+    return 1.0 if n <= 0 else u * powered(u, n - 1)
+
+
+def settled(u, k):
+    if abs(u) < 0.2:
+        return u + 0.1 * k
+    return k * 0.3 + math.sin(settled(0.5 * u, k))
+
+
+def branching(u, n):
+    if n < 1:
+        return u, 1.0
+    a, b = branching(0.7 * u, n - 2)
+    c, _ = branching(math.sin(u), n - 1)
+    return a * b + 0.5 * c, b * 0.9 + a
+
+
+def folded(v, u, i):
+    if i >= len(v):
+        return u
+    return math.tanh(0.7 * folded(v, u + v[i], i + 1)) + v[i] * u
+
+
+def waved(v, n):
+    if n <= 0:
+        return v
+    return 0.5 * np.sin(waved(v * 0.6, n - 1)) + v
+
+
+def nested(u, n):
+    s = u
+    for i in range(min(n, 4)):
+        s = 0.5 * s + 0.3 * nested(u * 0.7, i)
+        if s > 1.0:
+            break
+    return s
+
+
 """
 
 _SERIAL = itertools.count()
