@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symdiff
 from tests.fuzz_loops.oracle import judge
 from tests.fuzz_loops.program import HELPERS, Program
 
@@ -126,6 +127,43 @@ def computed_in_two_branches(x, v, a, m):
     return t
 
 
+def loops_after_loops(x, y, w, n):
+    s, t = 0, 0.0
+    for u in w:
+        k = 0
+        while k < 4 and abs(s) < 0.5:
+            k += 1
+            x += x
+        for _ in w:
+            t = 0.9
+            if abs(u) < 1.0 and abs(y) < 0.5:
+                return 0.3
+    k = 0
+    while k < n and abs(y) < 2.0:
+        k += 1
+        j = 0
+        while abs(x) > 0.2 and j < 8:
+            x *= 0.6
+            j += 1
+            t -= math.exp(-(y**2))
+    return y * 0.7 + t * 0.7 + x * 0.7
+
+
+def sines_of_rows(x):
+    s = 1.0
+    for v in x:
+        s = math.sin(s + v)  # a Python number of a NumPy one
+    return s
+
+
+def rounds_of_arrays(x, n):
+    y = x
+    for _ in range(n):
+        z = np.tanh(y + 0.5 * x)
+        y = z * y
+    return np.sum(y)
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -144,6 +182,9 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (computed_in_two_branches, (1.3, V, A, 2)),
     (left_from_a_branch, (0.7, 0.4, V, W)),
     (left_from_a_branch, (0.7, 0.4, V[:2], W[:2])),
+    (loops_after_loops, (0.175, 0.579, W, 2)),
+    (sines_of_rows, (V,)),
+    (rounds_of_arrays, (V, 4)),
 ]
 
 
@@ -154,3 +195,15 @@ def test_program(f, args):
     verdict = judge(program)
     assert not verdict.failures
     assert verdict.unreliable == 0
+
+
+@pytest.mark.parametrize(("f", "args"), [(sines_of_rows, (V,)), (rounds_of_arrays, (V, 4))])
+def test_second_derivatives(f, args):
+    """Rows of a Hessian, in which each row of the loop over rows starts from the same."""
+    gradient = symdiff.grad(f)
+    step = 1e-6
+    rows = [(gradient(V + step * e, *args[1:]) - gradient(V - step * e, *args[1:])) / (2 * step)
+            for e in np.eye(3)]  # fmt: skip
+    for found in (symdiff.hessian(f), symdiff.jacobian(gradient, mode="reverse"),
+                  symdiff.jacobian(gradient, mode="forward")):  # fmt: skip
+        np.testing.assert_allclose(found(*args), rows, atol=1e-8)

@@ -36,6 +36,8 @@ def apart(function: Function) -> Function:
                 moved = {**done}
                 names.update((moved[k], n) for k, n in list(names.items()) if k in moved)
                 lines.update((moved[k], n) for k, n in list(lines.items()) if k in moved)
+                for k in (*names, *lines):  # what is inside of the changed loop keeps its name
+                    done.setdefault(k, k)
                 function = function.replace(names=names, lines=lines).rewritten(done)
                 break
             owner.update((v, node) for v in node.bound)
@@ -59,5 +61,5 @@ def _renamed(
     body = new[: len(inside)]
     if isinstance(loop, For):
         index = fresh.get(loop.index, loop.index)
-        return for_(index, carried, (*loop.outside, *body), loop.type)  # type: ignore[arg-type]
+        return for_(index, carried, (*loop.outside, *body), loop.type, loop.recompute)  # type: ignore[arg-type]
     return while_(carried, (body[0], *loop.initial, *body[1:]), loop.type)  # type: ignore[arg-type]

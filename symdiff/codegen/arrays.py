@@ -329,6 +329,19 @@ def added_lists(first: ast.expr, second: ast.expr, levels: int) -> ast.expr:
     return added(first, second, levels)
 
 
+def copy_of(value: ast.expr, type_: Type) -> ast.expr:
+    """A copy of an array or list that may be written, with the lists and arrays that are in it."""
+    levels = type_.listed - (type_.rank == type_.listed)  # the innermost list may be one of numbers
+
+    def copy(x: ast.expr, levels: int) -> ast.expr:
+        if levels <= 0:
+            return ast.Call(ast.Attribute(x, "copy", ast.Load()), [], [])
+        row = name("row" if levels == 1 else "r" * levels)
+        return ast.ListComp(copy(row, levels - 1), [ast.comprehension(row, x, [], 0)])
+
+    return copy(value, levels)
+
+
 # Rows with a printer of their own; all others print by their template.
 PRINTERS: dict[Any, Printer] = {
     A.full: _filled, A.broadcast_to: _broadcast,

@@ -284,13 +284,15 @@ class Emitter:
             return self.label[node]
         if node in self.forced:
             return self.forced[node]
+        self.label[node] = self.looping.fresh(self.wish_for(node), node)
+        return self.label[node]
+
+    def wish_for(self, node: Expr) -> str:
+        """What a value should be called."""
         wish = self.function.names.get(node) or self.looping.wish.get(node)
         if wish is None:
             wish = telling_name(node, self.label)
-            if wish == "t":
-                wish = self.plain
-        self.label[node] = self.names.fresh(wish)
-        return self.label[node]
+        return self.plain if wish == "t" else wish
 
     def comment(self, node: Expr) -> str:
         """The line of the user's source that computes a value."""
@@ -303,7 +305,9 @@ class Emitter:
         """A value as an operand: its name, or its formula."""
         if parent is not None and type(node) is Apply and is_flavour_change(node):
             library = spelt(parent).library if isinstance(parent.op, Elementwise) else ""
-            if library == ("math." if node.type.weak else "np."):
+            # The formula of what a named cast casts may read what has been written over since.
+            current = node not in self.label or node.operands[0] in self.label
+            if current and library == ("math." if node.type.weak else "np."):
                 return self.operand(node.operands[0], parent)
         label = self.label.get(node)
         if label is not None:

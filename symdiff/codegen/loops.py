@@ -14,13 +14,14 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
-from symdiff.codegen.arrays import is_flavour_change
+from symdiff.codegen.arrays import copy_of, is_flavour_change
 from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, updated
 from symdiff.codegen.storage import innermost, is_write
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
+from symdiff.ir.types import Type
 from symdiff.primitives.elementary import sized
 
 if TYPE_CHECKING:
@@ -46,13 +47,28 @@ class Looping:
             for v in (loop.indices if isinstance(loop, Map) else loop.bound)
         }  # fmt: skip
         self.ends = self._ends()
+        self.unused: dict[tuple[str, Type], list[str]] = {}  # names whose values are no more needed
+        self.given: list[tuple[tuple[str, Type], str]] = []
+        self.handed: dict[Expr, Loop] = {}  # the inner loop that goes on with a carried value
         self.wish: dict[Expr, str] = {}  # what only starts a carried value is called as that is
         self.names = {v.name for v in self.owner if isinstance(v, Var)}
+        self.lasting = {*self.names, *emitter.function.names.values()}
         for loop, _ in emitter.plan.loops:
             if isinstance(loop, Loop):
                 for k, (v, start) in enumerate(zip(loop.carried, loop.initial, strict=True)):
                     if emitter.plan.uses.get(start) == 1:
                         self.wish[start] = self._called_for(loop, k, v)
+
+    def fresh(self, wish: str, node: Expr) -> str:
+        """A name for a value; what a loop that is over has called the same way may lend it."""
+        sites = self.to.plan.sites.get(node, ())
+        if len(sites) > 1 or wish not in self.lasting:
+            return self.to.names.fresh(wish)
+        key = (wish, node.type)
+        unused = self.unused.get(key)
+        label = unused.pop() if unused else self.to.names.fresh(wish)
+        self.given.append((key, label))
+        return label
 
     def _called_for(self, loop: Loop, k: int, v: Var) -> str:
         """The name that a carried value should have."""
@@ -87,6 +103,7 @@ class Looping:
             to.label[loop.index] = spare.pop() if spare else to.names.fresh(wish)
             bounds = [to.operand(x) for x in loop.bounds]
         body = to.plan.loops[loop, block]
+        mark = len(self.given)
         outer = dict(self.written)  # names may be those of a loop around this one
         self.written.update((to.label[v], v) for v in loop.carried)
         inner, test = self._round(loop, body, to.plan.rests.get((loop, block), body))
@@ -101,6 +118,26 @@ class Looping:
             out.append(Statement(node, comment, inner or [Statement(ast.Pass())]))
         for project in self.projects.get(loop, ()):
             to.label[project] = to.label[loop.carried[project.index]]
+        for key, label in self.given[mark:]:  # what a round has named is not seen outside of it
+            self.unused.setdefault(key, []).append(label)
+        del self.given[mark:]
+        self._let_go(loop)
+
+    def _let_go(self, loop: Loop) -> None:
+        """The names of numbers that nobody wants when the loop is over."""
+        to = self.to
+        wanted = {loop.carried[project.index] for project in self.projects.get(loop, ())}
+        if len(to.plan.sites[loop]) > 1:
+            return
+        for v, start in zip(loop.carried, loop.initial, strict=True):
+            label = to.label[v]
+            if v in wanted or v.type.rank or v.type.listed or label in self.written:
+                continue
+            if to.label.get(start) == label and to.plan.uses.get(start) != 1:
+                continue
+            key = (v.name, v.type)
+            self.given = [pair for pair in self.given if pair[1] != label]
+            self.unused.setdefault(key, []).append(label)
 
     def _start(self, loop: Loop, v: Var, start: Expr, block: Block, out: list[Statement]) -> None:
         """Give a carried variable its name and its first value."""
@@ -109,7 +146,7 @@ class Looping:
             made = to.operand(start).node
             if not isinstance(made, ast.Name) or made.id != to.label[v]:
                 named = isinstance(made, ast.Name) and v in to.storage.kept
-                made = _copied(made) if named else made
+                made = copy_of(made, v.type) if named else made
                 out.append(Statement(assign(to.label[v], made), to.comment(start)))
             return
         label = to.label.get(start)
@@ -118,6 +155,10 @@ class Looping:
         own = not kept or (
             single and to.storage.is_own(start, block) and to.storage.is_last(start, block)
         )
+        if self.handed.get(start) is loop:
+            self.before_write(to.label[start], out)
+            to.label[v] = to.label[start]
+            return
         if kept and own and to.storage.is_given(start):  # the argument's name stays its own
             own = v in to.storage.leading and to.storage.is_steady(v)
             if own:
@@ -135,11 +176,12 @@ class Looping:
             assert label is not None
             to.label[v] = label  # nothing else reads what the loop starts from
             return
-        to.label[v] = to.names.fresh(self._called_for(loop, loop.carried.index(v), v))
+        wish = self._called_for(loop, loop.carried.index(v), v)
+        to.label[v] = self.fresh(wish, v) if single else to.names.fresh(wish)
         made = to.operand(start).node
         fresh = start in to.text and to.storage.is_fresh(start) and not isinstance(made, ast.Name)
         if kept and not own and not fresh:
-            made = ast.Call(ast.Attribute(made, "copy", ast.Load()), [], [])
+            made = copy_of(made, v.type)
         to.consumed(start)
         out.append(Statement(assign(to.label[v], made), to.comment(start)))
 
@@ -188,6 +230,7 @@ class Looping:
         """Let new values take the name of the old ones where all readers of those come before."""
         tests = loop.inside[: len(loop.inside) - len(loop.body) - 1]
         results = list(zip(loop.carried, loop.body, strict=True))
+        self._hand_over(loop, items)
         self._write_over(loop, results, [*tests, loop.until], items)
 
     def plan_branch(self, group: Group, side: Block) -> None:
@@ -239,6 +282,28 @@ class Looping:
             if any(heirs.get(_seen(x)) is v for x in last if x is not new):
                 continue
             to.forced[new] = to.label[v]
+
+    def _hand_over(self, loop: Loop, items: Sequence[Expr | Group]) -> None:
+        """Let an inner loop go on under the name of a number that nobody reads after it.
+
+        for block in ...: saved[block] = x; for i in ...: x = f(x)
+        """
+        to = self.to
+        numbers: dict[Expr, Var] = {
+            v: v for v in loop.carried if not v.type.rank and not v.type.listed
+        }
+        readers = _readers(to, numbers, items)
+        ends = {_seen(x) for x in loop.inside[: len(loop.inside) - len(loop.body) - 1]}
+        ends.update(_seen(x) for x in (*loop.body, loop.until))
+        for at, inner in enumerate(items):
+            if not isinstance(inner, Loop) or len(to.plan.sites[inner]) != 1:
+                continue
+            for start in inner.initial:
+                v = numbers.get(start)
+                if v is None or v in ends:
+                    continue
+                if max(readers[v]) == at and readers[v].count(at) == 1:
+                    self.handed[v] = inner
 
     def _heirs(self, loop: Loop) -> dict[Expr, Var]:
         """What may go by the name of a carried variable: itself, what inner loops make of it."""
@@ -298,7 +363,7 @@ class Looping:
             if isinstance(made, ast.Name) and made.id == label:
                 continue
             if label in copied:
-                made = _copied(made)
+                made = copy_of(made, new.type)
             pending.append((label, new, made, comment))
         while pending:
             reads = [_names_in(made) for _, _, made, _ in pending]
@@ -350,11 +415,9 @@ class Looping:
             read = _names_in(text.node) if sizes else contents_in(text.node)
             if home is not None and not labels.isdisjoint(read):
                 made = to.text.pop(node).node
+                if home is not to.at:  # loops before may use what names they have let go
+                    to.label.setdefault(node, to.names.fresh(to.wish_for(node)))
                 to.assign(node, made, out if home is to.at else to.outs[home])
-
-
-def _copied(value: ast.expr) -> ast.expr:
-    return ast.Call(ast.Attribute(value, "copy", ast.Load()), [], [])
 
 
 def negated(test: ast.expr) -> ast.expr:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.codegen.schedule import REGIONS, Block, Group, Schedule, is_free, serves
-from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, While
+from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var, While
 from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append
 
@@ -21,7 +21,7 @@ def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
     if not plan.after and not any(type(node) in REGIONS for node in block.items):
         return list(block.items)  # operands come first already
     items: dict[Expr | Group, None] = {g: None for g in block.groups.values() if not g.members}
-    for node in sorted(block.items, key=_is_afterthought):
+    for node in sorted(block.items, key=_rank):
         items.setdefault(plan.groups.get((node, block), node), None)
     needs = {item: _needs(plan, block, item) for item in items}
     result = _sorted(needs)
@@ -30,10 +30,15 @@ def emission_order(plan: Schedule, block: Block) -> list[Expr | Group]:
     return _sorted(_without_circles(needs))
 
 
-def _is_afterthought(node: Expr) -> bool:
-    """Whether it keeps in a list what a branch decides: between two branches it would be odd."""
-    listed = isinstance(node, Apply) and node.op in (append, update) and node.type.listed
-    return bool(listed) and isinstance(node.operands[1], If)
+def _rank(node: Expr) -> int:
+    """What keeps in a list what a round starts from comes first, before that is changed.
+
+    Last comes what keeps what a branch decides: between two branches it would be odd.
+    """
+    if not isinstance(node, Apply) or node.op not in (append, update) or not node.type.listed:
+        return 0
+    kept = node.operands[1]
+    return -1 if isinstance(kept, Var) else 1 if isinstance(kept, If) else 0
 
 
 def _sorted(needs: Needs) -> list[Expr | Group]:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import replace
 
 from symdiff.codegen.apart import apart
-from symdiff.codegen.arrays import VIEWS
+from symdiff.codegen.arrays import VIEWS, copy_of
 from symdiff.codegen.checks import placed, support_names
 from symdiff.codegen.effects import write_back
 from symdiff.codegen.emit import Emitter
@@ -143,7 +143,7 @@ class _Results:
             self.returned |= memory
         self.returned.add(node)
         if shared:
-            return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], [])
+            return copy_of(text, node.type)
         return text
 
     def _record(self, record: Record) -> ast.expr:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from symdiff.codegen.arrays import (
     added_lists,
+    copy_of,
     index_key,
     is_repeatable,
     key_argument,
@@ -95,7 +96,7 @@ class Writes:
         """A value as an item of a list; arrays that are written later are copied."""
         text = self.to.operand(value).node
         if value.type.rank and self.to.storage.is_written(value):
-            return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], [])
+            return copy_of(text, value.type)
         return text
 
     def _chain_label(self, node: Apply) -> str:
@@ -126,7 +127,7 @@ class Writes:
             inlined and isinstance(base, Apply) and isinstance(base.op, Elementwise)
         ):  # fmt: skip
             return text
-        return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], [])
+        return copy_of(text, base.type)
 
     def _fill(self, base: Expr) -> ast.expr:
         assert isinstance(base, Apply)

@@ -65,7 +65,7 @@ def _made(loop: Loop, slots: Sequence[int], operands: Sequence[Expr] | None = No
     carried = tuple(loop.carried[k] for k in slots)
     assert n >= len(carried)
     if isinstance(loop, For):
-        return for_(loop.index, carried, kept, INT)
+        return for_(loop.index, carried, kept, INT, loop.recompute)
     return while_(carried, kept, INT)
 
 
@@ -105,9 +105,12 @@ def _larger(function: Function) -> dict[Expr, Expr]:
             # What the larger one sees must be there wherever the smaller one stands.
             if not free[large] <= free[small]:
                 continue
-            if _same_rounds(small, large) and slots[small].keys() <= slots[large].keys():
-                into[small] = large
-                break
+            if not _same_rounds(small, large) or not slots[small].keys() <= slots[large].keys():
+                continue
+            if small in topological([large]):  # what reads the smaller one stays apart from it
+                continue
+            into[small] = large
+            break
     mapping: dict[Expr, Expr] = {}
     for node in order:
         if isinstance(node, Project) and node.operands[0] in into:
@@ -137,7 +140,7 @@ def _steady(function: Function) -> dict[Expr, Expr]:
         body, until, head = inside[: len(kept)], inside[len(kept)], inside[len(kept) + 1 :]
         operands = (*head, *new.initial, *body, until)
         if isinstance(new, For):
-            made: Loop = for_(new.index, new.carried, operands, INT)
+            made: Loop = for_(new.index, new.carried, operands, INT, new.recompute)
         else:
             made = while_(new.carried, operands, INT)
         for node in function.nodes():
@@ -196,7 +199,7 @@ def _forwards(function: Function) -> dict[Expr, Expr]:
         if bounds is None or (bounds not in ranges and not _plainer(bounds)):
             continue
         operands = (*bounds, *loop.operands[3:])
-        new = for_(loop.index, loop.carried, operands, INT)
+        new = for_(loop.index, loop.carried, operands, INT, loop.recompute)
         if new is loop or new.bounds == loop.bounds:
             continue
         for node in function.nodes():
@@ -352,7 +355,8 @@ def _merge(function: Function, first: For, second: For) -> dict[Expr, Expr]:
         initial.append(start)
         body.append(new)
     operands = (*first.bounds, *initial, *body, first.until)
-    both = for_(first.index, tuple(carried), operands, INT)
+    again = first.recompute or second.recompute
+    both = for_(first.index, tuple(carried), operands, INT, again)
     mapping: dict[Expr, Expr] = {}
     for node in function.nodes():
         if isinstance(node, Project):

@@ -140,5 +140,5 @@ class _Trim:
 def _shortened(loop: Loop, kept: list[int], operands: tuple[Expr, ...]) -> Loop:
     carried = tuple(loop.carried[k] for k in kept)
     if isinstance(loop, For):
-        return for_(loop.index, carried, operands, INT)
+        return for_(loop.index, carried, operands, INT, loop.recompute)
     return while_(carried, operands, INT)
