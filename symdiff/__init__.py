@@ -29,7 +29,7 @@ from symdiff.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from symdiff.hints import detach, no_grad, rule, stop_gradient, unroll
+from symdiff.hints import checkpoint, detach, no_grad, rule, stop_gradient, unroll
 from symdiff.options import Options
 from symdiff.version import VERSION
 
@@ -37,7 +37,7 @@ __version__ = VERSION
 
 __all__ = [
     "CheckError", "Derivative", "IllTypedError", "NotConnectedError", "Options", "SourceError",
-    "StaleError", "SymdiffError", "UnknownNameError", "UnsupportedError", "check_grads", "detach",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "rule", "stop_gradient", "unroll",
-    "value_and_grad", "vjp",
+    "StaleError", "SymdiffError", "UnknownNameError", "UnsupportedError", "check_grads",
+    "checkpoint", "detach", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "rule",
+    "stop_gradient", "unroll", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -50,7 +50,7 @@ def rebuilt_loop(
     head, until = loop.operands[: loop.head], loop.until
     operands = (*head, *initial, *body, until)
     if isinstance(loop, For):
-        return for_(loop.index, tuple(carried), operands, INT)
+        return for_(loop.index, tuple(carried), operands, INT, loop.recompute)
     return while_(tuple(carried), operands, INT)
 
 
@@ -152,7 +152,13 @@ class _Backwards:
         self.counted = isinstance(loop, For) and never
         counters = _counters(loop)
         varying = [v for v in loop.carried if v not in counters]
-        record = to_record(needed(body, carried, varying), varying)
+        need = needed(body, carried, varying)
+        self.again = isinstance(loop, For) and loop.recompute
+        if self.again:
+            below = set(topological(need))
+            record: list[Expr] = [v for v in varying if v in below]
+        else:
+            record = to_record(need, varying)
         if not self.counted:
             self.rounds = var("rounds", INT, loop.carried[0].tag + 7)
             self.index = _counter(loop)
@@ -188,14 +194,15 @@ class _Backwards:
             number, room = _round_number(loop.index, start, step), _count(start, stop, step)
         else:
             number, room = self.rounds, as_expr(0)
-            carried.append(self.rounds)
-            initial.append(as_expr(0))
-            body.append(add.build(self.rounds, 1))
+            if self.rounds not in carried:  # a sweep of this loop may have it already
+                carried.append(self.rounds)
+                initial.append(as_expr(0))
+                body.append(add.build(self.rounds, 1))
         where = where_computed(loop.inside, loop.bound) if record else {}
         places: list[tuple[Expr, int]] = []
         for value in record:
             slot = len(carried)
-            name = f"{getattr(value, 'name', 't')}_tape"
+            name = f"{getattr(value, 'name', 't')}_{'saved' if self.again else 'tape'}"
             empty = tape(room, value.type, loop.bound[0].tag)
             held = var(name, empty.type, loop.bound[0].tag + _SLOT * 7 + slot)
             certain = value in loop.carried
@@ -222,12 +229,12 @@ class _Backwards:
             assert isinstance(forward, For)
             bounds, variable = _reversed(*forward.bounds), forward.index
         else:
-            slot = len(forward.carried)
+            slot = self.recording.carried.index(self.rounds)
             rounds = project(self.recording, slot, INT)
             bounds = (subtract.build(rounds, 1), as_expr(-1), as_expr(-1))
             variable = self.index
         operands = (*bounds, *initial, *self.body, as_expr(False))
-        return for_(variable, tuple(self.carried), operands, INT)
+        return for_(variable, tuple(self.carried), operands, INT, self.again)
 
 
 def _condition(

@@ -170,13 +170,15 @@ class Loop(Expr):
 class For(Loop):
     """`for index in range(start, stop, step)`, its step a constant.
 
-    operands are (start, stop, step, *initial, *body, until).
+    operands are (start, stop, step, *initial, *body, until). recompute: its reverse sweep runs each
+    round again from what it carries, where it would else read what rounds have recorded.
     """
 
-    __slots__ = ("carried", "index", "operands")
+    __slots__ = ("carried", "index", "operands", "recompute")
     index: Var
     carried: tuple[Var, ...]
     operands: tuple[Expr, ...]
+    recompute: bool
     head = 3
 
     @property
@@ -304,10 +306,17 @@ def map_(indices: tuple[Var, ...], over: tuple[Expr, ...], body: Expr, type_: Ty
     return _intern((Map, indices, operands, type_), Map, type_, indices=indices, operands=operands)
 
 
-def for_(index: Var, carried: tuple[Var, ...], operands: tuple[Expr, ...], type_: Type) -> For:
+def for_(
+    index: Var,
+    carried: tuple[Var, ...],
+    operands: tuple[Expr, ...],
+    type_: Type,
+    recompute: bool = False,
+) -> For:
     """A counted loop; see `For` for the layout of `operands`."""
-    key = (For, index, carried, operands, type_)
-    return _intern(key, For, type_, index=index, carried=carried, operands=operands)
+    key = (For, index, carried, operands, type_, recompute)
+    fields = {"index": index, "carried": carried, "operands": operands, "recompute": recompute}
+    return _intern(key, For, type_, **fields)
 
 
 def while_(carried: tuple[Var, ...], operands: tuple[Expr, ...], type_: Type) -> While:
@@ -340,7 +349,7 @@ def with_operands(node: Expr, operands: tuple[Expr, ...]) -> Expr:
         case Map():
             return map_(node.indices, operands[:-1], operands[-1], node.type)
         case For():
-            return for_(node.index, node.carried, operands, node.type)
+            return for_(node.index, node.carried, operands, node.type, node.recompute)
         case While():
             return while_(node.carried, operands, node.type)
         case Call():

@@ -290,10 +290,11 @@ class _Reader:
                 indices, over = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
                 return lambda t: map_(indices, over, body, t)
             case "for":
+                again = self.accept("recompute")
                 index = self._bound()
                 carried = self._carried()
                 operands = self._operands()
-                return lambda t: for_(index, carried, operands, t)
+                return lambda t: for_(index, carried, operands, t, again)
             case "while":
                 carried = self._carried()
                 operands = self._operands()

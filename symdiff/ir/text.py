@@ -216,7 +216,8 @@ def _body(node: Expr, labels: Mapping[Expr, str]) -> str:
             return f"map [{pairs}] {args[-1]}"
         case For():
             carried = ", ".join(labels[v] for v in node.carried)
-            return f"for {labels[node.index]} carrying ({carried}): {', '.join(args)}"
+            mark = "recompute " if node.recompute else ""
+            return f"for {mark}{labels[node.index]} carrying ({carried}): {', '.join(args)}"
         case While():
             carried = ", ".join(labels[v] for v in node.carried)
             return f"while carrying ({carried}): {', '.join(args)}"

@@ -15,11 +15,12 @@ from typing import Any
 from symdiff.errors import SymdiffError
 from symdiff.ir.expr import Expr, Loop, for_, var, while_
 from symdiff.ir.types import INT
+from symdiff.parse.blocks import in_blocks
 from symdiff.parse.containers import iterated, live_items
 from symdiff.parse.frame import Evaluation, Frame, handles, run
 from symdiff.parse.growing import Grown
 from symdiff.parse.looping import LoopEvaluation
-from symdiff.parse.rounds import Rounds, rounds_of
+from symdiff.parse.rounds import Checkpointed, Rounds, is_dynamic, range_of_known, rounds_of
 from symdiff.parse.state import State
 from symdiff.parse.statements import assign, block
 from symdiff.parse.unrolled import TooManyRoundsError, unrolled, while_known
@@ -33,11 +34,15 @@ UNROLLED = 32  # a loop of more rounds stays a loop
 @handles(ast.For)
 def for_statement(frame: Frame, node: ast.For) -> Evaluation:
     iterable = yield iterated(frame, (yield node.iter), node.iter)
-    rounds = rounds_of(iterable) if isinstance(iterable, (Rounds, Grown)) else None
 
     def items() -> Any:
         return live_items(frame.context, iterable)
 
+    if isinstance(iterable, Checkpointed):
+        loop = _Counted(frame, node, iterable.rounds, in_blocks=True, every=iterable.every)
+        iterable = iterable.iterable
+        return loop.run() if is_dynamic(iterable) else _attempt(frame, loop, items)
+    rounds = rounds_of(iterable) if isinstance(iterable, (Rounds, Grown)) else None
     if rounds is None and isinstance(iterable, Expr):
         rounds = rounds_of(iterable)
         if rounds is not None and not isinstance(iterable.type.shape[0], int):
@@ -48,9 +53,7 @@ def for_statement(frame: Frame, node: ast.For) -> Evaluation:
     elif rounds is not None:
         return _Counted(frame, node, rounds).run()
     elif isinstance(iterable, range) and len(iterable) > UNROLLED:
-        start, stop, step = iterable.start, iterable.stop, iterable.step
-        counted = Rounds(len(iterable), lambda k: k, (start, stop, step))
-        return _attempt(frame, _Counted(frame, node, counted), items)
+        return _attempt(frame, _Counted(frame, node, range_of_known(iterable)), items)
     return unrolled(frame, node, items())
 
 
@@ -108,8 +111,16 @@ class _Counted(LoopEvaluation):
 
     node: ast.For
 
-    def __init__(self, frame: Frame, node: ast.For, rounds: Rounds):
+    def __init__(
+        self,
+        frame: Frame,
+        node: ast.For,
+        rounds: Rounds,
+        in_blocks: bool = False,
+        every: Any = None,
+    ):
         super().__init__(frame, node)
+        self.in_blocks, self.every = in_blocks, every
         self.rounds = rounds
         target = node.target
         plain = isinstance(target, ast.Name) and rounds.bounds is not None
@@ -130,7 +141,11 @@ class _Counted(LoopEvaluation):
     def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Loop:
         bounds = self.rounds.bounds or (0, self.rounds.count, 1)
         operands = (*map(as_expr, bounds), *initial, *body, until)
-        return for_(self.index, variables, operands, INT)
+        loop = for_(self.index, variables, operands, INT)
+        if not self.in_blocks or not variables:
+            return loop
+        self.context.lines.setdefault(loop, self.node.lineno)
+        return in_blocks(self.context, loop, self.every)
 
     def room(self) -> Any:
         return self.rounds.count

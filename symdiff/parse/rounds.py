@@ -40,6 +40,22 @@ class Unrolled(Opaque):
         self.iterable = iterable
 
 
+class Checkpointed(Opaque):
+    """What a loop runs over of which the reverse sweep stores the state at every `every`-th round.
+
+    every: None for about the square root of the number of rounds.
+    """
+
+    def __init__(self, rounds: Rounds, iterable: Any, every: Any):
+        self.rounds, self.iterable, self.every = rounds, iterable, every
+
+
+def range_of_known(value: range) -> Rounds:
+    """A range that is known when compiling."""
+    bounds = (value.start, value.stop, value.step)
+    return Rounds(len(value), lambda k: _add(value.start, _times(value.step, k)), bounds)
+
+
 def range_of(start: Any, stop: Any, step: Any) -> Rounds:
     """`range(start, stop, step)`."""
     step = step.value if isinstance(step, Const) else step
@@ -67,6 +83,11 @@ def rounds_of(value: Any) -> Rounds | None:
     """How to run over `value` round by round, or None where it is known item by item."""
     if isinstance(value, Rounds):
         return value
+    if isinstance(value, Checkpointed):
+        raise UnsupportedError(
+            "checkpoint: this loop runs over more than what is checkpointed",
+            hint="put it around all of it: checkpoint(zip(...)), checkpoint(enumerate(...))",
+        )
     if isinstance(value, Grown):
         buffer = value.fields["buffer"]
         return Rounds(value.length, lambda k: subscript(buffer, k))
@@ -77,7 +98,7 @@ def rounds_of(value: Any) -> Rounds | None:
 
 def is_dynamic(value: Any) -> bool:
     """Whether `value` can be iterated over only at run time."""
-    if isinstance(value, (Rounds, Grown)):
+    if isinstance(value, (Rounds, Grown, Checkpointed)):
         return True
     return isinstance(value, Expr) and bool(value.type.rank) and not isinstance(
         value.type.shape[0], int
