@@ -11,9 +11,12 @@ from tests.fuzz_loops.program import HELPERS, Program
 
 @pytest.mark.parametrize("seed", range(70))
 def test_program(seed):
-    """value, both modes, both second orders, optimised and not, and finite differences agree."""
+    """value, both modes, both second orders, optimised and not, and finite differences agree.
+
+    Odd seeds write into arrays, some of them into arguments.
+    """
     program = generate(seed)
-    verdict = judge(program, second_order=seed % 5 == 0)
+    verdict = judge(program, second_order=seed % 5 < 1 + seed % 2)
     assert not verdict.failures, program.script(verdict.failures)
 
 

@@ -531,3 +531,27 @@ def test_a_check_comes_after_what_changes_the_value_in_place(f):
     with pytest.raises(ValueError, match="domain"):
         symdiff.grad(f)(np.array([1.0, 2.0]))
     test_derivatives(f, (np.array([-1.0, -2.0]),))
+
+
+def over_what_was_computed(v, w):
+    r = w.copy()
+    s = 0.0
+    for e in np.sin(r):
+        s += e * e
+        r[1:] = v[:-1]
+    return s + np.sum(r)
+
+
+def over_both(v, w):
+    r = w.copy()
+    s = 0.0
+    for i, (e, u) in enumerate(zip(r * 2.0, r, strict=True)):
+        s += e * e * u
+        r[i] = v[i] * e
+        r[1:] *= 1.5
+    return s + np.sum(r)
+
+
+@pytest.mark.parametrize("f", [over_what_was_computed, over_both])
+def test_a_loop_over_what_was_computed_from_an_array_sees_no_write(f):
+    test_derivatives(f, (np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0])))

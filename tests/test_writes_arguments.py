@@ -304,3 +304,20 @@ def test_inside_another_function_a_derivative_of_a_writer_is_refused():
 
     with pytest.raises(symdiff.SymdiffError, match="writes into"):
         symdiff.grad(f)(X.copy())
+
+
+def in_turns(x, v, w):
+    out = w.copy()
+    for _ in w:
+        if x > 1.5:
+            out[:] = v
+        else:
+            v[:] = x
+    return np.sum(out * v)
+
+
+@pytest.mark.parametrize("x", [1.0, 2.0])
+def test_rounds_that_write_in_turns(x):
+    """What a round leaves in an adjoint that others write into is an array of its own."""
+    derivative = symdiff.grad(in_turns, wrt=("x", "v", "w"))
+    assert derivative.check(x, X, Y)

@@ -344,7 +344,7 @@ class Looping:
     def _own_after(self, v: Var, new: Expr, body: Block) -> bool:
         """Whether what a round leaves in `v`, which is written, is nobody else's memory."""
         storage = self.to.storage
-        return all(
+        return not storage.is_lent(new) and all(
             root is v or (not isinstance(root, Var) and storage.is_own(root, body))
             for root in storage.roots(new)
         )

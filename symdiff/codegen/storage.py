@@ -204,7 +204,7 @@ class Storage:
 
     def is_own(self, node: Expr, block: Block) -> bool:
         """Whether the memory of a value was made by the function, in the same round."""
-        if any(_is_lent(x) for x in self._chain(node)):
+        if self.is_lent(node):
             return False
         return all(self._made(root, block) for root in self.roots(node))
 
@@ -217,6 +217,10 @@ class Storage:
         if sites is None or len(sites) != 1 or not isinstance(root, (Apply, Map, Project)):
             return False
         return innermost(sites[0]) is innermost(block)
+
+    def is_lent(self, node: Expr) -> bool:
+        """Whether a value looks into an array that is to be read only."""
+        return any(_is_lent(x) for x in self._chain(node))
 
     def is_given(self, node: Expr) -> bool:
         """Whether the memory of a value may be that of an argument that is written into."""

@@ -72,12 +72,14 @@ class CarriedArrays:
             self.memory.register(v, shares)
 
     def present(self, value: Any) -> Any:
-        """What the loop runs over, as the arrays are in this round."""
-        if self.memory is None:
+        """What the loop runs over, as the arrays are in this round.
+
+        But not what was computed from them before: `for e in np.sin(a)` sees no write into `a`.
+        """
+        if self.memory is None or not self.variables:
             return value
-        now: dict[Expr, Expr] = {self.entry[n]: v for n, v in self.variables.items()}
-        if not now:
-            return value
+        now: dict[Expr, Expr] = {node: node for node in self.memory.objects}
+        now.update((self.entry[n], v) for n, v in self.variables.items())
         return map_tree(lambda x: substitute([x], now)[0] if isinstance(x, Expr) else x, value)
 
     def objects(self, value: Any) -> set[int]:

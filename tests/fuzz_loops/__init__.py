@@ -1,4 +1,4 @@
 """Generated programs with loops on run-time values, and what must hold for their derivatives.
 
-python -m tests.fuzz_loops --count 5000 --seed 0 [--writes] [--save FOLDER]
+python -m tests.fuzz_loops --count 5000 --seed 0 [--no-writes] [--save FOLDER]
 """

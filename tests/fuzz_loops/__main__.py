@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz_loops --count 5000 --seed 0 [--writes] [--save FOLDER]`: 1 on failure."""
+"""`python -m tests.fuzz_loops --count 5000 --seed 0 [--no-writes] [--save FOLDER]`: 1 on failure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz_loops", description=__doc__)
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    parser.add_argument("--writes", action="store_true", help="write into arrays, too")
+    writes = parser.add_mutually_exclusive_group()
+    writes.add_argument(
+        "--writes",
+        action="store_true",
+        default=None,
+        help="write into arrays in all programs, not in those of odd seeds alone",
+    )
+    writes.add_argument("--no-writes", dest="writes", action="store_false")
     parser.add_argument("--save", type=Path, help="a folder for the programs that fail")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--show", type=int, default=10, help="failures to print in full")
@@ -27,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.save.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     kinds: collections.Counter[str] = collections.Counter()
-    compared = unreliable = failed = 0
+    compared = unreliable = failed = refused = 0
     slowest = (0.0, 0)
     seeds = range(options.seed, options.seed + options.count)
     items = [(s, options.writes, options.shrink) for s in seeds]
@@ -35,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         for verdict, script in pool.imap_unordered(work, items, chunksize=2):
             compared += verdict.compared
             unreliable += verdict.unreliable
+            refused += verdict.refused
             slowest = max(slowest, (verdict.slowest, verdict.seed))
             if not verdict.failures:
                 continue
@@ -46,7 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"seed {verdict.seed}:\n  " + script.replace("\n", "\n  "), flush=True)
     share = unreliable / max(1, compared)
     print(
-        f"{options.count} programs from seed {options.seed}: {failed} failed; {compared} entries "
+        f"{options.count} programs from seed {options.seed}: {failed} failed, "
+        f"{refused} refused for what may be one array; {compared} entries "
         f"compared with finite differences, {share:.1%} of them too close to a branch to judge; "
         f"slowest compilation {slowest[0]:.1f} s (seed {slowest[1]}); "
         f"{time.perf_counter() - start:.0f} s"

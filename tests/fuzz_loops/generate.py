@@ -38,7 +38,7 @@ class Scope:
     pairs: list[str] = field(default_factory=list)
     matrices: list[str] = field(default_factory=list)
     indices: list[tuple[str, str]] = field(default_factory=list)
-    owned: list[str] = field(default_factory=list)  # arrays that may be written
+    owned: list[str] = field(default_factory=list)  # arrays that may be written: arguments, too
     fixed: frozenset[str] = frozenset()  # what the enclosing loops count or run over
 
     def copy(self) -> Scope:
@@ -502,6 +502,8 @@ class Writer:
             self.used.add(name)
             lines.append(f"{INDENT}{name} = {self.rng.choice(('0.0', '1.0', 'x', '0', 'x * y'))}")
             self.scope.floats.append(name)
+        if self.writes:
+            self.scope.owned += [v for v in ("v", "w") if self.rng.random() < 0.25]
         if self.writes and self.rng.random() < 0.8:
             lines += _in(self.own())
         lines += _in(self.block(self.rng.randint(0, 2)))
@@ -537,8 +539,12 @@ def points(rng: random.Random) -> list[tuple[Any, ...]]:
     return found
 
 
-def generate(seed: int, writes: bool = False) -> Program:
-    """The program of a seed: the same everywhere."""
+def generate(seed: int, writes: bool | None = None) -> Program:
+    """The program of a seed: the same everywhere.
+
+    writes: whether it writes into arrays; by default those of odd seeds do.
+    """
+    writes = seed % 2 == 1 if writes is None else writes
     rng = random.Random(f"loops {seed} {writes}")
     while True:
         source = "\n".join(Writer(rng, writes).program()) + "\n"
