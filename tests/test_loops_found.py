@@ -164,6 +164,18 @@ def rounds_of_arrays(x, n):
     return np.sum(y)
 
 
+def breaks_or_returns(x, n):
+    t = 0.5 * x
+    for _i in range(1):
+        if x < 2.0:
+            if n == 3:
+                break
+            t = x * x
+            break
+        return x * 3.0
+    return t
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -177,6 +189,9 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (exchanged_after_a_loop, (0.7, 0.4, 3, 1)),
     (exchanged_after_a_loop, (5.5, 0.4, 2, 2)),
     (sums_of_what_it_runs_over, (0.7, V, A)),
+    (breaks_or_returns, (0.7, 3)),
+    (breaks_or_returns, (0.7, 4)),
+    (breaks_or_returns, (2.7, 3)),
     (two_ways_into_a_loop, (-0.7, V, W, 5)),
     (two_ways_into_a_loop, (-0.7, V, W, 4)),
     (computed_in_two_branches, (1.3, V, A, 2)),

@@ -16,7 +16,6 @@ from symdiff.parse.frame import Exit, Frame, UnreachableError, run
 from symdiff.parse.state import State
 from symdiff.parse.statements import Break, Continue, Return, assign, block
 from symdiff.parse.values import either, truth
-from symdiff.primitives.arithmetic import not_
 
 
 class TooManyRoundsError(Exception):
@@ -73,9 +72,10 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
     if isinstance(signal, Return):
         if not breaks:
             return signal
-        for e in breaks:
-            outer_pred = not_.build(e.pred)
-            frame.exits.append(Exit(outer_pred, Return, signal.value, State(frame.context)))
+        returns: Any = True  # where nothing has broken out before
+        for e in reversed(breaks):
+            returns = either(e.pred, False, returns)
+        frame.exits.append(Exit(returns, Return, signal.value, State(frame.context)))
         leave(frame, breaks, None, node)
         return None
     if not isinstance(signal, Break) and node.orelse:
