@@ -161,7 +161,8 @@ def emit_call(to: Emitter, node: Call, out: list[Statement]) -> None:
         to.place(results[0], Text(made, width, depth), out)
         return
     labels = [to.name_of(results[k]) if k in results else "_" for k in range(len(node.types))]
-    for label in labels:
-        to.looping.before_write(label, out)
+    for k, result in results.items():
+        to.looping.before_write(labels[k], out)
+        to.label[result] = labels[k]
     target = ast.Tuple([name(label) for label in labels], ast.Store())
     out.append(Statement(ast.Assign([target], made)))
