@@ -309,6 +309,32 @@ def used_in_branches(x, n: int):
     return math.sin(y) * x if x > 0.5 else y * y
 
 
+def the_same_in_every_round(x, n: int, m: int):
+    s = x
+    for i in range(n):
+        if i % 2:
+            for _ in range(m):
+                s += power(x, 3 - n)
+    return s
+
+
+def branching(u, n):
+    if n < 1:
+        return u, 1.0
+    a, b = branching(0.7 * u, n - 2)
+    c, _ = branching(math.sin(u), n - 1)
+    return a * b + 0.5 * c, b * 0.9 + a
+
+
+def in_unrolled_rounds(x, y, n: int):
+    s = x * y
+    for _ in (0, 3):
+        if s < 0.1 * s:
+            s, x = branching(y, n)[1], s
+            break
+    return s + x
+
+
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (sine_of_power, (1.3, 5)), (power, (1.3, 4)), (power, (1.3, 0)), (by_squaring, (1.1, 11)),
     (polynomial, (A, 0.7)), (continued_fraction, (0.8,)), (fibonacci, (0.7, 7)),
@@ -318,6 +344,8 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (sum_with_writes, (A, 3)), (rebound, (1.2, 3)), (namesakes, (A, 3)), (of_other_sizes, (A, 3)),
     (sizes_of_its_own, (A, 3)), (of_a_condition, (0.4, 3)), (of_a_condition, (0.1, 3)),
     (of_lists, (0.7, 3)), (taking_turns, (0.7, 0.8, 0.9, 5)), (written_results, (A, 3)),
+    (the_same_in_every_round, (1.2, 2, 3)), (the_same_in_every_round, (1.2, 4, 0)),
+    (in_unrolled_rounds, (-0.7, 0.3, 3)), (in_unrolled_rounds, (0.7, 0.3, 3)),
     (in_a_while, (1.7, 2)), (of_itself, (0.7, 5)), (nested_gradients, (1.2, 4)),
     (gradients_inside, (1.1, 3)), (pendulum, (0.3, 0.4, 6)), (used_in_branches, (0.7, 4)),
 ]  # fmt: skip
@@ -386,6 +414,12 @@ def test_static_recursion_stays_inline():
     derivative = symdiff.grad(lambda x: power(x, 5))
     assert math.isclose(derivative(1.3), 5 * 1.3**4)
     assert derivative.source.count("def ") == 1
+
+
+@pytest.mark.parametrize(("f", "args"), CASES, ids=lambda x: getattr(x, "__name__", ""))
+def test_value(f, args):
+    value, _ = symdiff.value_and_grad(f, wrt="*")(*args)
+    np.testing.assert_allclose(value, f(*args), rtol=1e-12)
 
 
 def test_generated_code():

@@ -44,7 +44,8 @@ from symdiff.ir.expr import (
     var,
 )
 from symdiff.ir.types import Type
-from symdiff.ir.walk import depends_on, topological
+from symdiff.ir.walk import bound, depends_on, topological
+from symdiff.primitives.arithmetic import not_equal
 from symdiff.primitives.arrays import sum_
 from symdiff.primitives.elementary import aborts
 from symdiff.primitives.row import conform, fit, is_zero, scaled
@@ -72,8 +73,10 @@ def pullback(
     adjoint: dict[Expr, Expr] = {}
     results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of what loops and calls result in
     where: dict[Expr, Expr | bool] = {}  # the condition under which a call is made, if any
-    if branches and any(type(node) is Call for node in order):
-        where = where_computed(results, ())
+    outside: set[Expr] = set()  # what is computed outside of rounds
+    if any(type(node) is Call for node in order):
+        outside = _outside(results)
+        where = where_computed(results, (), [*bound(order)]) if branches else {}
 
     def contribute(pairs: Iterable[tuple[Expr, Expr | None]]) -> None:
         for operand, term in pairs:
@@ -90,7 +93,8 @@ def pullback(
             if isinstance(node, Loop):
                 contribute(_pull_loop(node, results_of[node], active, terms, running))
             elif isinstance(node, Call):
-                contribute(_pull_call(node, results_of[node], active, where.get(node, True)))
+                made = where.get(node, True) if node in outside else None
+                contribute(_pull_call(node, results_of[node], active, made))
             continue
         contributions = terms.pop(node, None)
         if contributions is None or node not in active:
@@ -151,14 +155,19 @@ def _pull_loop(
 
 
 def _pull_call(
-    called: Call, cts: dict[int, Expr], active: set[Expr], where: Expr | bool
+    called: Call, cts: dict[int, Expr], active: set[Expr], where: Expr | bool | None
 ) -> list[tuple[Expr, Expr]]:
     """The contributions of a call: the results of a call of its derivative.
 
     where: the condition under which the call is made. Its derivative is called nowhere else: it is
-    the branches that end a recursion.
+    the branches that end a recursion. None: only rounds make it, of which there may be none; then
+    there is no cotangent.
     """
     guards, cts = unguarded(cts)
+    if where is None:
+        where = False
+        for ct in cts.values():
+            where = True if ct.type.rank else either(where, True, not_equal.build(ct, 0.0))
     if not holds(where, guards):
         assert isinstance(where, Expr)
         guards.append((where, True))
@@ -185,6 +194,18 @@ def _pull_call(
             term = conform(fit(scaled(ct, term), x.type), x.type)
         pairs.append((x, behind(term, guards)))
     return pairs
+
+
+def _outside(results: Sequence[Expr]) -> set[Expr]:
+    """What is computed for `results` outside of the rounds of loops."""
+    seen: set[Expr] = set()
+    stack = list(results)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(node.outside if isinstance(node, Loop) else node.operands)
+    return seen
 
 
 def _few_numbers(inputs: Sequence[Expr], seeds: Sequence[Expr]) -> bool:
