@@ -208,11 +208,6 @@ class Memory:
     def store(self, target: Expr, key: Any, value: Any) -> None:
         """`target[key] = value`."""
         template, operands = template_of(target, key)
-        if any(e[0] == "array" for e in template):
-            raise UnsupportedError(
-                "writing to the places of an index array is not supported, as one may come twice",
-                hint="use a boolean mask, a loop, or np.add.at(a, i, v), which adds",
-            )
         place = subscript(target, key)
         new = _fitted(to_expr(value), place, target)
         self._put(target, update.build(target, new, *operands, attrs=(template,)))

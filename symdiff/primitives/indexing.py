@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from symdiff.errors import IllTypedError
-from symdiff.ir.expr import Apply, Expr
+from symdiff.ir.expr import Apply, Const, Expr
 from symdiff.ir.types import Dim, Type, broadcast_shapes, show_shape, symbol
-from symdiff.primitives.row import Attrs, Linear, zero_of, zeros_like
-from symdiff.primitives.shape import needed_length, normal_axis, slice_size
+from symdiff.primitives.row import Attrs, Linear, Term, zero_of, zeros_like
+from symdiff.primitives.shape import needed_length, normal_axis, shape_size, slice_size
 
 RUN = "*"
 Template = tuple[tuple[Any, ...], ...]
@@ -139,10 +141,44 @@ accumulate = Linear(
 def _update_transpose(node: Apply, ct: Expr, i: int) -> Expr:
     place = node.operands[2:]
     if i == 1:
-        return index.build(ct, *place, attrs=node.attrs)
+        taken = index.build(ct, *place, attrs=node.attrs)
+        last = None if _distinct(node) else _is_last(node)
+        if last is None:
+            return taken
+        return Term.rows["where"].build(last, taken, zero_of(ct.type.with_shape(())))
     value = node.operands[1]
     zero = zeros_like(value) if value.type.listed else zero_of(value.type.with_shape(()))
     return update.build(ct, zero, *place, attrs=node.attrs)
+
+
+def _distinct(node: Apply) -> bool:
+    """Whether a write surely names no place twice."""
+    if not any(e[0] == "array" for e in node.attrs[0]):
+        return True
+    arrays = [x for x in node.operands[2:] if x.type.rank]
+    if all(isinstance(x, Const) for x in arrays):
+        parts = np.broadcast_arrays(*(x.value for x in arrays))  # type: ignore[attr-defined]
+        rows = np.stack([p.ravel() for p in parts], axis=1)
+        return bool((rows >= 0).all()) and len(np.unique(rows, axis=0)) == len(rows)
+    return len(arrays) == 1 and arrays[0].type.rank == 1 and (
+        isinstance(arrays[0], Apply) and arrays[0].op.name == "argsort"
+    )  # fmt: skip
+
+
+def _is_last(node: Apply) -> Expr:
+    """Where the value of a write is what is there afterwards: of a place named twice, the last.
+
+    The number of each item of the value is written as the value is; it stays where the item does.
+    """
+    base, _, *place = node.operands
+    shape = index.build(base, *place, attrs=node.attrs).type.shape
+    numbers = Term.rows["arange"].build(attrs=(shape_size(shape),))
+    if len(shape) != 1:
+        numbers = Term.rows["reshape"].build(numbers, attrs=(shape,))
+    blank = zero_of(Type("int", base.type.shape))
+    written = update.build(blank, numbers, *place, attrs=node.attrs)
+    left = index.build(written, *place, attrs=node.attrs)
+    return Term.rows["equal"].build(left, numbers)
 
 
 # Marks an array as an object of its own while a function is evaluated (see `parse.memory`).
