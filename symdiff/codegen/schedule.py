@@ -337,8 +337,27 @@ def _cover(wanted: dict[Block, None]) -> list[Block]:
                 assert first.group is not None
                 wanted[first.group.home] = None
                 certain = True
+        certain = certain or _together(wanted)
         if not certain:
             return list(kept.values())
+
+
+def _together(wanted: dict[Block, None]) -> bool:
+    """Replace two blocks of which always one is taken, `p` and `not (p and q)`, by that around."""
+    compound = [b for b in wanted if any(is_compound(test) for test, _ in b.path)]
+    for other in compound:
+        around = set(ancestors(other))
+        for block in wanted:
+            if block.group is None or block is other or block.group.home not in around:
+                continue
+            home = block.group.home
+            facts = with_fact(home.facts, block.group.pred, not block.side)
+            steps = other.path[len(home.path) :]
+            if steps and all(value_of(test, facts) is side for test, side in steps):
+                del wanted[block], wanted[other]
+                wanted[home] = None
+                return True
+    return False
 
 
 def _ahead(node: Map | Loop, places: Sequence[Block], turns: _Turns) -> list[Block]:

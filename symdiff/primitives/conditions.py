@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from symdiff.ir.expr import Apply, Const, Expr, If
-from symdiff.primitives.arithmetic import logical_not
+from symdiff.primitives.arithmetic import logical_not, not_
 from symdiff.primitives.elementary import cast
+
+NEGATIONS = frozenset((not_, logical_not))
 
 Facts = dict[Expr, bool]  # what holds and what does not
 
@@ -45,7 +47,7 @@ def value_of(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
         return None
     if isinstance(test, Apply):
         inner = value_of(test.operands[0], facts)
-        return None if inner is None else inner is not (test.op is logical_not)
+        return None if inner is None else inner is not (test.op in NEGATIONS)
     assert isinstance(test, If)
     pred = value_of(test.pred, facts)
     return None if pred is None else value_of(test.then if pred else test.orelse, facts)
@@ -56,7 +58,7 @@ def is_compound(test: Expr) -> bool:
     if test.type.dtype != "bool" or test.type.rank:
         return False
     if isinstance(test, Apply):  # Python's and NumPy's True are two types
-        return test.op is logical_not or (
+        return test.op in NEGATIONS or (
             test.op is cast and test.operands[0].type.dtype == "bool"
         )
     return isinstance(test, If)
@@ -65,7 +67,7 @@ def is_compound(test: Expr) -> bool:
 def _parts(test: Expr, side: bool, facts: Mapping[Expr, bool]) -> list[tuple[Expr, bool]]:
     """What follows for the parts of a compound `test`, which is `side`."""
     if isinstance(test, Apply):
-        return [(test.operands[0], side is not (test.op is logical_not))]
+        return [(test.operands[0], side is not (test.op in NEGATIONS))]
     assert isinstance(test, If)
     pred = value_of(test.pred, facts)
     if pred is not None:
