@@ -194,6 +194,8 @@ def _or(a: Expr | bool, b: Expr | bool) -> Expr | bool:
         return b
     if b is False or value_of(a, with_fact({}, b, True)):  # b implies a
         return a
+    if value_of(b, with_fact({}, a, False)) or value_of(a, with_fact({}, b, False)):
+        return True  # one of them always holds
     return b if value_of(b, with_fact({}, a, True)) else choose(a, True, b).expr
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.primitives.arithmetic import logical_not, not_
-from symdiff.primitives.elementary import cast
+from symdiff.primitives.elementary import aborts, cast
 
 NEGATIONS = frozenset((not_, logical_not))
 
@@ -59,7 +59,8 @@ def is_compound(test: Expr) -> bool:
         return False
     if isinstance(test, Apply):  # Python's and NumPy's True are two types
         return test.op in NEGATIONS or (
-            test.op is cast and test.operands[0].type.dtype == "bool"
+            test.op is aborts
+            or (test.op is cast and test.operands[0].type.dtype == "bool")
         )
     return isinstance(test, If)
 
