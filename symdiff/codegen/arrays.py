@@ -337,7 +337,9 @@ def copy_of(value: ast.expr, type_: Type) -> ast.expr:
         if levels <= 0:
             return ast.Call(ast.Attribute(x, "copy", ast.Load()), [], [])
         row = name("row" if levels == 1 else "r" * levels)
-        return ast.ListComp(copy(row, levels - 1), [ast.comprehension(row, x, [], 0)])
+        missing = ast.Compare(row, [ast.Is()], [ast.Constant(None)])  # the loop ended before
+        item = ast.IfExp(missing, ast.Constant(None), copy(row, levels - 1))
+        return ast.ListComp(item, [ast.comprehension(row, x, [], 0)])
 
     return copy(value, levels)
 
