@@ -413,11 +413,22 @@ def read_while_it_grows(x, n):
     return total
 
 
+def largest_until(x, v):
+    history = []
+    for e in v:
+        x = x * e
+        history.append(x * x)
+        if x < 0.1:
+            break
+    return max(history) + np.sum(np.sqrt(np.array(history)))
+
+
 UNCOUNTED: list[tuple[Any, tuple[Any, ...]]] = [
     (until_small, (1.5, 0.1)), (until_small, (1.5, 2.0)), (triangle, (0.5, 3, 2)),
     (triangle, (0.5, 0, 2)), (fibonacci, (0.5, 6)), (fibonacci, (0.5, 1)),
     (pairs_kept, (0.5, np.array([1.0, 2.0, 3.0, 5.0, 6.0]))), (read_while_it_grows, (0.5, 4)),
-    (read_while_it_grows, (0.5, 0)),
+    (read_while_it_grows, (0.5, 0)), (largest_until, (0.5, np.array([1.1, 1.3, 0.1, 3.0]))),
+    (largest_until, (0.5, np.array([1.1, 1.3, 1.1, 3.0]))),
 ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ ARRAY_ROWS = {
         "array_equal",
     },
     "tests/test_loops.py": {
-        "new_list", "zeros_list", "add_lists", "append", "array_of", "list_of",
+        "new_list", "zeros_list", "add_lists", "append", "array_of", "list_of", "head", "padded",
     },
     "tests/test_writes.py": {"update", "object", "broadcast_like"},
     "tests/test_writes_arguments.py": {"shares_memory"},

@@ -159,6 +159,7 @@ class Context:
     unknown: tuple[Frame, str] | None = None  # the last name that was not defined
     doubted: set[tuple[Frame, str]] = field(default_factory=set)  # names that were read in doubt
     grown: list[Grown] = field(default_factory=list)  # the lists that grow in loops
+    numbers: dict[Expr, int] = field(default_factory=dict)  # of lengths that have a name
     looping: list[int] = field(default_factory=list)  # their serial numbers
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed
     recursive: frozenset[Hashable] = frozenset()  # where functions are that call themselves

@@ -21,7 +21,7 @@ from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add, less, subtract
 from symdiff.primitives.arrays import full
 from symdiff.primitives.indexing import update
-from symdiff.primitives.lists import append, array_of, empty_list
+from symdiff.primitives.lists import append, array_of, empty_list, head
 from symdiff.primitives.row import as_expr, choose, conform
 from symdiff.primitives.shape import as_dim
 from symdiff.primitives.spell import subscript, template_of, to_expr
@@ -55,9 +55,10 @@ class Grown(Opaque):
         try:
             if as_dim(length) == buffer.type.shape[0]:
                 return buffer
-        except UnsupportedError:
-            pass
-        return subscript(buffer, slice(None, length))
+            return subscript(buffer, slice(None, length))
+        except UnsupportedError:  # a number that only the loop knows
+            number = self.context.numbers.setdefault(length, self.context.fresh())
+            return head.build(buffer, length, attrs=(number,))
 
     def summed(self) -> Expr:
         """An array of the same sum: what is not in use is 0."""

@@ -73,6 +73,31 @@ list_of = Linear(
 )
 
 
+def _head_type(attrs: Attrs, types: Sequence[Type]) -> Type:
+    rest = types[0].shape[1:]
+    return types[0].strong.with_shape((symbol(f"count(head {attrs[0]})"), *rest))
+
+
+def _head_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return padded.build(ct, *node.operands, attrs=node.attrs)
+
+
+def _padded_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return head.build(ct, node.operands[2], attrs=node.attrs)
+
+
+# The first rows of an array, as many as the second operand says; and back, zeros behind them.
+# attrs: a number, for the name of their size.
+head = Linear(
+    "head", _head_type, _head_transpose, slots=lambda node: (0,), numpy="{0}[:{1}]",
+    attrs=("number",),
+)  # fmt: skip
+padded = Linear(
+    "padded", lambda attrs, types: types[1].strong, _padded_transpose, slots=lambda node: (0,),
+    numpy="np.concatenate(({0}, np.zeros_like({1}[{2}:])))", attrs=("number",),
+)  # fmt: skip
+
+
 def empty_list(dtype: DType, weak: bool, serial: int) -> Expr:
     """A list without items, to which as many are appended as is known only at run time."""
     shape = (symbol(f"count(list {serial})"),)
