@@ -130,7 +130,7 @@ def _steady(function: Function) -> dict[Expr, Expr]:
     """A carried value that no round changes is what the loop starts from."""
     mapping: dict[Expr, Expr] = {}
     for loop in _loops(function):
-        same = [k for k, v in enumerate(loop.carried) if loop.body[k] is v]
+        same = [k for k, v in enumerate(loop.carried) if _stays(v, loop.initial[k], loop.body[k])]
         if not same:
             continue
         constant: dict[Expr, Expr] = {loop.carried[k]: loop.initial[k] for k in same}
@@ -151,6 +151,18 @@ def _steady(function: Function) -> dict[Expr, Expr]:
                 )
         break  # inner loops are seen in the next pass, in what this one has made
     return mapping
+
+
+def _stays(v: Var, start: Expr, new: Expr) -> bool:
+    """Whether a round leaves `v` as it was, or makes it what it started from."""
+    stack = [new]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, If):
+            stack += [node.then, node.orelse]
+        elif node is not v and node is not start:
+            return False
+    return True
 
 
 # What is carried twice.
