@@ -41,6 +41,7 @@ from symdiff.primitives import elementary as el
 from symdiff.primitives import stable
 from symdiff.primitives.indexing import accumulate, index
 from symdiff.primitives.row import Term, choose
+from symdiff.primitives.shape import size_of
 
 N, D = symbol("n"), symbol("d")
 VECTOR, MATRIX = Type("float64", (N,)), Type("float64", (N, D))
@@ -317,6 +318,7 @@ def _examples() -> dict[str, Expr]:
         "joined_one": A.concatenate.build(X, attrs=(-1,)),
         "masked_fill": el.where.build(mask, X, zeros),
         "accumulated_zero": accumulate.build(X, 0.0, attrs=(LAST,)),
+        "shifted_size": ar.multiply.build(S, ar.add.build(size_of(N), 1)),
         "indexed_fill": index.build(zeros, attrs=((("slice", 1, None, None),),)),
     }
 

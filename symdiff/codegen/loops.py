@@ -50,6 +50,7 @@ class Looping:
         self.unused: dict[tuple[str, Type], list[str]] = {}  # names whose values are no more needed
         self.given: list[tuple[tuple[str, Type], str]] = []
         self.handed: dict[Expr, Loop] = {}  # the inner loop that goes on with a carried value
+        self.measured = {m.of for m in emitter.function.sizes.values()}
         self.wish: dict[Expr, str] = {}  # what only starts a carried value is called as that is
         self.names = {v.name for v in self.owner if isinstance(v, Var)}
         self.lasting = {*self.names, *emitter.function.names.values()}
@@ -166,13 +167,9 @@ class Looping:
         last = to.plan.uses.get(start) == 1 or kept  # what is kept and its own is the last, too
         alone = last and label is not None and (own or not start.type.rank)
         once = self._made_in(start) is innermost(block)  # else each round starts from it again
-        if (
-            alone
-            and once
-            and single
-            and not isinstance(start, Const)
-            and (kept or not start.type.rank)
-        ):
+        measured = isinstance(start, (Var, Const)) or start in self.measured  # its size is read
+        fixed = isinstance(start, Const) or (start.type.rank and measured and not kept)
+        if alone and once and single and not fixed:
             assert label is not None
             to.label[v] = label  # nothing else reads what the loop starts from
             return

@@ -10,13 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.ir.expr import Const, Expr, For, If, Loop, Map, Project, Var, for_, project, while_
+from symdiff.ir.expr import (
+    Apply,
+    Const,
+    Expr,
+    For,
+    If,
+    Loop,
+    Map,
+    Project,
+    Var,
+    for_,
+    project,
+    while_,
+)
 from symdiff.ir.function import Function
 from symdiff.ir.types import INT
 from symdiff.ir.walk import bound, depends_on, free_variables, substitute, topological, transform
 from symdiff.optimize.simplify import simplified
 from symdiff.optimize.trim import trimmed
 from symdiff.options import Options
+from symdiff.primitives.indexing import index, update
+from symdiff.primitives.lists import append, new_list
 from symdiff.primitives.row import as_expr
 
 
@@ -27,7 +42,7 @@ def tidy_loops(function: Function, options: Options) -> Function:
     for _ in range(8):  # each pass may lay open something for the next
         before = function.results
         function = trimmed(_absorbed(function))
-        for step in (_steady, _merged, _forwards, _fused):
+        for step in (_unrecorded, _steady, _merged, _forwards, _fused):
             function = _rewritten(function, step(function))
         function = function.rewritten(simplified(function.results))
         if all(a is b for a, b in zip(before, function.results, strict=True)):
@@ -124,6 +139,27 @@ def _larger(function: Function) -> dict[Expr, Expr]:
 
 
 # What stays the same from round to round.
+
+
+def _unrecorded(function: Function) -> dict[Expr, Expr]:
+    """What each round records alike is not read from a list."""
+    mapping: dict[Expr, Expr] = {}
+    for node in function.nodes():
+        if not isinstance(node, Apply) or node.op is not index:
+            continue
+        kept = node.operands[0]
+        if not isinstance(kept, Project) or not isinstance(kept.operands[0], Loop):
+            continue
+        loop, k = kept.operands[0], kept.index
+        start, new = loop.initial[k], loop.body[k]
+        written = isinstance(new, Apply) and new.op in (append, update)
+        if not (written and isinstance(start, Apply) and start.op is new_list):
+            continue
+        base, value = new.operands[:2]
+        alike = value not in depends_on([value], loop.bound)
+        if alike and base is loop.carried[k] and value.type == node.type:
+            mapping[node] = value
+    return mapping
 
 
 def _steady(function: Function) -> dict[Expr, Expr]:
@@ -240,7 +276,6 @@ def _flipped(bounds: tuple[Expr, ...]) -> tuple[Expr, ...] | None:
 
 
 def _plus_one(x: Expr, fallback: Expr) -> Expr:
-    from symdiff.ir.expr import Apply
     from symdiff.primitives.arithmetic import subtract
 
     if isinstance(x, Const):
@@ -262,7 +297,6 @@ def _only_adds(loop: For) -> bool:
 
 def _adds(v: Var, new: Expr, varying: set[Expr]) -> bool:
     """Whether `new` is `v` plus something that is the same whatever `v` is."""
-    from symdiff.ir.expr import Apply
     from symdiff.primitives.arithmetic import add, subtract
     from symdiff.primitives.indexing import accumulate
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from symdiff.ir.expr import Apply, Const, Expr, const
-from symdiff.ir.types import FLOAT, INT, Shape, Type, broadcast_shapes
+from symdiff.ir.types import FLOAT, INT, Shape, Type, broadcast_shapes, dim_add
 from symdiff.optimize.match import Condition
-from symdiff.primitives.arithmetic import divide, multiply, negative
+from symdiff.primitives.arithmetic import add, divide, multiply, negative, subtract
 from symdiff.primitives.arrays import (
     broadcast_like,
     broadcast_to,
@@ -33,8 +33,8 @@ from symdiff.primitives.arrays import (
 )
 from symdiff.primitives.elementary import cast, where
 from symdiff.primitives.indexing import accumulate, index, update
-from symdiff.primitives.row import Elementwise, Term, is_zero
-from symdiff.primitives.shape import axis_size, least_size, shape_size, size_of
+from symdiff.primitives.row import Elementwise, Term, as_expr, is_zero
+from symdiff.primitives.shape import axis_size, least_size, shape_size, size, size_of
 from symdiff.primitives.table import ROWS
 
 
@@ -376,6 +376,18 @@ def _indexed(node: Apply) -> Expr | None:
 
 _ELEMENTWISE = tuple(row for row in ROWS.values() if isinstance(row, Elementwise))
 
+
+def _shifted_size(node: Apply) -> Expr | None:
+    """len(x) - 1 - 1 is len(x) - 2."""
+    x, by = node.operands
+    if node.op is add and isinstance(x, Const):
+        x, by = by, x
+    if not (_of(x, size) and isinstance(by, Const) and type(by.value) is int):
+        return None
+    dim = x.attrs[0]  # type: ignore[attr-defined]
+    return as_expr(size_of(dim_add(dim, by.value if node.op is add else -by.value)))
+
+
 STRUCTURE: tuple[Structural, ...] = (
     Structural("transposes", "exact", (transpose,), _transposed),
     Structural("reshapes", "exact", (reshape,), _reshaped),
@@ -392,6 +404,7 @@ STRUCTURE: tuple[Structural, ...] = (
     Structural("joined_one", "exact", (concatenate,), _joined),
     Structural("masked_fill", "exact", (where,), _where, _FILLS),
     Structural("accumulated_zero", "signs", (accumulate,), _accumulated),
+    Structural("shifted_size", "exact", (add, subtract), _shifted_size, (size,)),
     Structural("indexed_fill", "exact", (index,), _indexed, _FILLS),
 )
 
