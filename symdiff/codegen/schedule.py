@@ -245,7 +245,7 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
 
 
 def _stuck(order: Iterable[Expr], certain: Set[Expr]) -> set[Expr]:
-    """What may raise, and so stays in a loop that may have no round, with what is made of it.
+    """What may raise, or not end, and so stays in a loop that may have no round; what it makes.
 
     But not loops: what the reverse sweep of a loop reads would be recorded in each of its rounds.
     """
@@ -257,7 +257,9 @@ def _stuck(order: Iterable[Expr], certain: Set[Expr]) -> set[Expr]:
             raises = raises and not _harmless(node, divisors)
             if raises or any(x in found for x in node.operands):
                 found.add(node)
-        elif not isinstance(node, Loop) and any(x in found for x in node.operands):
+        elif isinstance(node, Call) or (
+            not isinstance(node, Loop) and any(x in found for x in node.operands)
+        ):
             found.add(node)
     return found
 
