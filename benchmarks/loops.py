@@ -3,7 +3,7 @@
     python -m benchmarks.loops            all of it, about five minutes
     python -m benchmarks.loops --quick    up to 10,000 rounds, without the peers
 
-Eight programs, each with n rounds of its innermost loop in all. Time and operations of the gradient
+Nine programs, each with n rounds of its innermost loop in all. Time and operations of the gradient
 are those of symdiff's generated code over those of the function, both run by Python; operations are
 counted while running: arithmetic, comparisons, calls, those of indices too. Memory is what the
 gradient has in use at most beyond what the function has (`tracemalloc`), in bytes a round: a ratio
@@ -45,6 +45,15 @@ def total(x):
     for i in range(len(x)):
         s += x[i] * x[i]
     return s
+
+
+def checkpointed(x):
+    s = 0.0
+    t = 0.0
+    for i in symdiff.checkpoint(range(len(x))):
+        s = math.sin(0.5 * s + x[i])
+        t += s * s
+    return t
 
 
 def recurrence(x):
@@ -164,6 +173,7 @@ class Program:
 PROGRAMS = [
     Program("sum over x[i]", total, lambda n: (data(n),), ("x",)),
     Program("recurrence", recurrence, lambda n: (data(n),), ("x",)),
+    Program("recurrence, checkpoint", checkpointed, lambda n: (data(n),), ("x",)),
     Program("triple loop", matmul, lambda n: (square(n), square(n)), ("a", "b")),
     Program("scatter, gather", scatter, lambda n: (data(n), places(n), 100), ("x",)),
     Program("Runge-Kutta 4", rk4, lambda n: (2.0, n), ("k",), 100_000),
@@ -237,7 +247,7 @@ def executed(source: str, arguments: Sequence[Any]) -> int:
         if isinstance(node, ast.FunctionDef):
             _Counter().generic_visit(node)
     count = [0]
-    scope: dict[str, Any] = {"_count": count, "np": np, "math": math}
+    scope: dict[str, Any] = {"_count": count, "np": np, "math": math, "symdiff": symdiff}
     exec(compile(ast.fix_missing_locations(tree), "<counted>", "exec"), scope)
     [f for f in scope.values() if inspect.isfunction(f)][-1](*arguments)
     return count[0]
@@ -292,16 +302,25 @@ def many_rounds(x):
     return x
 
 
+def logistic_map_in_blocks(x, r, n):
+    for _ in symdiff.checkpoint(range(n)):
+        x = r * x * (1.0 - x)
+    return x
+
+
 def recorded() -> None:
     """How many numbers a million rounds of a recurrence keep."""
-    gradient = symdiff.grad(logistic_map)
-    gradient(0.3, 3.9, 10)
     n = 1_000_000
-    source = gradient.source
-    tapes = source.count("_tape = ")
-    most = peak(lambda: standalone(gradient)(0.3, 3.9, n))
-    print(f"\nx = r * x * (1 - x), {n:,} rounds: {tapes} number recorded a round, "
-          f"{most / n:.0f} bytes a round at the peak")  # fmt: skip
+    rows: list[list[str]] = []
+    both = {"recurrence": logistic_map, "recurrence, checkpoint": logistic_map_in_blocks}
+    for name, f in both.items():
+        run = standalone_of(f, (0.3, 3.9, 10))
+        [taken] = seconds([lambda run=run: run(0.3, 3.9, n)])
+        most = peak(lambda run=run: run(0.3, 3.9, n))
+        # A number in a list takes a pointer and an object.
+        rows.append([name, f"{most / 32:,.0f}", f"{most:,}", show(taken)])
+    table(f"x = r * x * (1 - x), {n:,} rounds: what the gradient keeps",
+          ["", "numbers, at most", "bytes at the peak", "time"], rows)  # fmt: skip
 
 
 def compile_time() -> None:

@@ -115,8 +115,8 @@ def checkpoint(iterable: Iterable[T], *, every: int | None = None) -> Iterable[T
     ...     for _ in symdiff.checkpoint(range(n)):
     ...         x = math.sin(x)
     ...     return x
-    >>> round(symdiff.grad(f)(1.0, 10_000), 9)
-    6.32e-07
+    >>> round(symdiff.grad(f)(1.0, 100), 9)
+    0.00369862
     """
     return iterable
 

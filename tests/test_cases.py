@@ -184,11 +184,15 @@ def test_ir_reads_back(case):
 
 
 def test_cost(case):
-    """The cheap-gradient bound: one sweep costs at most four functions, and a few for the ends."""
+    """The cheap-gradient bound: one sweep costs at most four functions, and a few for the ends.
+
+    With checkpoints the function runs once more, and there are blocks to count.
+    """
     derived, primal = case.counts
     kinds = [r.kind for r in case.df.requests]
     if kinds in (["grad"], ["value_and_grad"], ["jvp"], ["vjp"]):
-        assert derived <= 4 * primal + 4
+        blocks = "_saved = " in case.golden[1]
+        assert derived <= (5 * primal + 24 if blocks else 4 * primal + 4)
 
 
 def test_there_are_cases():

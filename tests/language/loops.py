@@ -17,6 +17,14 @@ def written_out(x):
     return s
 
 
+@shows(0.3, 9)
+def checkpoints(x, n: int):
+    """A loop that stores few states, and runs its rounds again"""
+    for _ in symdiff.checkpoint(range(n)):
+        x = 3.1 * x * (1.0 - x)
+    return x
+
+
 @refuses(0.7, 4)
 def unknown_rounds_written_out(x, n: int):
     """... of which the length is not known when compiling"""
