@@ -27,6 +27,7 @@ _FOLDED: dict[Any, Callable[..., Any]] = {
     el.tan: math.tan, el.sinh: math.sinh, el.cosh: math.cosh, el.tanh: math.tanh,
     el.atan: math.atan, el.abs_: abs, el.fabs: math.fabs,
 }  # fmt: skip
+_ALIKE = frozenset((ar.add, ar.subtract, ar.multiply, ar.negative))
 
 
 def fold(node: Expr) -> Expr | None:
@@ -35,8 +36,10 @@ def fold(node: Expr) -> Expr | None:
         if isinstance(node.pred, Const) and node.pred.type.shape == ():
             return node.then if node.pred.value else node.orelse
         return None
-    if not isinstance(node, Apply) or not node.type.weak:
+    if not isinstance(node, Apply):
         return None
+    if not node.type.weak:
+        return _folded_float64(node)
     function = _FOLDED.get(node.op)
     values = [x.value for x in node.operands if isinstance(x, Const) and x.type.weak]
     if function is None or len(values) != len(node.operands):
@@ -55,6 +58,17 @@ def fold(node: Expr) -> Expr | None:
     if expected is float and not math.isfinite(value):
         return None
     return const(value, node.type)
+
+
+def _folded_float64(node: Apply) -> Expr | None:
+    """A sum or product of NumPy's numbers, which are rounded as Python's are."""
+    if node.type.dtype != "float64" or node.type.rank or node.op not in _ALIKE:
+        return None
+    values = [x.value for x in node.operands if isinstance(x, Const) and not x.type.rank]
+    if len(values) != len(node.operands) or not all(isinstance(v, float) for v in values):
+        return None
+    value = _FOLDED[node.op](*map(float, values))
+    return const(value, node.type) if math.isfinite(value) else None
 
 
 def _small_power(base: Any, exponent: Any) -> bool:
