@@ -321,3 +321,24 @@ def test_rounds_that_write_in_turns(x):
     """What a round leaves in an adjoint that others write into is an array of its own."""
     derivative = symdiff.grad(in_turns, wrt=("x", "v", "w"))
     assert derivative.check(x, X, Y)
+
+
+def test_lists_of_the_caller_are_not_changed():
+    """Their arrays may be written into, but which objects they hold is the caller's."""
+
+    def f(xs):
+        xs[0] = 2.0 * xs[1]
+        return xs[0] ** 2
+
+    with pytest.raises(symdiff.SymdiffError, match="made outside the function"):
+        symdiff.grad(f)([1.0, 2.0])
+
+    def g(xs, scale):
+        xs[1] *= scale
+        xs[0] += xs[1]
+        return np.sum(xs[0] ** 2)
+
+    xs = [X.copy(), Y.copy()]
+    gradient = symdiff.grad(g)(xs, 2.0)
+    np.testing.assert_allclose(xs, [X + 2.0 * Y, 2.0 * Y])
+    np.testing.assert_allclose(gradient, [2.0 * xs[0], 4.0 * xs[0]])
