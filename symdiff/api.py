@@ -158,7 +158,9 @@ class Derivative:
             floats = bool(args) and all(isinstance(a, float) for a in args)
             if plainly and floats and not kwargs and not any(r.many for r in self._seeded):
                 self._arity, self._on_floats = len(args), found[1]
-        if not kwargs and not count and not self._demanding:
+        left = found[0].function.params[len(args) :]  # those whose defaults the text may not show
+        whole = all(p.default is not None or p.kind.startswith("star") for p in left)
+        if whole and not kwargs and not count and not self._demanding:
             self._plain_key = plain_key
             quick = plain_key(args)
             if quick is not None:

@@ -342,3 +342,28 @@ def test_lists_of_the_caller_are_not_changed():
     gradient = symdiff.grad(g)(xs, 2.0)
     np.testing.assert_allclose(xs, [X + 2.0 * Y, 2.0 * Y])
     np.testing.assert_allclose(gradient, [2.0 * xs[0], 4.0 * xs[0]])
+
+
+def test_a_default_that_is_an_array_is_written_as_python_does():
+    buffer = np.zeros(3)
+
+    def f(x, out=buffer):
+        out[:] = x * 2.0
+        return np.sum(out * x)
+
+    derivative = symdiff.grad(f)
+    for x in (X, Y):  # the second call takes the short way
+        np.testing.assert_allclose(derivative(x), 4.0 * x)
+        np.testing.assert_allclose(buffer, 2.0 * x)
+
+
+def test_a_write_that_may_raise_is_not_caught():
+    def f(x):
+        try:
+            x[5] = 1.0
+        except IndexError:
+            pass
+        return np.sum(x)
+
+    with pytest.raises(symdiff.SymdiffError, match="known only at run time"):
+        symdiff.grad(f)(X.copy())

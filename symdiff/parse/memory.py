@@ -253,6 +253,7 @@ class Memory:
             self.titles.setdefault(number, context.names[node])
         if self.line:
             context.lines.setdefault(new, self.line)
+        context.note(new)  # a place that does not exist raises
         if number in self.foreign:
             raise UnsupportedError(
                 f"this writes into the argument {self.foreign[number]} of a function that calls "
