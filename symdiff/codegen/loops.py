@@ -92,6 +92,16 @@ class Looping:
                     stack += [node.then, node.orelse]
         return found
 
+    def _bounds(self, loop: For, out: list[Statement]) -> list[Any]:
+        """The bounds of a range; those that the line has no room for get names."""
+        to = self.to
+        room = to.options.line_width - 4 * to.depth - len(f"for {to.label[loop.index]} in :")
+        for bound in loop.bounds:
+            text = ast.unparse(_range(loop, [to.operand(x) for x in loop.bounds]))
+            if len(text) > room and bound in to.text:
+                to.assign(bound, to.text.pop(bound).node, out)
+        return [to.operand(x) for x in loop.bounds]
+
     def emit(self, loop: Loop, block: Block, out: list[Statement]) -> None:
         """The statements of a loop."""
         to = self.to
@@ -102,7 +112,7 @@ class Looping:
             wish = loop.index.name
             spare = self.spare.setdefault(wish, [])  # loops one after the other share it
             to.label[loop.index] = spare.pop() if spare else to.names.fresh(wish)
-            bounds = [to.operand(x) for x in loop.bounds]
+            bounds = self._bounds(loop, out)
         body = to.plan.loops[loop, block]
         mark = len(self.given)
         outer = dict(self.written)  # names may be those of a loop around this one

@@ -411,7 +411,9 @@ def serves(first: Block, block: Block) -> bool:
 def crossing(plan: Schedule) -> frozenset[Expr]:
     """What a loop reads from outside: it gets a name there, or every round would compute it."""
     found: set[Expr] = set()
+    around: dict[Block, set[Block]] = {}  # a block, and all that it is in
     for (region, home), body in plan.loops.items():
+        read: set[Expr] = set()
         stack = [body]
         if (region, home) in plan.rests:
             stack.append(plan.rests[region, home])
@@ -421,15 +423,19 @@ def crossing(plan: Schedule) -> frozenset[Expr]:
                 group = plan.groups.get((node, block))
                 if group is not None:
                     stack += [group.then, group.orelse]
-                inner = plan.loops.get((node, block))
-                operands = node.outside if isinstance(node, Loop) else node.operands
-                if inner is None or isinstance(node, Loop):
-                    found.update(x for x in operands if _is_outside(plan, x, body))
+                if isinstance(node, Loop):
+                    read.update(node.outside)
+                elif (node, block) not in plan.loops:
+                    read.update(node.operands)
         if isinstance(region, Loop):
-            found.update(x for x in region.inside if _is_outside(plan, x, body))
+            read.update(region.inside)
+        for x in read:
+            if x in found or is_free(x):
+                continue
+            for site in plan.sites.get(x, ()):
+                if site not in around:
+                    around[site] = set(ancestors(site))
+                if body not in around[site]:
+                    found.add(x)
+                    break
     return frozenset(found)
-
-
-def _is_outside(plan: Schedule, node: Expr, body: Block) -> bool:
-    sites = plan.sites.get(node, ())
-    return not is_free(node) and any(body not in ancestors(s) for s in sites)

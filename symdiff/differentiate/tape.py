@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
 from symdiff.ir.walk import depends_on, inside, topological
-from symdiff.primitives.conditions import value_of, with_fact
+from symdiff.primitives.conditions import Facts, value_of, with_fact
 from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import as_expr, choose, conform, zeros_like
 
@@ -170,6 +170,7 @@ def where_computed(
     order = topological(roots)
     unknown = inside(roots, (), [*bound, *seeds]) | depends_on(roots, seeds)
     reach: dict[Expr, Expr | bool] = dict.fromkeys(roots, True)
+    known: dict[tuple[Expr, bool], Facts] = {}
     for node in reversed(order):
         here = reach.get(node, False)
         if here is False:
@@ -178,7 +179,7 @@ def where_computed(
             there = here
             if isinstance(node, If) and i and node.pred not in unknown:
                 there = _both(here, node.pred, i == 1)
-            reach[x] = _or(reach.get(x, False), there)
+            reach[x] = _or(reach.get(x, False), there, known)
     return reach
 
 
@@ -187,16 +188,27 @@ def _both(a: Expr | bool, pred: Expr, side: bool) -> Expr | bool:
     return inner if a is True else choose(a, inner, False).expr
 
 
-def _or(a: Expr | bool, b: Expr | bool) -> Expr | bool:
+def _or(a: Expr | bool, b: Expr | bool, known: dict[tuple[Expr, bool], Facts]) -> Expr | bool:
+    """known: what follows from a condition, found before."""
     if a is True or b is True:
         return True
     if a is False or a is b:
         return b
-    if b is False or value_of(a, with_fact({}, b, True)):  # b implies a
+    if b is False:
         return a
-    if value_of(b, with_fact({}, a, False)) or value_of(a, with_fact({}, b, False)):
-        return True  # one of them always holds
-    return b if value_of(b, with_fact({}, a, True)) else choose(a, True, b).expr
+
+    def told(test: Expr, side: bool, of: Expr) -> bool | None:
+        if (test, side) not in known:
+            known[test, side] = with_fact({}, test, side)
+        return value_of(of, known[test, side])
+
+    if told(b, True, a):  # b implies a
+        return a
+    if told(a, True, b):
+        return b
+    if told(a, False, b) or told(b, False, a):  # one of them always holds
+        return True
+    return choose(a, True, b).expr
 
 
 def only_where(value: Expr, where: Expr | bool) -> Expr:
