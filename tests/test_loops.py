@@ -438,3 +438,25 @@ def test_lists_that_nothing_counts(f, args):
     verdict = judge(Program(0, HELPERS + inspect.getsource(f), f.__name__, (args,)))
     assert not verdict.failures
     assert verdict.unreliable == 0
+
+
+def test_any_and_all_over_arrays_end_early():
+    def f(x):
+        s = np.sum(x * x)
+        a = any(v > 1.0 for v in x if v != 0.7)
+        b = all(u * v < 3.0 for u in x for v in x if v > 0)
+        c = any(1.0 / v < 0.0 or 1.0 / u > 3.0 for u in x for v in x)  # not of a later 0.0
+        return (s if a else 2 * s) * (x[0] if b else x[1]) + (1.0 if c else x[2])
+
+    for x in ([0.5, 1.5, -0.7], [0.2, 5.0, 0.1], [3.0, 1.0, 2.0], [-3.0, 1.0, 0.0]):
+        symdiff.grad(f).check(np.array(x))
+
+
+def test_sort_in_place():
+    def f(x):
+        y = x.copy()
+        z = y[1:]
+        z.sort()
+        return y[0] * y[1] + 3 * y[2] ** 2
+
+    symdiff.grad(f).check(np.array([0.5, 1.5, -0.7]))

@@ -194,7 +194,38 @@ def _looped(frame: Frame, node: Any, first: Any) -> Evaluation:
     return rows if made is rows else made
 
 
-_ROWS, _FIRST = ".rows", ".first"  # no name of the user's looks like these
+def _searched(frame: Frame, node: ast.GeneratorExp, first: Any, conjunction: bool) -> Evaluation:
+    """`any` and `all` over what is counted at run time are a loop that ends early.
+
+    any(v > 1.0 for v in x)   ->   for v in x:
+                                       if v > 1.0: found = True; break
+    """
+    inner = _scope(frame)
+    inner.env[_FOUND], inner.env[_FIRST] = conjunction, first
+    inner.node = node  # type: ignore[assignment]
+    test: ast.expr = ast.UnaryOp(ast.Not(), node.elt) if conjunction else node.elt
+    set_: ast.stmt = ast.Assign([ast.Name(_FOUND, ast.Store())], ast.Constant(not conjunction))
+    body: list[ast.stmt] = [ast.If(test, [set_, ast.Break()], [])]
+    found: ast.expr = ast.Name(_FOUND, ast.Load())
+    if conjunction:
+        found = ast.UnaryOp(ast.Not(), found)
+    for i, generator in reversed(list(enumerate(node.generators))):
+        for condition in reversed(generator.ifs):
+            body = [ast.If(condition, body, [])]
+        source = generator.iter if i else ast.Name(_FIRST, ast.Load())
+        body = [ast.For(generator.target, source, body, [])]
+        if i:  # the loops around it end, too
+            body.append(ast.If(found, [ast.Break()], []))
+    for new in ast.walk(body[0]):
+        if not hasattr(new, "lineno"):
+            ast.copy_location(new, node)
+    frame.context.frames.append(inner)
+    yield Step(inner, body[0])
+    frame.context.frames.pop()
+    return inner.env[_FOUND]
+
+
+_ROWS, _FIRST, _FOUND = ".rows", ".first", ".found"  # no name of the user's looks like these
 
 
 @handles(ast.GeneratorExp)
@@ -212,6 +243,9 @@ def generator_expression(frame: Frame, node: ast.GeneratorExp) -> Evaluation:
 
 def quantified(frame: Frame, node: ast.GeneratorExp, conjunction: bool) -> Evaluation:
     """`all(... for ...)` and `any`: what follows the item that decides is not evaluated."""
+    first = yield iterable(frame, node.generators[0].iter)
+    if is_dynamic(first):
+        return (yield _searched(frame, node, first, conjunction))
     context, saved = frame.context, frame.context.path
     pending: list[Expr] = []
 
@@ -226,7 +260,7 @@ def quantified(frame: Frame, node: ast.GeneratorExp, conjunction: bool) -> Evalu
 
     values: list[Any] = []
     collect = _Collect(node.elt, values, until=visit)
-    yield _generate(frame, _scope(frame), list(node.generators), collect)
+    yield _generate(frame, _scope(frame), list(node.generators), collect, first)
     context.path = saved
     context.lazy -= len(pending)
     result: Any = conjunction is not collect.stopped

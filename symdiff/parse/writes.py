@@ -87,12 +87,17 @@ def change(context: Context, op: Any, current: Expr, value: Any) -> None:
     memory.fill(current, result)
 
 
-_CHANGING = ("sort", "partition", "resize", "put", "itemset", "setfield", "byteswap", "setflags")
+_CHANGING = ("partition", "resize", "put", "itemset", "setfield", "byteswap", "setflags")
 
 
 def writing_call(context: Context, callee: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """A call that writes into an array, or NotImplemented: `fill`, `np.add.at`, `np.copyto`."""
+    """A call that writes into an array, or NotImplemented: `sort`, `np.add.at`, ..."""
     if isinstance(callee, BoundMethod):
+        if callee.name == "sort" and isinstance(callee.owner, Expr):
+            sort = spelled(np.sort)
+            assert sort is not None
+            memory_of(context).fill(callee.owner, sort(callee.owner, *args, **kwargs))
+            return None
         if callee.name in _CHANGING and isinstance(callee.owner, Expr):
             raise UnsupportedError(
                 f"the method {callee.name} changes the array in place, which is not supported",
