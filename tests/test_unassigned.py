@@ -79,6 +79,16 @@ def pair_in_a_branch(x, y):
     return z
 
 
+def never_where_it_is_read(x, n):
+    for _i in range(1):
+        if n % 2 == 1:
+            z = x * x
+            return z
+        if x > 2.0:
+            x = x * z  # noqa: F821
+    return x * 3.0
+
+
 V = np.array([0.4, 0.9, -0.6, 0.7])
 
 CASES: list[tuple[Any, tuple[Any, ...]]] = [
@@ -93,6 +103,9 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (found_where, (1.7, V)),
     (only_some_rounds, (0.7, V)),
     (only_some_rounds, (0.7, V[2:3])),
+    (never_where_it_is_read, (0.7, 3)),
+    (never_where_it_is_read, (0.7, 2)),
+    (never_where_it_is_read, (2.7, 2)),
     (pair_in_a_branch, (0.7, 0.3)),
     (pair_in_a_branch, (0.3, 0.3)),
     (pair_in_a_branch, (0.45, 0.3)),

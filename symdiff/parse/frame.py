@@ -30,6 +30,7 @@ from symdiff.errors import (
 from symdiff.ir.expr import Expr, If
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
+from symdiff.parse.alike import assigned
 from symdiff.parse.requires import Demand, Path, may_raise
 from symdiff.parse.source import Source
 
@@ -319,7 +320,9 @@ class Frame:
                 value = frame.env[name]
                 if isinstance(value, Unbound):
                     raise UnsupportedError(f"{name} {value.why}", hint="assign it on every path")
-                return value if type(value).__name__ != "Maybe" else frame._demanded(name, value)
+                if type(value).__name__ == "Maybe":
+                    return frame._demanded(name, value.value, value.ran)
+                return value
             if frame.parent is None:
                 break
             frame = frame.parent
@@ -330,16 +333,21 @@ class Frame:
                     frame.context.note_read(scope, name, value)
                 return value
         self.context.unknown = (frame, name)
+        body = getattr(frame.node, "body", None) or []
+        local = isinstance(body, list) and any(name in assigned(statement) for statement in body)
+        if local and self.context.path and not self.context.looping:
+            frame._demanded(name, None, False)  # it is not there where this branch is taken
+            raise UnreachableError()
         raise UnknownNameError(f"name {name!r} is not defined")
 
-    def _demanded(self, name: str, value: Any) -> Any:
+    def _demanded(self, name: str, value: Any, ran: Any) -> Any:
         """What a branch or loop assigned, if it ran: the function raises where it did not."""
         error = ("UnboundLocalError", f"local variable '{name}' referenced before assignment")
-        demand = Demand(value.ran, error, self.context.path)
+        demand = Demand(ran, error, self.context.path)
         if demand not in self.context.demands:
             self.context.demands.append(demand)
         self.context.doubted.add((self, name))
-        return value.value
+        return value
 
 
 Handler = Callable[[Frame, Any], Any]
