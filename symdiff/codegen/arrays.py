@@ -250,9 +250,9 @@ def _arange(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
 def _joined(function: str) -> Printer:
     def spell(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
         (axis,) = node.attrs
-        items: ast.expr = ast.List(operands, ast.Load())
         if function == "stack" and not node.operands[0].type.rank:
-            return call("np.array", items)
+            return call("np.array", ast.List(operands, ast.Load()))
+        items = ast.Tuple(operands, ast.Load())
         at = axis + node.type.rank if axis != -1 else -1
         keywords = {} if at == 0 or node.type.rank == 1 else {"axis": number(at)}
         return call(f"np.{function}", items, **keywords)

@@ -203,11 +203,14 @@ class _Backwards:
         for value in record:
             slot = len(carried)
             name = f"{getattr(value, 'name', 't')}_{'saved' if self.again else 'tape'}"
-            empty = tape(room, value.type, loop.bound[0].tag)
+            in_place = (
+                self.counted and not value.type.rank
+            )  # there are no empty arrays to start from
+            empty = tape(room if in_place else as_expr(0), value.type, loop.bound[0].tag)
             held = var(name, empty.type, loop.bound[0].tag + _SLOT * 7 + slot)
             certain = value in loop.carried
             kept = only_where(value, certain or _condition(value, where, read))
-            if self.counted:
+            if in_place:
                 written = update.build(held, kept, number, attrs=_PLACE)
             else:
                 written = append.build(held, kept, number)
