@@ -98,7 +98,8 @@ class Looping:
         room = to.options.line_width - 4 * to.depth - len(f"for {to.label[loop.index]} in :")
         for bound in loop.bounds:
             text = ast.unparse(_range(loop, [to.operand(x) for x in loop.bounds]))
-            if len(text) > room and bound in to.text:
+            # What is of a block around this one may be read by other branches: it has no name here.
+            if len(text) > room and bound in to.text and to.at in to.plan.sites[bound]:
                 to.assign(bound, to.text.pop(bound).node, out)
         return [to.operand(x) for x in loop.bounds]
 
