@@ -148,7 +148,7 @@ def _verdict(kind, base, derivative, wrt, seeds, flags, point):
     plain = {name: value for name, value in point.items() if name not in seeds}
 
     def value_of(arguments):
-        result = base(**_fresh(arguments))
+        result = base(**{name: _fresh(value) for name, value in arguments.items()})
         return result[0] if "aux" in flags else result
 
     answer = derivative(**_fresh(point))
