@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import decimal
 import enum
@@ -217,7 +218,8 @@ def call(
         return (yield call(frame, method, [callee, *args], kwargs, node))
     name = getattr(callee, "__name__", type(callee).__name__)
     module = getattr(callee, "__module__", None) or ""
-    where = f"{module}.{name}" if module not in ("builtins", "__main__", "") else name
+    plain = module in ("builtins", "__main__", "") or getattr(builtins, name, None) is callee
+    where = name if plain else f"{module}.{name}"
     if not callable(callee):
         raise IllTypedError(f"{type(callee).__name__} object is not callable")
     raise UnsupportedError(

@@ -55,6 +55,10 @@ def _fresh(tree):
     return tree.copy() if getattr(tree, "shape", ()) else tree
 
 
+def _fresh_arguments(point):
+    return {name: _fresh(value) for name, value in point.items()}
+
+
 def _moved(tree, steps):
     """`tree` with the next of `steps` added to each of its numbers."""
     if isinstance(tree, dict):
@@ -148,10 +152,10 @@ def _verdict(kind, base, derivative, wrt, seeds, flags, point):
     plain = {name: value for name, value in point.items() if name not in seeds}
 
     def value_of(arguments):
-        result = base(**{name: _fresh(value) for name, value in arguments.items()})
+        result = base(**_fresh_arguments(arguments))
         return result[0] if "aux" in flags else result
 
-    answer = derivative(**_fresh(point))
+    answer = derivative(**_fresh_arguments(point))
     if "aux" in flags and kind in ("grad", "jvp", "vjp"):
         aux_with_value = kind == "grad" and "value" in flags
         answer = (answer[0][0], answer[1]) if aux_with_value else answer
