@@ -38,8 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
     slowest = (0.0, 0)
     seeds = range(options.seed, options.seed + options.count)
     items = [(s, options.writes, options.shrink) for s in seeds]
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for verdict, script in pool.imap_unordered(work, items, chunksize=2):
+    context = multiprocessing.get_context("spawn")  # a new worker now and then: memory
+    with context.Pool(options.processes, maxtasksperchild=50) as pool:
+        outcomes = pool.imap_unordered(work, items, chunksize=2)
+        for done, (verdict, script) in enumerate(outcomes, start=1):
+            if done % 200 == 0:
+                print(f"{done}/{len(items)}, {failed} failed", file=sys.stderr, flush=True)
             compared += verdict.compared
             unreliable += verdict.unreliable
             refused += verdict.refused
