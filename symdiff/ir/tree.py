@@ -1,7 +1,8 @@
 """Python containers of expressions: how arguments and results are built from values.
 
 A `Tree` is an `Expr`, a tuple, a list, a dict, a `Record` (dataclass or named tuple), or any other
-Python object, which is then static: known when compiling.
+Python object, which is then static: known when compiling. While a program is evaluated it may also be
+a `Nullable`, which no function of the IR returns.
 """
 
 from __future__ import annotations
@@ -30,11 +31,19 @@ class Record:
         return Record(self.cls, {**self.fields, name: value})
 
 
+@dataclasses.dataclass(frozen=True)
+class Nullable:
+    """`value` where the condition `there` holds, else None."""
+
+    value: Tree
+    there: Any
+
+
 def is_record(value: object) -> bool:
     """Whether `value` is an instance of a dataclass or of a named tuple."""
     if isinstance(value, tuple):
         return hasattr(value, "_fields")
-    if isinstance(value, Record):  # already taken apart
+    if isinstance(value, (Record, Nullable)):  # already taken apart
         return False
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
@@ -47,13 +56,15 @@ def record_fields(value: Any) -> dict[str, Any]:
 
 
 def is_container(tree: Tree) -> bool:
-    return isinstance(tree, (tuple, list, dict, Record))
+    return isinstance(tree, (tuple, list, dict, Record, Nullable))
 
 
 def children(tree: Tree) -> list[tuple[str, Any, Tree]]:
     """(how to reach it in source, its key, the subtree) of each child of a container."""
     if isinstance(tree, Record):
         return [(f".{k}", k, v) for k, v in tree.fields.items()]
+    if isinstance(tree, Nullable):
+        return [("", "value", tree.value), ("", "there", tree.there)]
     if isinstance(tree, dict):
         return [(f"[{k!r}]", k, v) for k, v in tree.items()]
     return [(f"[{i}]", i, v) for i, v in enumerate(tree)]
@@ -63,6 +74,8 @@ def rebuild(tree: Tree, values: list[Tree]) -> Tree:
     """A container like `tree` with other children."""
     if isinstance(tree, Record):
         return Record(tree.cls, dict(zip(tree.fields, values, strict=True)))
+    if isinstance(tree, Nullable):
+        return Nullable(*values)
     if isinstance(tree, dict):
         return dict(zip(tree, values, strict=True))
     return tuple(values) if isinstance(tree, tuple) else list(values)

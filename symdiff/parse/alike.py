@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from itertools import chain, islice
 from typing import Any
 
 from symdiff.errors import IllTypedError
-from symdiff.ir.tree import Record, is_container
+from symdiff.ir.tree import Nullable, Record, is_container, leaves
 from symdiff.ir.types import Type, promote_dtype
 
 
@@ -21,6 +22,8 @@ def identical(a: Any, b: Any) -> bool:
         return True
     if isinstance(a, tuple) and type(a) is type(b) and len(a) == len(b):
         return all(map(identical, a, b))
+    if isinstance(a, Nullable) and isinstance(b, Nullable):
+        return a.there is b.there and identical(a.value, b.value)
     return isinstance(a, Record) and isinstance(b, Record) and a.cls is b.cls and all(
         k in b.fields and identical(v, b.fields[k]) for k, v in a.fields.items()
     )  # fmt: skip
@@ -52,6 +55,9 @@ def leaf_names(name: str, tree: Any) -> Any:
     """The variables' names for the leaves of a carried value."""
     if not is_container(tree):
         return iter((name,))
+    if isinstance(tree, Nullable):
+        held = sum(1 for _ in leaves(tree.value))
+        return chain(islice(leaf_names(name, tree.value), held), (f"has_{name}",))
     return (f"{name}_{i}" for i in range(1_000_000))
 
 

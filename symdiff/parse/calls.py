@@ -20,7 +20,7 @@ import numpy as np
 from symdiff.errors import IllTypedError, SourceError, SymdiffError, UnsupportedError
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Cut
-from symdiff.ir.tree import Record
+from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.branches import Raised, result_of
 from symdiff.parse.builtins import BUILTINS, CONSUMING, FRESH, ITERATING, STREAMING
 from symdiff.parse.containers import collected, items_of, iterable, iterated, quantified
@@ -39,6 +39,7 @@ from symdiff.parse.growing import Grown
 from symdiff.parse.hinted import hinted
 from symdiff.parse.library import Function, Lazy
 from symdiff.parse.memory import returned
+from symdiff.parse.nullable import present, refuse_none
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
 from symdiff.parse.recursion import called, evaluated
 from symdiff.parse.source import FunctionNode, definition_of, python_call
@@ -121,7 +122,9 @@ def call(
 ) -> Evaluation:
     """Call anything callable."""
     context = frame.context
+    callee = present(context, callee, "called")
     builtin = BUILTINS.get(callee) if _hashable(callee) else None
+    args, kwargs = _there(context, callee, builtin is not None, args, kwargs)
     if any(isinstance(a, Grown) for a in args) and callee not in _OF_LISTS and (
         builtin is not None or spelled(callee) is not None
     ):  # fmt: skip
@@ -226,6 +229,28 @@ def call(
         f"{where} is not in the table of primitives",
         hint="write it with functions that `symdiff primitives` lists, or give it a derivative "
         "with @symdiff.rule",
+    )
+
+
+# What takes None as any other value.
+_OF_ANYTHING: tuple[Any, ...] = (print, bool, list, tuple, dict, set, zip, copy.copy, copy.deepcopy)
+
+
+def _there(
+    context: Context, callee: Any, builtin: bool, args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call that computes with them: none of them may be None."""
+    given = [*args, *kwargs.values()]
+    if not any(isinstance(x, Nullable) for x in given) or callee in _OF_ANYTHING:
+        return args, kwargs
+    if callee in (isinstance, type, callable):
+        refuse_none(args[0], f"an argument of {callee.__name__}")
+    if not builtin and spelled(callee) is None and not isinstance(callee, BoundMethod):
+        return args, kwargs
+    use = f"an argument of {getattr(callee, '__name__', getattr(callee, 'name', 'a function'))}"
+    return (
+        [present(context, x, use) for x in args],
+        {k: present(context, x, use) for k, x in kwargs.items()},
     )
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
-from symdiff.ir.tree import Record
+from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.frame import Evaluation, Frame, handles
+from symdiff.parse.nullable import is_none, present, refuse_none
 from symdiff.parse.objects import as_tuple, class_of, has_operators, operate
-from symdiff.parse.values import is_static
+from symdiff.parse.values import either, is_static, truth
 from symdiff.primitives.row import choose
 from symdiff.primitives.spell import binary
 
@@ -80,6 +81,10 @@ def is_same(left: Any, right: Any) -> Any:
     if left is right and not isinstance(left, Expr):
         return True
     for a, b in ((left, right), (right, left)):
+        if isinstance(a, Nullable):
+            if b is None:
+                return is_none(a)
+            refuse_none(a, "an operand of 'is'")
         if isinstance(a, Expr):
             if isinstance(b, bool) and a.type.dtype == "bool" and a.type.weak:
                 return a if b else negated(a)
@@ -133,6 +138,11 @@ def contains(frame: Frame, container: Any, value: Any, node: ast.AST) -> Evaluat
 
 def compare(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
     """`left op right`, for one of the six operators."""
+    if op in ORDERED:
+        left, right = (present(frame.context, x, "compared with <") for x in (left, right))
+    elif isinstance(left, Nullable) or isinstance(right, Nullable):
+        same = yield _equal_nullable(frame, left, right, node)
+        return same if op is operator.eq else negated(same)
     if has_operators(left) or has_operators(right):
         result = yield operate(frame, op, left, right, node)
         if result is not NotImplemented:
@@ -163,6 +173,16 @@ def compare(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Eval
         same = is_same(left, right)
         return same if op is operator.eq else negated(same)
     return op(left, right)
+
+
+def _equal_nullable(frame: Frame, left: Any, right: Any, node: ast.AST) -> Evaluation:
+    """`left == right`, of what may be None: None equals nothing but None."""
+    if not isinstance(left, Nullable):
+        left, right = right, left
+    if right is None:
+        return is_none(left)
+    same = truth((yield compare(frame, operator.eq, left.value, right, node)))
+    return either(left.there, same, isinstance(right, Nullable) and is_none(right))
 
 
 def _comparable(op: Any, left: Any, right: Any) -> tuple[Any, Any]:

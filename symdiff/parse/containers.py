@@ -12,6 +12,7 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Context, Evaluation, Frame, Step, ThrownError, handles
+from symdiff.parse.nullable import present
 from symdiff.parse.objects import user_method
 from symdiff.parse.rounds import Unrolled, is_dynamic
 from symdiff.parse.streams import ENDLESS, Stream, bindings, eagerly, limited
@@ -128,6 +129,8 @@ def iterable(frame: Frame, node: ast.expr) -> Evaluation:
 def iterated(frame: Frame, value: Any, node: ast.AST) -> Evaluation:
     """What iterating over `value` runs through: `__iter__` of a user's class is called."""
     from symdiff.parse.calls import call
+
+    value = present(frame.context, value, "iterated over")
 
     method = user_method(value, "__iter__")
     if method is not None:

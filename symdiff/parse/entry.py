@@ -40,6 +40,7 @@ from symdiff.parse.frame import (
 )
 from symdiff.parse.growing import Grown
 from symdiff.parse.memory import Memory, without_marks
+from symdiff.parse.nullable import without_none
 from symdiff.parse.objects import refuse_results
 from symdiff.parse.recursion import evaluated
 from symdiff.parse.requires import requirements
@@ -120,7 +121,8 @@ def _evaluated(
         refuse_results(value)
     except UnsupportedError as error:
         raise error.located(definition.source.span(definition.node)) from None
-    result = map_tree(_leaf, value)
+    context.path = ()
+    result = map_tree(_leaf, without_none(context, value))
     effects: Effects = ()
     if context.memory is not None:
         result, effects = _without_marks(context, result, context.memory.effects())

@@ -15,6 +15,7 @@ from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Unbound, UnknownError, handles
 from symdiff.parse.growing import Grown
+from symdiff.parse.nullable import present, refuse_none
 from symdiff.parse.objects import (
     Method,
     Super,
@@ -26,7 +27,7 @@ from symdiff.parse.objects import (
     super_attribute,
     user_method,
 )
-from symdiff.parse.values import from_python, is_static, join, static_index, truth
+from symdiff.parse.values import from_python, is_static, join, narrowed, static_index, truth
 from symdiff.primitives.arithmetic import OPERATORS
 from symdiff.primitives.spell import ATTRIBUTES, METHODS, BoundMethod, binary, subscript, to_expr
 
@@ -59,7 +60,7 @@ def known(frame: Frame, node: Known) -> Any:
 
 @handles(ast.Name)
 def name(frame: Frame, node: ast.Name) -> Any:
-    return from_python(frame.lookup(node.id))
+    return narrowed(from_python(frame.lookup(node.id)), frame.context.path)
 
 
 @handles(ast.NamedExpr)
@@ -89,6 +90,7 @@ def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
 
 def operation(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
     """`left op right`, by the methods of a user's class where one defines it."""
+    left, right = (present(frame.context, x, "an operand") for x in (left, right))
     if has_operators(left) or has_operators(right):
         result = yield operate(frame, op, left, right, node)
         if result is not NotImplemented:
@@ -141,6 +143,8 @@ _UNARY: dict[type[ast.unaryop], str] = {
 @handles(ast.UnaryOp)
 def unary_operation(frame: Frame, node: ast.UnaryOp) -> Evaluation:
     value = yield node.operand
+    if not isinstance(node.op, ast.Not):
+        value = present(frame.context, value, "an operand")
     if isinstance(value, Record) and type(node.op) in _UNARY:
         method = user_method(value, _UNARY[type(node.op)])
         if method is None:
@@ -244,8 +248,8 @@ def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
 
 @handles(ast.Attribute)
 def attribute(frame: Frame, node: ast.Attribute) -> Evaluation:
-    value = yield node.value
-    member = get_attribute(value, node.attr)
+    value = present(frame.context, (yield node.value), f"asked for its {node.attr}")
+    member = narrowed(get_attribute(value, node.attr), frame.context.path)
     if isinstance(member, Method) and member.call:
         from symdiff.parse.calls import call
 
@@ -305,8 +309,14 @@ class ContainerMethod:
 
 @handles(ast.Subscript)
 def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
-    value = yield node.value
+    value = present(frame.context, (yield node.value), "asked for an item")
     key = yield node.slice
+    refuse_none(key, "an index")
+    item = yield _item(frame, node, value, key)
+    return narrowed(item, frame.context.path)
+
+
+def _item(frame: Frame, node: ast.Subscript, value: Any, key: Any) -> Evaluation:
     if isinstance(value, Expr):
         return subscript(value, key)
     if isinstance(value, Grown):
@@ -389,6 +399,7 @@ def slice_expression(frame: Frame, node: ast.Slice) -> Evaluation:
     parts = []
     for part in (node.lower, node.upper, node.step):
         parts.append(None if part is None else (yield part))
+        refuse_none(parts[-1], "a bound of a slice")
     return slice(*parts)
 
 

@@ -29,7 +29,7 @@ from symdiff.errors import (
 )
 from symdiff.ir.expr import Expr, If
 from symdiff.ir.function import Cut
-from symdiff.ir.tree import Record
+from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.alike import assigned
 from symdiff.parse.requires import Demand, Path, may_raise
 from symdiff.parse.source import Source
@@ -232,6 +232,8 @@ class Context:
             part = stack.pop()
             if isinstance(part, Record):
                 part = part.fields
+            if isinstance(part, Nullable):
+                part = (part.value,)
             if isinstance(part, (list, dict)):
                 self.frozen[id(part)] = part
             if isinstance(part, (list, tuple, dict)):

@@ -36,6 +36,7 @@ from symdiff.parse.demanded import RoundDemands
 from symdiff.parse.ending import Flags, Slot, bare, plus
 from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
 from symdiff.parse.growth import Growth
+from symdiff.parse.nullable import as_nullable, with_none
 from symdiff.parse.state import (
     ABSENT,
     GrowsInsideError,
@@ -69,9 +70,11 @@ class _Carried:
 
     def content(self, now: Any) -> Any:
         """What a place that holds `now` carries."""
-        if not self.perhaps or now is ABSENT or isinstance(now, Unbound):
+        if now is ABSENT or isinstance(now, Unbound):
             return now
-        return (now.value, now.ran) if isinstance(now, Maybe) else (now, True)
+        if self.perhaps:
+            now = (now.value, now.ran) if isinstance(now, Maybe) else (now, True)
+        return as_nullable(self.entry, now)
 
     def held(self, content: Any) -> Any:
         """The inverse of `content`."""
@@ -299,6 +302,10 @@ class LoopEvaluation:
             return False
         if now is ABSENT:
             carried.lost = "is deleted in a loop"
+            return False
+        entry = with_none(carried.entry, now)
+        if entry is not carried.entry:
+            carried.entry, carried.types = entry, [None] * len(list(leaves(entry)))
             return False
         if not same_structure(carried.opened, now):
             if is_container(carried.entry) or is_container(now):

@@ -23,6 +23,7 @@ from symdiff.ir.types import Type
 from symdiff.ir.walk import substitute
 from symdiff.parse.calls import Closure, call
 from symdiff.parse.frame import Evaluation, Frame
+from symdiff.parse.nullable import without_none
 from symdiff.primitives.spell import to_expr
 
 
@@ -54,6 +55,7 @@ def nested_derivative(
         inner_kwargs = {p.name: p.tree for p in params[len(positional) :]}
         result = yield call(frame, target, inner_args, inner_kwargs, node)
         name = getattr(target, "__name__", "g")
+        result = without_none(context, result)
         derived = derive(Function(name, tuple(params), result, span=frame.span(node)), request)
         if extra:
             _bind_seeds(derived.params[len(params) :], args[-1], arguments)

@@ -16,6 +16,7 @@ from symdiff.ir.expr import Const, Expr, Var, var
 from symdiff.parse.containers import items_of, iterated
 from symdiff.parse.frame import Evaluation, Frame, handles
 from symdiff.parse.growing import Grown
+from symdiff.parse.nullable import present, refuse_none
 from symdiff.parse.objects import (
     augmented,
     has_operators,
@@ -113,8 +114,8 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
 
     target = yield _evaluated_once(node.target)
     load = ast.copy_location(_loaded(target), node.target)
-    current = yield load
-    value = yield node.value
+    current = present(frame.context, (yield load), "an operand")
+    value = present(frame.context, (yield node.value), "an operand")
     op = BINARY[type(node.op)]
     if frame.context.memory is not None:
         frame.context.memory.line = node.lineno
@@ -184,8 +185,11 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
         case ast.Starred():
             yield assign(frame, target.value, value, at)
         case ast.Subscript():
-            container = yield target.value
+            container = present(frame.context, (yield target.value), "written into")
             key = yield target.slice
+            refuse_none(key, "an index")
+            if isinstance(container, Expr):
+                value = present(frame.context, value, "an item of an array")
             if frame.context.memory is not None:
                 frame.context.memory.line = getattr(at, "lineno", 0)
             if has_operators(container):
@@ -193,7 +197,7 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
             else:
                 _store_item(frame, container, key, value)
         case ast.Attribute():
-            owner = yield target.value
+            owner = present(frame.context, (yield target.value), "written into")
             if frame.context.detached:
                 value = frame.context.cut(value, "with no_grad()", frame.context.detached[-1])
             yield set_attribute(frame, owner, target.attr, value, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, cast
 
@@ -10,15 +10,17 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
-from symdiff.ir.tree import Record, is_container, is_record, record_fields
+from symdiff.ir.tree import Nullable, Record, is_container, is_record, record_fields
 from symdiff.ir.types import Dim, Shape
 from symdiff.parse.frame import Unbound
 from symdiff.primitives.arithmetic import not_
+from symdiff.primitives.conditions import Facts, value_of, with_fact
 from symdiff.primitives.elementary import detach
 from symdiff.primitives.row import choose
 from symdiff.primitives.spell import to_expr
 
 NUMBERS = (int, float, complex, np.generic)
+NUMERIC = (Expr, *NUMBERS, np.ndarray)
 
 
 class Maybe:
@@ -51,7 +53,7 @@ def is_static(value: Any) -> bool:
         return all(is_static(v) for v in value)
     if isinstance(value, dict):
         return all(is_static(v) for v in value.values())
-    return not isinstance(value, (Record, Opaque))
+    return not isinstance(value, (Record, Nullable, Opaque))
 
 
 class Opaque:
@@ -65,6 +67,8 @@ def truth(value: Any) -> Any:
     """`bool(value)`: a Python bool where it is known, else a boolean expression."""
     if isinstance(value, Const):
         return bool(value.value)
+    if isinstance(value, Nullable):
+        return either(value.there, truth(value.value), False)
     if not isinstance(value, Expr):
         if isinstance(value, Record):
             if not value.is_namedtuple and any(hasattr(value.cls, n) for n in _TRUTH):
@@ -110,13 +114,15 @@ def join(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
         return value if isinstance(value, Unbound) or ran is True else Maybe(value, ran)
     if isinstance(then, Unbound) or isinstance(orelse, Unbound):
         return then if isinstance(then, Unbound) else orelse
+    if isinstance(then, Nullable) or isinstance(orelse, Nullable) or _either_none(then, orelse):
+        return _join_nullable(pred, then, orelse, what, freeze)
     if is_container(then) and is_container(orelse):
         freeze(then)
         freeze(orelse)
         joined = _join_containers(pred, then, orelse, what, freeze)
         freeze(joined)
         return joined
-    numeric = (Expr, *NUMBERS, np.ndarray)
+    numeric = NUMERIC
     if isinstance(then, numeric) and isinstance(orelse, numeric):
         static = not isinstance(then, Expr) and not isinstance(orelse, Expr)
         if static and type(then) is type(orelse) and np.array_equal(*cast(Any, (then, orelse))):
@@ -137,6 +143,50 @@ def join(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
     except Exception:
         pass
     return Unbound("is different things on the two sides of a branch that is taken at run time")
+
+
+def _either_none(then: Any, orelse: Any) -> bool:
+    """Whether one is None and the other something that a run-time value may be."""
+    other = orelse if then is None else then
+    return (then is None or orelse is None) and (is_container(other) or isinstance(other, NUMERIC))
+
+
+def _join_nullable(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
+    """`join` of what may be None: the two values are joined, and so is whether they are there."""
+    (a, a_there), (b, b_there) = (
+        content_of(narrowed(x, ((pred, side),))) for x, side in ((then, True), (orelse, False))
+    )
+    if a is MISSING or b is MISSING:
+        value = b if a is MISSING else a
+        freeze(value)
+    else:
+        value = join(pred, a, b, what, freeze)
+    return value if isinstance(value, Unbound) else nullable(value, either(pred, a_there, b_there))
+
+
+def content_of(value: Any) -> tuple[Any, Expr | bool]:
+    """A value, `MISSING` for None, and whether it is there."""
+    if isinstance(value, Nullable):
+        return value.value, value.there
+    return (MISSING, False) if value is None else (value, True)
+
+
+def nullable(value: Any, there: Expr | bool) -> Any:
+    """`value` where `there` holds, else None."""
+    if isinstance(there, bool):
+        return value if there else None
+    return Nullable(value, there)
+
+
+def narrowed(value: Any, path: Iterable[tuple[Expr, bool]]) -> Any:
+    """What may be None, where these conditions hold: they may tell."""
+    if not isinstance(value, Nullable):
+        return value
+    facts: Facts = {}
+    for test, side in path:
+        facts = with_fact(facts, test, side)
+    there = value_of(value.there, facts)
+    return value if there is None else nullable(value.value, there)
 
 
 def _may_be_equal(a: Shape, b: Shape) -> bool:
