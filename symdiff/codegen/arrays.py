@@ -17,6 +17,7 @@ from symdiff.primitives import elementary as el
 from symdiff.primitives import lists
 from symdiff.primitives.indexing import RUN, index
 from symdiff.primitives.shape import axis_size, size
+from symdiff.primitives.sharing import snapshot
 
 Printer = Callable[["Spelling", list[ast.expr], Apply], ast.expr]
 
@@ -344,6 +345,10 @@ def copy_of(value: ast.expr, type_: Type) -> ast.expr:
     return copy(value, levels)
 
 
+def _snapshot(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    return copy_of(operands[0], node.type)
+
+
 # Rows with a printer of their own; all others print by their template.
 PRINTERS: dict[Any, Printer] = {
     A.full: _filled, A.broadcast_to: _broadcast,
@@ -352,7 +357,7 @@ PRINTERS: dict[Any, Printer] = {
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
     index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
     lists.new_list: _new_list, lists.list_of: _list_of, lists.zeros_list: _zeros_list,
-    lists.add_lists: _add_lists,
+    lists.add_lists: _add_lists, snapshot: _snapshot,
     A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
 }  # fmt: skip
 

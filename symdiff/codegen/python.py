@@ -12,6 +12,7 @@ from symdiff.codegen.effects import write_back
 from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
 from symdiff.codegen.rounds import with_joined_checks
+from symdiff.codegen.snapshots import with_snapshots
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Definition, Signature, Statement
 from symdiff.errors import UnsupportedError
@@ -72,7 +73,7 @@ def _definition(function: Function, options: Options, owned: bool) -> Definition
     function = with_joined_checks(function)
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
-        function = apart(function)
+        function = with_snapshots(apart(function))
     emitter = Emitter(function, options)
     body = emitter.opening + emitter.block(emitter.plan.root)
     checks: list[tuple[Statement, bool]] = []

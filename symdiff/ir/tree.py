@@ -1,8 +1,8 @@
 """Python containers of expressions: how arguments and results are built from values.
 
 A `Tree` is an `Expr`, a tuple, a list, a dict, a `Record` (dataclass or named tuple), or any other
-Python object, which is then static: known when compiling. While a program is evaluated it may also be
-a `Nullable`, which no function of the IR returns.
+Python object, which is then static: known when compiling. While a program is evaluated it may be a
+`Nullable`, too, which no function of the IR returns.
 """
 
 from __future__ import annotations

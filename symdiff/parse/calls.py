@@ -20,7 +20,7 @@ import numpy as np
 from symdiff.errors import IllTypedError, SourceError, SymdiffError, UnsupportedError
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Cut
-from symdiff.ir.tree import Nullable, Record
+from symdiff.ir.tree import Record
 from symdiff.parse.branches import Raised, result_of
 from symdiff.parse.builtins import BUILTINS, CONSUMING, FRESH, ITERATING, STREAMING
 from symdiff.parse.containers import collected, items_of, iterable, iterated, quantified
@@ -39,7 +39,7 @@ from symdiff.parse.growing import Grown
 from symdiff.parse.hinted import hinted
 from symdiff.parse.library import Function, Lazy
 from symdiff.parse.memory import returned
-from symdiff.parse.nullable import present, refuse_none
+from symdiff.parse.nullable import given, present
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
 from symdiff.parse.recursion import called, evaluated
 from symdiff.parse.source import FunctionNode, definition_of, python_call
@@ -124,7 +124,8 @@ def call(
     context = frame.context
     callee = present(context, callee, "called")
     builtin = BUILTINS.get(callee) if _hashable(callee) else None
-    args, kwargs = _there(context, callee, builtin is not None, args, kwargs)
+    if builtin is not None or _is_of_numpy(callee):
+        args, kwargs = given(context, callee, args, kwargs)
     if any(isinstance(a, Grown) for a in args) and callee not in _OF_LISTS and (
         builtin is not None or spelled(callee) is not None
     ):  # fmt: skip
@@ -191,8 +192,8 @@ def call(
         return returned(context.memory, callee.__name__, result)
     if isinstance(callee, functools.partial):
         merged = {**{k: from_python(v) for k, v in callee.keywords.items()}, **kwargs}
-        given = [from_python(a) for a in callee.args]
-        return (yield call(frame, callee.func, [*given, *args], merged, node))
+        first = [from_python(a) for a in callee.args]
+        return (yield call(frame, callee.func, [*first, *args], merged, node))
     if isinstance(callee, types.MethodType):
         owner = from_python(callee.__self__)
         return (yield call(frame, callee.__func__, [owner, *args], kwargs, node))
@@ -232,26 +233,8 @@ def call(
     )
 
 
-# What takes None as any other value.
-_OF_ANYTHING: tuple[Any, ...] = (print, bool, list, tuple, dict, set, zip, copy.copy, copy.deepcopy)
-
-
-def _there(
-    context: Context, callee: Any, builtin: bool, args: list[Any], kwargs: dict[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of a call that computes with them: none of them may be None."""
-    given = [*args, *kwargs.values()]
-    if not any(isinstance(x, Nullable) for x in given) or callee in _OF_ANYTHING:
-        return args, kwargs
-    if callee in (isinstance, type, callable):
-        refuse_none(args[0], f"an argument of {callee.__name__}")
-    if not builtin and spelled(callee) is None and not isinstance(callee, BoundMethod):
-        return args, kwargs
-    use = f"an argument of {getattr(callee, '__name__', getattr(callee, 'name', 'a function'))}"
-    return (
-        [present(context, x, use) for x in args],
-        {k: present(context, x, use) for k, x in kwargs.items()},
-    )
+def _is_of_numpy(callee: Any) -> bool:
+    return isinstance(callee, BoundMethod) or spelled(callee) is not None
 
 
 def _noting_cast(frame: Frame, result: Any, node: ast.AST) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Apply, Expr, If, Var, with_operands
-from symdiff.ir.tree import Record
+from symdiff.ir.tree import Nullable, Record
 from symdiff.ir.walk import transform
 from symdiff.primitives.arrays import broadcast_to, expand_dims, reshape, squeeze, transpose
 from symdiff.primitives.elementary import cast, sized
@@ -155,6 +155,9 @@ class Memory:
         if isinstance(tree, tuple) and not hasattr(tree, "_fields"):
             items = [self.moved_tree(x, mapping) for x in tree]
             return tree if all(a is b for a, b in zip(items, tree, strict=True)) else tuple(items)
+        if isinstance(tree, Nullable):
+            value = self.moved_tree(tree.value, mapping)
+            return tree if value is tree.value else Nullable(value, tree.there)
         if isinstance(tree, Record) and id(tree.fields) not in self.context.births:
             fields = {k: self.moved_tree(v, mapping) for k, v in tree.fields.items()}
             same = all(fields[k] is v for k, v in tree.fields.items())
@@ -192,7 +195,9 @@ class Memory:
             stack = [value]
             while stack:
                 top = stack.pop()
-                if isinstance(top, (tuple, Record)):
+                if isinstance(top, Nullable):
+                    stack.append(top.value)
+                elif isinstance(top, (tuple, Record)):
                     stack.extend(top.fields.values() if isinstance(top, Record) else top)
                 elif isinstance(top, Expr) and top.type.rank and number in self.roots(top):
                     found.append(str(key))

@@ -10,6 +10,7 @@ becomes a `Nullable` in all of its rounds (`with_none`).
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from symdiff.errors import UnsupportedError
@@ -57,6 +58,26 @@ def refuse_none(value: Any, what: str) -> None:
             f"{what} that is None or not, as a run-time condition says, is not supported",
             hint="write an if statement: if value is None: ...",
         )
+
+
+# What takes None as any other value.
+_OF_ANYTHING: tuple[Any, ...] = (print, bool, list, tuple, dict, set, zip, copy.copy, copy.deepcopy)
+
+
+def given(
+    context: Context, callee: Any, args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a function of Python's or NumPy's, which computes with them."""
+    every = [*args, *kwargs.values()]
+    if not any(isinstance(x, Nullable) for x in every) or callee in _OF_ANYTHING:
+        return args, kwargs
+    if callee in (isinstance, type, callable):
+        refuse_none(args[0], f"an argument of {callee.__name__}")
+    use = f"an argument of {getattr(callee, '__name__', getattr(callee, 'name', 'a function'))}"
+    return (
+        [present(context, x, use) for x in args],
+        {k: present(context, x, use) for k, x in kwargs.items()},
+    )
 
 
 def without_none(context: Context, tree: Any) -> Any:
@@ -127,4 +148,3 @@ def _nothing(tree: Any) -> Any:
         return zero_of(to_expr(leaf).type) if isinstance(leaf, NUMERIC) else leaf
 
     return map_tree(zero, tree)
-

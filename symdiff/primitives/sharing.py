@@ -1,4 +1,4 @@
-"""Arguments that a function writes into must be arrays of their own."""
+"""Memory: arguments that are written into must be arrays of their own, and so must copies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Iterable
 from symdiff.ir.expr import Expr, Var
 from symdiff.ir.function import Require
 from symdiff.ir.types import BOOL
-from symdiff.primitives.row import Discrete
+from symdiff.primitives.row import Discrete, Linear
 
 # Whether two arrays have an element in common. Nothing of their content is looked at.
 shares_memory = Discrete(
     "shares_memory", lambda attrs, types: BOOL, numpy="np.shares_memory({0}, {1})"
+)
+
+# An array of its own, with what another holds now: only code tells them apart.
+snapshot = Linear(
+    "snapshot", lambda attrs, types: types[0], lambda node, ct, i: ct, numpy="snapshot"
 )
 
 
