@@ -104,7 +104,7 @@ class Emitter:
         self.blank = self.storage.blank
         self._named = (self._named | crossing(self.plan)) - self.blank - _bounds(live)
         self.plan.after = self.storage.after
-        self.done: set[Expr] = set()  # what has been computed
+        self.done: set[tuple[Expr, Block]] = set()  # what has been computed, and where
         self.at = self.plan.root  # where statements are being made
         self.outs: dict[Block, list[Statement]] = {}  # what has been made of each block
         self.writes = Writes(self)
@@ -226,7 +226,8 @@ class Emitter:
                 emit_call(self, item, out)
             elif isinstance(item, Apply) and not is_free(item):
                 self._node(item, out)
-            self.done.update(item.members if isinstance(item, Group) else (item,))
+            made = item.members if isinstance(item, Group) else (item,)
+            self.done.update((node, block) for node in made)
         self.at = around
 
     def _node(self, node: Apply, out: list[Statement]) -> None:

@@ -164,9 +164,7 @@ class Looping:
         label = to.label.get(start)
         kept = v in to.storage.kept
         single = len(to.plan.sites[loop]) == 1  # the loop of another branch starts there, too
-        own = not kept or (
-            single and to.storage.is_own(start, block) and to.storage.is_last(start, block)
-        )
+        own = not kept or (single and self._takes(loop, start, block, out))
         if self.handed.get(start) is loop:
             self.before_write(to.label[start], out)
             to.label[v] = to.label[start]
@@ -192,6 +190,19 @@ class Looping:
             made = copy_of(made, v.type)
         to.consumed(start)
         out.append(Statement(assign(to.label[v], made), to.comment(start)))
+
+    def _takes(self, loop: Loop, start: Expr, block: Block, out: list[Statement]) -> bool:
+        """Whether a loop may write into what it starts from."""
+        to, storage = self.to, self.to.storage
+        if not storage.is_own(start, block):
+            return False
+        if storage.is_last(start, block):
+            return True
+        if (loop, start) not in storage.taken or not storage.is_free(loop, block, to.done):
+            return False
+        aliases = storage.aliases(storage.roots(start))
+        self.flush({to.label[x] for x in aliases if x in to.label}, out, sizes=False)
+        return True
 
     def _go_on(self, loop: Loop, v: Var, start: Expr) -> None:
         """Let the rounds write into the argument that the loop starts from."""
@@ -285,11 +296,22 @@ class Looping:
             if sum(x is new for _, x in results) > 1 or new in to.forced or new in to.label:
                 continue
             at = position[item]
-            if any(i > at for i in readers.get(v, ())):
+            if any(i > at for i in readers.get(v, ())) or self._read_after(v, new, at, items):
                 continue
             if any(heirs.get(_seen(x)) is v for x in last if x is not new):
                 continue
             to.forced[new] = to.label[v]
+
+    def _read_after(self, v: Var, new: Expr, at: int, items: Sequence[Expr | Group]) -> bool:
+        """Whether something behind item `at` reads what has been written into the memory of `v`.
+
+        A later write is of another array then, which must not go by the name of this one.
+        """
+        storage = self.to.storage
+        if v not in storage.kept:
+            return False
+        others = set(storage.aliases([v])) - storage.later([new])
+        return any(not others.isdisjoint(_read_by(self.to, item)) for item in items[at + 1 :])
 
     def _hand_over(self, loop: Loop, items: Sequence[Expr | Group]) -> None:
         """Let an inner loop go on under the name of a number that nobody reads after it.

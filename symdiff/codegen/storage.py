@@ -9,7 +9,7 @@ In the IR a write makes a new value. It happens in place where the old value is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Container, Iterable, Iterator, Set
 
 from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
 from symdiff.codegen.schedule import Block, Schedule, ancestors
@@ -83,7 +83,8 @@ class Storage:
     """What is known of the memory of a function's arrays.
 
     after: for each write in place, what must be computed before it. copied: the other writes.
-    kept: carried variables whose memory the loop writes, which it must own. given: arguments that
+    kept: carried variables whose memory the loop writes, which it must own. taken: loops that may
+    write into what they start from, and that; where nothing reads it after them. given: arguments that
     the function writes into, with what it leaves there; leading: what may happen in their memory.
     """
 
@@ -101,6 +102,7 @@ class Storage:
         self.after: dict[Expr, tuple[Expr, ...]] = {}
         self.copied: set[Expr] = set()
         self.kept: set[Expr] = set()
+        self.taken: set[tuple[Expr, Expr]] = set()
         self.blank: frozenset[Expr] = frozenset()
         writes = [n for n in plan.sites if is_write(n)]
         if not writes:
@@ -117,7 +119,11 @@ class Storage:
             for x in self._shared(node):
                 self._sharing.setdefault(x, []).append(node)
         for write in reversed(writes):  # what a write is made of is settled first
-            self._settle(write)
+            self._settle(write, write.operands[0])
+        for loop in loops:
+            for v, start in zip(loop.carried, loop.initial, strict=True):
+                if v in self.kept and start not in self.blank and not self.is_given(start):
+                    self._settle(loop, start)
 
     def _shared(self, node: Expr) -> tuple[Expr, ...]:
         """The values whose memory that of `node` may be."""
@@ -291,51 +297,66 @@ class Storage:
         sites = self.plan.sites.get(user, ())
         return bool(sites) and all(_exclusive(site, at) for site in sites)
 
-    def _settle(self, write: Expr) -> None:
-        """Decide whether a write is in place, and after what."""
+    def is_free(self, write: Expr, at: Block, done: Container[tuple[Expr, Block]]) -> bool:
+        """Whether all that has to come before a write has been computed, wherever it is read."""
+        return all(
+            (node, site) in done or _exclusive(site, at)
+            for node in self.after.get(write, ()) for site in self.plan.sites.get(node, ())
+        )  # fmt: skip
+
+    def _settle(self, write: Expr, base: Expr) -> None:
+        """Decide whether a write to `base` is in place, and after what.
+
+        A loop that starts from `base`, and writes it, may take its memory just as well.
+        """
         sites = self.plan.sites
         at = sites[write][0]
-        base = write.operands[0]
         if base in self.blank:
             self.after[write] = ()
             return
         led = write in self.leading or not self.is_given(base)
         if not led or len(sites[write]) > 1 or not self.is_own(base, at):
-            self.copied.add(write)
+            self._copied(write, base)
             return
-        later = self._later([write])
-        waits = later | self._later(self._made_around(at, set()))
+        later = self.later([write])
+        waits = later | self.later(self._made_around(at, set()))
         chain = self._chain(base)
         before: dict[Expr, None] = {}
         for node in self.aliases(self.roots(base)):
             if node in later:
                 continue  # it comes of the write
             if node in self._ends:
-                self.copied.add(write)
+                self._copied(write, base)
                 return
             for user in self._users.get(node, ()):
                 if user in chain:
                     continue  # the write is to what this has made
                 if sites.get(user) and all(_exclusive(site, at) for site in sites[user]):
                     continue  # it is on the other side of a branch
-                verdict = self._relation(user, node, write, later, at)
+                verdict = self._relation(user, node, write, base, later, at)
                 if verdict and not waits.isdisjoint(self._statement(user, at)):
                     verdict = None  # it waits for the `if` or loop that the write is in
                 if verdict is None:
-                    self.copied.add(write)
+                    self._copied(write, base)
                     return
                 if verdict:
                     before[user] = None
-        self.after[write] = tuple(before)
+        if isinstance(write, Loop):
+            self.taken.add((write, base))
+        self.after[write] = (*self.after.get(write, ()), *before)
         for node in before:
             self._waiting.setdefault(node, []).append(write)
 
+    def _copied(self, write: Expr, base: Expr) -> None:
+        if not isinstance(write, Loop):
+            self.copied.add(write)
+
     def _relation(
-        self, user: Expr, old: Expr, write: Expr, later: set[Expr], at: Block
+        self, user: Expr, old: Expr, write: Expr, base: Expr, later: set[Expr], at: Block
     ) -> bool | None:
         """Whether `user`, which reads the old value, must come before; None: it cannot."""
         if user is write:
-            return False if user.operands.count(old) == 1 and user.operands[0] is old else None
+            return False if user.operands.count(old) == 1 and base is old else None
         if isinstance(user, If) and old is not user.pred:
             if user not in later:
                 return False  # those who read the choice count
@@ -346,7 +367,7 @@ class Storage:
             return None
         return not (isinstance(user, Apply) and old in self._shared(user))
 
-    def _later(self, nodes: Iterable[Expr]) -> set[Expr]:
+    def later(self, nodes: Iterable[Expr]) -> set[Expr]:
         """Everything that is computed from `nodes`, and they themselves."""
         stack = list(nodes)
         found = set(stack)

@@ -40,7 +40,7 @@ class Writes:
         to = self.to
         base = node.operands[0]
         storage = to.storage
-        place = node not in storage.copied and to.done.issuperset(storage.after.get(node, ()))
+        place = node not in storage.copied and storage.is_free(node, to.at, to.done)
         first = base not in to.label  # nothing has been written into it
         if place and base in to.label:
             label = to.label[base]
@@ -48,7 +48,9 @@ class Writes:
             if not place:
                 storage.copied.add(node)  # whatever was planned
             # Of several branches that make it each gives it the one name that is read later.
-            label = to.forced.get(node) or to.label.get(node) or self._chain_label(node)
+            label = to.forced.get(node) or to.label.get(node)
+            if label is None or label == to.label.get(base):  # what is copied goes on to be read
+                label = self._chain_label(node)
             made = self._fresh_array(base, owned=place)
             if base not in to.blank:
                 to.text.pop(base, None)

@@ -12,7 +12,7 @@ is a minimum cut between what a round starts from and what its reverse needs (Gr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
@@ -50,36 +50,45 @@ def needed(adjoints: Sequence[Expr], seeds: Iterable[Expr], carried: Iterable[Va
     return [n for n in order if n in found]
 
 
-def to_record(need: Sequence[Expr], carried: Iterable[Var]) -> list[Expr]:
-    """The cheapest values from which all of `need` can be computed."""
-    if not need:
-        return []
+def to_record(
+    need: Sequence[Expr], carried: Iterable[Var], given: Container[Expr] = ()
+) -> list[Expr]:
+    """The cheapest values from which all of `need` can be computed. given: those that are there."""
     varying = depends_on(need, carried)
-    starts = set(carried)
+    origins = set(carried)
     below: dict[Expr, list[Expr]] = {}
-    stack = list(need)
+    starts: list[Expr] = []
+    sinks = [n for n in need if n not in given]
+    stack = list(sinks)
     while stack:
         node = stack.pop()
         if node in below:
             continue
-        fixed = node in starts or isinstance(node, (Project, Loop))
-        below[node] = [] if fixed else [x for x in node.operands if x in varying]
-        stack.extend(below[node])
-    cut = _minimum_cut(below, need, {n: _weight(n) for n in below})
+        below[node] = []
+        if node in origins or isinstance(node, (Project, Loop)):
+            starts.append(node)
+        else:
+            below[node] = [x for x in node.operands if x in varying and x not in given]
+            stack.extend(below[node])
+    cut = _minimum_cut(below, starts, sinks, {n: weight(n) for n in below})
     return [n for n in topological(need) if n in cut]
 
 
-def _weight(node: Expr) -> int:
+def weight(node: Expr) -> int:
+    """What recording a value costs."""
     return _ARRAY ** min(node.type.rank, 3)
 
 
 def _minimum_cut(
-    below: Mapping[Expr, Sequence[Expr]], sinks: Sequence[Expr], weight: Mapping[Expr, int]
+    below: Mapping[Expr, Sequence[Expr]],
+    starts: Sequence[Expr],
+    sinks: Sequence[Expr],
+    costs: Mapping[Expr, int],
 ) -> set[Expr]:
-    """The nodes of least total weight, nearest to `sinks`, on every path to them from a start.
+    """The nodes of least total cost, nearest to `sinks`, on every path to them from `starts`.
 
     Each node is an edge from its entry to its exit (Ford & Fulkerson 1956; shortest augmenting
-    paths, Edmonds & Karp 1972). A start is a node with nothing below it.
+    paths, Edmonds & Karp 1972).
     """
     # A place is (node, is it the exit). Flow goes from starts up to the sinks.
     above: dict[Expr, list[Expr]] = {n: [] for n in below}
@@ -88,7 +97,6 @@ def _minimum_cut(
             above[x].append(node)
     flow: dict[tuple[Expr, Expr | None], int] = {}  # (node, None): through it; (a, b): a to b
     goal = set(sinks)
-    starts = [n for n, operands in below.items() if not operands]
 
     def steps(place: tuple[Expr, bool]) -> Iterable[tuple[tuple[Expr, bool], int | None]]:
         """(place, what more can flow there; None: without limit)."""
@@ -99,7 +107,7 @@ def _minimum_cut(
             if flow.get((node, None), 0):
                 yield (node, False), flow[node, None]
         else:
-            room = weight[node] - flow.get((node, None), 0)
+            room = costs[node] - flow.get((node, None), 0)
             if room:
                 yield (node, True), room
             for x in below[node]:
@@ -145,7 +153,7 @@ def _minimum_cut(
         node, out = queue.popleft()
         sources: list[tuple[Expr, bool]] = []
         if out:
-            if weight[node] - flow.get((node, None), 0):
+            if costs[node] - flow.get((node, None), 0):
                 sources.append((node, False))
             sources += [(u, False) for u in above[node] if flow.get((node, u), 0)]
         else:
@@ -209,6 +217,11 @@ def _or(a: Expr | bool, b: Expr | bool, known: dict[tuple[Expr, bool], Facts]) -
     if told(a, False, b) or told(b, False, a):  # one of them always holds
         return True
     return choose(a, True, b).expr
+
+
+def either(a: Expr | bool, b: Expr | bool) -> Expr | bool:
+    """The condition that one of two holds."""
+    return _or(a, b, {})
 
 
 def only_where(value: Expr, where: Expr | bool) -> Expr:
