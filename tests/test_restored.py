@@ -81,7 +81,7 @@ def branched(x, limit):
     while i < len(x):
         s = 0.0
         for j in range(len(x)):
-            s += y[j] * y[j] * x[i]
+            s += 0.2 * y[j] * y[j] * x[i]
         if s > limit:
             y[i] = math.sin(s)
             if s > 2.0 * limit:
@@ -135,8 +135,8 @@ CASES = [
     (prefix, (_VECTOR,)),
     (relaxed, (_VECTOR, 3)),
     (eliminated, (_SQUARE,)),
-    (branched, (_VECTOR, 1.0)),
-    (branched, (_VECTOR, 3.5)),
+    (branched, (_VECTOR, 0.3)),
+    (branched, (_VECTOR, 0.7)),
     (rows, (_SQUARE,)),
     (listed, (_VECTOR,)),
     (twice, (_VECTOR,)),

@@ -383,7 +383,8 @@ class Storage:
         yield node
         around = set(ancestors(at))
         for site in self.plan.sites.get(node, ()):
-            yield from self._made_around(site, around)
+            if not _exclusive(site, at):
+                yield from self._made_around(site, around)
 
     def _made_around(self, at: Block, beyond: Set[Block]) -> Iterator[Expr]:
         """What the `if`s and loops around a block compute: it is there when they are over."""

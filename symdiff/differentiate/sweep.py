@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from symdiff.differentiate.ranges import backwards, count, plus, round_number, times
 from symdiff.differentiate.restore import Versions, back, extends, resolved, versions_of
-from symdiff.differentiate.tape import either, needed, only_where, to_record, weight, where_computed
+from symdiff.differentiate.tape import needed, only_where, to_record, weight, where_computed
 from symdiff.ir.expr import Apply, Const, Expr, For, Loop, Project, Var, for_, project, var, while_
 from symdiff.ir.types import INT
 from symdiff.ir.walk import inside, substitute, topological
@@ -184,10 +184,8 @@ class Backwards:
             empty = tape(room if in_place else as_expr(0), value.type, loop.bound[0].tag)
             held = var(name, empty.type, loop.bound[0].tag + SLOT * 7 + slot)
             certain = value in loop.carried
-            here = certain or _condition(value, where, read)
-            if value in lost:
-                here = either(here, read[value])
-            kept = only_where(value, here)
+            here = read[value] if value in lost else _condition(value, where, read)
+            kept = only_where(value, certain or here)
             if in_place:
                 written = update.build(held, kept, number, attrs=_PLACE)
             else:

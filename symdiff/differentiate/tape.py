@@ -12,7 +12,7 @@ is a minimum cut between what a round starts from and what its reverse needs (Gr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
@@ -210,6 +210,13 @@ def _or(a: Expr | bool, b: Expr | bool, known: dict[tuple[Expr, bool], Facts]) -
             known[test, side] = with_fact({}, test, side)
         return value_of(of, known[test, side])
 
+    for one, other in ((a, b), (b, a)):  # decisions on the same condition are one decision
+        if isinstance(one, If):
+            on = [_side(other, one.pred, side, told) for side in (True, False)]
+            if on[0] is not None and on[1] is not None:
+                then = _or(_known(one.then), on[0], known)
+                orelse = _or(_known(one.orelse), on[1], known)
+                return then if then is orelse else choose(one.pred, then, orelse).expr
     if told(b, True, a):  # b implies a
         return a
     if told(a, True, b):
@@ -219,9 +226,17 @@ def _or(a: Expr | bool, b: Expr | bool, known: dict[tuple[Expr, bool], Facts]) -
     return choose(a, True, b).expr
 
 
-def either(a: Expr | bool, b: Expr | bool) -> Expr | bool:
-    """The condition that one of two holds."""
-    return _or(a, b, {})
+def _side(
+    x: Expr, pred: Expr, side: bool, told: Callable[[Expr, bool, Expr], bool | None]
+) -> Expr | bool | None:
+    """What condition `x` comes to on one side of `pred`; None: it has nothing to do with it."""
+    if isinstance(x, If) and x.pred is pred:
+        return _known(x.then if side else x.orelse)
+    return told(pred, side, x)
+
+
+def _known(x: Expr) -> Expr | bool:
+    return bool(x.value) if isinstance(x, Const) else x
 
 
 def only_where(value: Expr, where: Expr | bool) -> Expr:
