@@ -84,8 +84,8 @@ class Storage:
 
     after: for each write in place, what must be computed before it. copied: the other writes.
     kept: carried variables whose memory the loop writes, which it must own. taken: loops that may
-    write into what they start from, and that; where nothing reads it after them. given: arguments that
-    the function writes into, with what it leaves there; leading: what may happen in their memory.
+    write into what they start from, where nothing reads that after them. given: arguments that the
+    function writes into, with what it leaves there; leading: what may happen in their memory.
     """
 
     def __init__(

@@ -14,7 +14,20 @@ from dataclasses import dataclass
 from symdiff.differentiate.ranges import backwards, count, plus, round_number, times
 from symdiff.differentiate.restore import Versions, back, extends, resolved, versions_of
 from symdiff.differentiate.tape import needed, only_where, to_record, weight, where_computed
-from symdiff.ir.expr import Apply, Const, Expr, For, Loop, Project, Var, for_, project, var, while_
+from symdiff.ir.expr import (
+    Apply,
+    Const,
+    Expr,
+    For,
+    If,
+    Loop,
+    Project,
+    Var,
+    for_,
+    project,
+    var,
+    while_,
+)
 from symdiff.ir.types import INT
 from symdiff.ir.walk import inside, substitute, topological
 from symdiff.primitives.arithmetic import add, subtract
@@ -174,6 +187,7 @@ class Backwards:
                 initial.append(as_expr(0))
                 body.append(add.build(self.rounds, 1))
         where = where_computed(loop.inside, loop.bound) if record else {}
+        tests = {n.pred for n in where if isinstance(n, If)}
         places: list[tuple[Expr, int]] = []
         for value in record:
             slot = len(carried)
@@ -185,7 +199,7 @@ class Backwards:
             held = var(name, empty.type, loop.bound[0].tag + SLOT * 7 + slot)
             certain = value in loop.carried
             here = read[value] if value in lost else _condition(value, where, read)
-            kept = only_where(value, certain or here)
+            kept = only_where(value, certain or here, tests)
             if in_place:
                 written = update.build(held, kept, number, attrs=_PLACE)
             else:

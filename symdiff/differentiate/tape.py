@@ -239,18 +239,18 @@ def _known(x: Expr) -> Expr | bool:
     return bool(x.value) if isinstance(x, Const) else x
 
 
-def only_where(value: Expr, where: Expr | bool) -> Expr:
+def only_where(value: Expr, where: Expr | bool, tests: Container[Expr] = ()) -> Expr:
     """`value`, or zeros where it is not computed.
 
     In the very branches that compute it: a branch of its own would come later, and keep alive what
-    they may already write over.
+    they may already write over. tests: the conditions that they decide on.
     """
     if isinstance(where, Const):
         where = bool(where.value)
     if not isinstance(where, Expr):
         return value if where else _nothing(value)
-    if isinstance(where, If):
-        then, orelse = only_where(value, where.then), only_where(value, where.orelse)
+    if isinstance(where, If) and where not in tests:
+        then, orelse = (only_where(value, side, tests) for side in (where.then, where.orelse))
         return if_(where.pred, then, orelse, value.type)
     return if_(where, value, _nothing(value), value.type)
 
