@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import math
 import random
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 import symdiff
+from symdiff.codegen.split import split_wide
+from symdiff.codegen.statements import Definition, Statement
 from symdiff.ir.expr import Const, Expr, If, Var, var
 from symdiff.ir.types import BOOL
 from symdiff.optimize.simplify import simplified
@@ -226,3 +229,44 @@ def test_the_test_of_a_while_is_computed_once() -> None:
     derivative = symdiff.grad(halving)
     assert derivative.check(0.3, 6)
     assert derivative.source.count("n != 1") == 1
+
+
+def halved(u, depth):
+    return u if depth == 0 else 0.5 * halved(math.sin(u), depth - 1) + u
+
+
+def cascade(x, y, v):
+    totals = (halved(x * 0.5, 2), 0.1)
+    if not -1.0 < x < 1.0:
+        for k in v:
+            totals = (totals[1], max(k, 0.3))
+    return totals[0] * y
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_a_wide_formula_that_two_branches_need(optimize: bool) -> None:
+    """It has a name before both, not one that only the side with the wider line gives it."""
+    v = np.array([-1.0, 0.7, 1.1, 0.9])
+    options = symdiff.Options(optimize=optimize)
+    hvp = symdiff.hvp(cascade, wrt=("x", "y", "v"), options=options)
+    for x in (-0.4, -1.4):
+        tangent = (1.0, -0.5, np.ones(4))
+        step = 1e-6
+        after, before = (
+            symdiff.grad(cascade, wrt=("x", "y", "v"))(x + s, -1.1 - 0.5 * s, v + s)
+            for s in (step, -step)
+        )
+        for found, a, b in zip(hvp(x, -1.1, v, tangent), after, before, strict=True):
+            np.testing.assert_allclose(found, (a - b) / (2.0 * step), atol=1e-6)
+
+
+def test_splitting_a_line_leaves_what_other_lines_share() -> None:
+    shared = ast.parse("np.float64(first + second * third)", mode="eval").body
+    lines = [ast.Assign([ast.Name(label, ast.Store())], shared) for label in ("a", "long")]
+    made = Definition("f", [], "", "", [Statement(line) for line in lines])
+    split_wide(made, 44)
+    assert [ast.unparse(ast.fix_missing_locations(s.node)) for s in made.body] == [
+        "a = np.float64(first + second * third)",
+        "t = first + second * third",
+        "long = np.float64(t)",
+    ]

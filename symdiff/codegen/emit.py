@@ -240,6 +240,10 @@ class Emitter:
                 self.assign(operand, self.text.pop(operand).node, out)
             self.label[node] = self.label[operand]
             return
+        if is_flavour_change(node) and self.plan.uses.get(node, 0) > 1:
+            (operand,) = node.operands  # the cast is written at each use, its formula once
+            if operand in self.text and not _is_trivial(operand):
+                self.assign(operand, self.text.pop(operand).node, out)
         text = self._apply(node, out)
         self.place(node, text, out)
 

@@ -8,6 +8,7 @@ The emitter estimates widths while it writes; what its estimate misses is mended
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ def _split(
             if part is None:
                 break
             label = names.fresh("t")
-            s.node.value = _Replace(part, label).visit(s.node.value)
+            s.node.value = _replaced(s.node.value, part, ast.Name(label, ast.Load()))
             out.append(Statement(assign(label, part)))
         out.append(s)
     return out
@@ -78,9 +79,14 @@ def _largest_part(value: ast.expr, room: int) -> ast.expr | None:
     return None if best is None or best[0] < 12 else best[1]
 
 
+def _replaced(value: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
+    """`value` with `new` for `old`. What it is made of may stand in other statements: it stays."""
+    return _Replace(old, new).visit(copy.deepcopy(value, {id(old): old}))
+
+
 class _Replace(ast.NodeTransformer):
-    def __init__(self, old: ast.expr, label: str):
-        self.old, self.label = old, label
+    def __init__(self, old: ast.expr, new: ast.expr):
+        self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> Any:
-        return ast.Name(self.label, ast.Load()) if node is self.old else self.generic_visit(node)
+        return self.new if node is self.old else self.generic_visit(node)
