@@ -176,6 +176,24 @@ def breaks_or_returns(x, n):
     return t
 
 
+def behind_by_two_rounds(x, y, n):
+    for _i in range(n):
+        s, x = x, 0.5
+        s, x = 0.9 * y, s
+        y = math.exp(x)
+    y = math.tanh(s)
+    return y
+
+
+def clipped_and_scaled(x, y, w, a):
+    kept = w.copy()
+    for i in range(len(w)):
+        kept[kept > x] = x
+        if x > y:
+            kept *= np.sum(a[i])
+    return np.sum(kept)
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -200,6 +218,8 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (loops_after_loops, (0.175, 0.579, W, 2)),
     (sines_of_rows, (V,)),
     (rounds_of_arrays, (V, 4)),
+    (behind_by_two_rounds, (0.4, -0.98, 2)),
+    (clipped_and_scaled, (1.3, 1.2, V, A)),
 ]
 
 

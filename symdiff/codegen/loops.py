@@ -11,10 +11,11 @@ at the end of the round, several in an order, or in one tuple, that loses none.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
-from symdiff.codegen.arrays import copy_of, is_flavour_change
+from symdiff.codegen.arrays import copy_of
+from symdiff.codegen.heirs import Heirs, readers_of, seen
 from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
@@ -22,7 +23,6 @@ from symdiff.codegen.statements import Statement, assign, updated
 from symdiff.codegen.storage import innermost, is_write
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.types import Type
-from symdiff.primitives.elementary import sized
 
 if TYPE_CHECKING:
     from symdiff.codegen.emit import Emitter
@@ -46,6 +46,7 @@ class Looping:
             v: loop for loop, _ in emitter.plan.loops if isinstance(loop, (Loop, Map))
             for v in (loop.indices if isinstance(loop, Map) else loop.bound)
         }  # fmt: skip
+        self.heirs = Heirs(emitter.plan, emitter.storage)
         self.ends = self._ends()
         self.unused: dict[tuple[str, Type], list[str]] = {}  # names whose values are no more needed
         self.given: list[tuple[tuple[str, Type], str]] = []
@@ -133,6 +134,10 @@ class Looping:
         for key, label in self.given[mark:]:  # what a round has named is not seen outside of it
             self.unused.setdefault(key, []).append(label)
         del self.given[mark:]
+        for v, new in zip(loop.carried, loop.body, strict=True):
+            # What is computed elsewhere, too, is called otherwise there.
+            if to.forced.get(new) == to.label[v] and len(to.plan.sites[new]) > 1:
+                del to.forced[new], to.label[new]
         self._let_go(loop)
 
     def _let_go(self, loop: Loop) -> None:
@@ -250,7 +255,7 @@ class Looping:
         tests = loop.inside[: len(loop.inside) - len(loop.body) - 1]
         results = list(zip(loop.carried, loop.body, strict=True))
         self._hand_over(loop, items)
-        self._write_over(loop, results, [*tests, loop.until], items)
+        self._write_over(results, [*tests, loop.until], items)
 
     def plan_branch(self, group: Group, side: Block) -> None:
         """The same in a branch that decides what carried values become."""
@@ -261,15 +266,11 @@ class Looping:
         if not any(isinstance(new, If) or is_write(new) for _, new in results):
             return
         items = emission_order(to.plan, side)
-        for loop in dict.fromkeys(self.owner[v] for v, _ in results):
-            assert isinstance(loop, Loop)
-            mine = [(v, new) for v, new in results if self.owner[v] is loop]
-            single = [(v, new) for v, new in mine if to.plan.sites.get(new) == [side]]
-            self._write_over(loop, single, [new for _, new in at_end], items)
+        single = [(v, new) for v, new in results if to.plan.sites.get(new) == [side]]
+        self._write_over(single, [new for _, new in at_end], items)
 
     def _write_over(
         self,
-        loop: Loop,
         results: Sequence[tuple[Var, Expr]],
         others: Sequence[Expr],
         items: Sequence[Expr | Group],
@@ -280,8 +281,8 @@ class Looping:
         """
         to = self.to
         position = {item: i for i, item in enumerate(items)}
-        heirs = self._heirs(loop)
-        readers = _readers(to, heirs, items)
+        heirs = self.heirs.of(results)
+        readers = readers_of(to.plan, heirs, items)
         last = [*(new for _, new in results), *others]
         for v, new in results:
             item: Any = to.plan.groups.get((new, to.plan.sites[new][0]), new) if (
@@ -298,7 +299,7 @@ class Looping:
             at = position[item]
             if any(i > at for i in readers.get(v, ())) or self._read_after(v, new, at, items):
                 continue
-            if any(heirs.get(_seen(x)) is v for x in last if x is not new):
+            if any(heirs.get(seen(x)) is v for x in last if x is not new):
                 continue
             to.forced[new] = to.label[v]
 
@@ -322,9 +323,9 @@ class Looping:
         numbers: dict[Expr, Var] = {
             v: v for v in loop.carried if not v.type.rank and not v.type.listed
         }
-        readers = _readers(to, numbers, items)
-        ends = {_seen(x) for x in loop.inside[: len(loop.inside) - len(loop.body) - 1]}
-        ends.update(_seen(x) for x in (*loop.body, loop.until))
+        readers = readers_of(to.plan, numbers, items)
+        ends = {seen(x) for x in loop.inside[: len(loop.inside) - len(loop.body) - 1]}
+        ends.update(seen(x) for x in (*loop.body, loop.until))
         for at, inner in enumerate(items):
             if not isinstance(inner, Loop) or len(to.plan.sites[inner]) != 1:
                 continue
@@ -334,21 +335,6 @@ class Looping:
                     continue
                 if max(readers[v]) == at and readers[v].count(at) == 1:
                     self.handed[v] = inner
-
-    def _heirs(self, loop: Loop) -> dict[Expr, Var]:
-        """What may go by the name of a carried variable: itself, what inner loops make of it."""
-        found: dict[Expr, Var] = {v: v for v in loop.carried}
-        size = 0
-        while size != len(found):
-            size = len(found)
-            for inner, projects in self.projects.items():
-                if not isinstance(inner, Loop):
-                    continue
-                for project in projects:
-                    start = _seen(inner.initial[project.index])
-                    if start in found:
-                        found[project] = found[start]
-        return found
 
     def _end(self, loop: Loop, body: Block, out: list[Statement]) -> None:
         """The end of a round: new values where the old ones were; `break`."""
@@ -489,52 +475,3 @@ def contents_in(node: ast.expr) -> set[str]:
             case other:
                 stack.extend(ast.iter_child_nodes(other))
     return found
-
-
-def _transparent(node: Expr) -> bool:
-    """Whether a value is written out where it is used, so that its operand is read there."""
-    return isinstance(node, Apply) and (is_flavour_change(node) or node.op is sized)
-
-
-def _seen(node: Expr) -> Expr:
-    """The value whose name stands for `node`."""
-    while _transparent(node):
-        node = node.operands[0]
-    return node
-
-
-def _readers(
-    to: Emitter, heirs: Mapping[Expr, Var], items: Iterable[Expr | Group]
-) -> dict[Expr, list[int]]:
-    """The positions of the items, with all that is nested in them, that read each carried value."""
-    found: dict[Expr, list[int]] = {}
-    for i, item in enumerate(items):
-        for operand in _read_by(to, item):
-            v = heirs.get(_seen(operand))
-            if v is not None:
-                found.setdefault(v, []).append(i)
-    return found
-
-
-def _read_by(to: Emitter, item: Expr | Group) -> Iterable[Expr]:
-    """Everything that an item and what is nested in it reads."""
-    stack: list[Expr | Group] = [item]
-    seen: set[int] = set()
-    while stack:
-        top = stack.pop()
-        if id(top) in seen:
-            continue
-        seen.add(id(top))
-        if isinstance(top, Group):
-            yield top.pred
-            for member in top.members:
-                yield member.then
-                yield member.orelse
-            for side in (top.then, top.orelse):
-                stack.extend(to.plan.groups.get((n, side), n) for n in side.items)
-            continue
-        yield from top.operands
-        if isinstance(top, (Loop, Map)):
-            for (node, _), inner in (*to.plan.loops.items(), *to.plan.rests.items()):
-                if node is top:
-                    stack.extend(to.plan.groups.get((n, inner), n) for n in inner.items)
