@@ -297,22 +297,11 @@ class Looping:
             if sum(x is new for _, x in results) > 1 or new in to.forced or new in to.label:
                 continue
             at = position[item]
-            if any(i > at for i in readers.get(v, ())) or self._read_after(v, new, at, items):
+            if any(i > at for i in readers.get(v, ())):
                 continue
             if any(heirs.get(seen(x)) is v for x in last if x is not new):
                 continue
             to.forced[new] = to.label[v]
-
-    def _read_after(self, v: Var, new: Expr, at: int, items: Sequence[Expr | Group]) -> bool:
-        """Whether something behind item `at` reads what has been written into the memory of `v`.
-
-        A later write is of another array then, which must not go by the name of this one.
-        """
-        storage = self.to.storage
-        if v not in storage.kept:
-            return False
-        others = set(storage.aliases([v])) - storage.later([new])
-        return any(not others.isdisjoint(_read_by(self.to, item)) for item in items[at + 1 :])
 
     def _hand_over(self, loop: Loop, items: Sequence[Expr | Group]) -> None:
         """Let an inner loop go on under the name of a number that nobody reads after it.
