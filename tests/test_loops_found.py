@@ -194,6 +194,34 @@ def clipped_and_scaled(x, y, w, a):
     return np.sum(kept)
 
 
+def decided_twice(x, y, v, w):
+    for a, t in zip(w[1:], w):
+        for _ in v[1:]:
+            s = x
+        if -1.0 < t < 0.3:
+            a += -0.7 * a + 0.5
+        if -1.0 < y < x:
+            y *= math.sin(s + y * 0.5 - a)
+    return y
+
+
+def written_in_branches(x, n):
+    y = np.ones(n)
+    for i in range(n):
+        s = 0.0
+        for j in range(n):
+            s += 0.2 * y[j] * y[j] * x
+        if s > 0.3:
+            y[i] = math.sin(s)
+            if s > 0.6:
+                y[0] = 0.5 * y[0] * x
+            else:
+                y[1] += s
+        elif s > 0.1:
+            y[i] *= s
+    return np.sum(y)
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -220,6 +248,9 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (rounds_of_arrays, (V, 4)),
     (behind_by_two_rounds, (0.4, -0.98, 2)),
     (clipped_and_scaled, (1.3, 1.2, V, A)),
+    (decided_twice, (-0.832, -0.956, V, np.array([-0.029, 0.379, 0.66]))),
+    (written_in_branches, (0.7, 3)),
+    (written_in_branches, (1.2, 4)),
 ]
 
 

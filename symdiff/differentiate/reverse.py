@@ -130,10 +130,10 @@ def _pull_loop(
     if isinstance(where, Expr):
         guards.append((where, True))
     totals = dict(running)
-    if not guards:  # the loop goes on from what there is already
-        for x, parts in terms.items():
-            if x.type.rank and all(guarded(part) is None for part in parts):
-                totals.setdefault(x, accumulate(parts))
+    for x, parts in terms.items():  # the loop goes on from what there is already
+        whole = separate(parts) if x.type.rank else []
+        if len(whole) == 1 and guarded(whole[0]) is None:
+            totals.setdefault(x, whole[0])
     first_terms, moved = pull_loop(loop, cts, active, totals, pullback)
     pairs: list[tuple[Expr, Expr]] = []
     for x, term in (*first_terms, *moved):
