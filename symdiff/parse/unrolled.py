@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from symdiff.errors import UnsupportedError
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.containers import MAX_ROUNDS
-from symdiff.parse.frame import Exit, Frame, UnreachableError, run
+from symdiff.parse.frame import Context, Exit, Frame, UnreachableError, run
+from symdiff.parse.requires import Path
 from symdiff.parse.state import State
 from symdiff.parse.statements import Break, Continue, Return, assign, block
 from symdiff.parse.values import either, truth
@@ -40,11 +42,13 @@ def while_known(frame: Frame, node: ast.While) -> Any:
 def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = MAX_ROUNDS) -> Any:
     """The loop round by round."""
     outer, frame.exits = frame.exits, []
+    context = frame.context
     breaks: list[Exit] = []
     signal: Any = None
     for number, item in enumerate(items):
         if number >= limit:
             raise TooManyRoundsError()
+        path = context.path
         if isinstance(node, ast.For):
             run(frame, assign(frame, node.target, item, node))
         try:
@@ -59,13 +63,21 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
             frame.exits = [*outer, *frame.exits]
             raise
         ends, frame.exits = frame.exits, []
+        onwards = [e for e in ends if e.kind is Continue]
+        if onwards and isinstance(signal, (Return, Break)):  # only where nothing goes on
+            always: Any = True
+            ends.append(Exit(always, type(signal), getattr(signal, "value", None), State(context)))
+            signal, last = None, onwards.pop()
+            last.state.restore()
         if isinstance(node, ast.While) and any(e.kind is Break for e in ends):
             raise TooManyRoundsError(True)
-        leave(frame, [e for e in ends if e.kind is Continue], None, node)
-        for e in _others(ends, Continue):
+        leave(frame, onwards, None, node)
+        left = _others(ends, Continue)
+        for e in left:
             (breaks if e.kind is Break else outer).append(
                 e if e.kind is Break else _after(breaks, e)
             )
+        _go_on(context, path, ends, left)
         if isinstance(signal, (Return, Break)):
             break
     frame.exits = outer
@@ -75,7 +87,7 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
         returns: Any = True  # where nothing has broken out before
         for e in reversed(breaks):
             returns = either(e.pred, False, returns)
-        frame.exits.append(Exit(returns, Return, signal.value, State(frame.context)))
+        frame.exits.append(Exit(returns, Return, signal.value, State(context)))
         leave(frame, breaks, None, node)
         return None
     if not isinstance(signal, Break) and node.orelse:
@@ -88,6 +100,18 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
         return run(frame, block(frame, node.orelse))
     leave(frame, breaks, None, node)
     return None
+
+
+def _go_on(context: Context, path: Path, ends: Sequence[Exit], left: Sequence[Exit]) -> None:
+    """The next round runs where this one has not left the loop, whether it was continued or not.
+
+    path: where this round ran.
+    """
+    continued = {(e.pred, False) for e in ends if e.kind is Continue}
+    if continued:
+        added = context.path[len(path) :]
+        before = takewhile(lambda step: step not in continued, added)
+        context.path = (*path, *before, *((e.pred, False) for e in left))
 
 
 def _others(exits: Sequence[Exit], kind: type) -> list[Exit]:
