@@ -36,6 +36,7 @@ ARRAY_ROWS = {
     "tests/test_writes.py": {"update", "object", "broadcast_like"},
     "tests/test_writes_arguments.py": {"shares_memory"},
     "tests/test_snapshots.py": {"snapshot"},
+    "tests/test_sizes_in_loops.py": {"shaped"},
     "tests/test_special.py": {"logsumexp", "softmax", "log_softmax", "math_isclose"},
     "tests/test_conventions.py": {"where", "cast", "custom"},
     "tests/test_language.py": {"sized"},  # the identity, with a shape that the program shows

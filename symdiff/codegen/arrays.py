@@ -94,6 +94,8 @@ def _broadcast(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
 
 def _broadcast_like(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
     value, like = node.operands
+    if type(like) is Apply and like.op is A.shaped and isinstance(operands[1], ast.Call):
+        return _of_shape(to, operands[0], value, operands[1].args[0], node.type.dtype)
     if value.type.rank:
         shape = ast.Attribute(operands[1], "shape", ast.Load())
         return call("np.broadcast_to", operands[0], shape)
@@ -103,6 +105,19 @@ def _broadcast_like(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.
     else:
         made = call("np.full_like", operands[1], operands[0])
     return _with_dtype(to, made, node.type.dtype, like.type.dtype)
+
+
+def _of_shape(to: Spelling, fill: ast.expr, value: Expr, shape: ast.expr, dtype: str) -> ast.expr:
+    """An array of a computed shape: `np.zeros(k)`."""
+    kind = {0.0: "zeros", 1.0: "ones"}.get(value.value) if isinstance(value, Const) else None
+    if kind:
+        return _with_dtype(to, call(f"np.{kind}", shape), dtype, "float64")
+    return _with_dtype(to, call("np.full", shape, fill), dtype, value.type.dtype)
+
+
+def _shaped(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
+    shape = operands[0] if len(operands) == 1 else ast.Tuple(operands, ast.Load())
+    return _with_dtype(to, call("np.empty", shape), node.type.dtype, "float64")
 
 
 def _reshape(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
@@ -245,7 +260,7 @@ def _eye(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
 
 
 def _arange(to: Spelling, operands: list[ast.expr], node: Apply) -> ast.expr:
-    return call("np.arange", to.dim(node.attrs[0]))
+    return call("np.arange", *operands) if operands else call("np.arange", to.dim(node.attrs[0]))
 
 
 def _joined(function: str) -> Printer:
@@ -357,7 +372,7 @@ PRINTERS: dict[Any, Printer] = {
     A.mean: _reduction("mean"), A.max_: _reduction("max"), A.min_: _reduction("min"),
     index: _index, size: _size, axis_size: _axis_size, A.eye: _eye, A.arange: _arange,
     lists.new_list: _new_list, lists.list_of: _list_of, lists.zeros_list: _zeros_list,
-    lists.add_lists: _add_lists, snapshot: _snapshot,
+    lists.add_lists: _add_lists, snapshot: _snapshot, A.shaped: _shaped,
     A.concatenate: _joined("concatenate"), A.stack: _joined("stack"), el.cast: _cast,
 }  # fmt: skip
 

@@ -103,8 +103,9 @@ class Sizes:
             return self._measures[text]
         if text.startswith("count("):
             raise UnsupportedError(
-                "the number of elements that a mask keeps is asked for where nothing tells it",
-                hint="count with np.sum(mask), or use np.where(mask, x, 0.0)",
+                "a size that a mask or a loop decides is asked for where nothing tells it",
+                hint="count with np.sum(mask), use np.where(mask, x, 0.0), or take a slice of an "
+                "array that is as large as any of them",
             )
         return _Substitute(self._measures).visit(ast.parse(text, mode="eval").body)
 

@@ -84,8 +84,10 @@ def widened(carried: Type, new: Type, what: str) -> Type:
 
 
 def _differ(a: Any, b: Any) -> bool:
-    from symdiff.ir.types import dim_add, dim_mul
+    from symdiff.ir.types import dim_add, dim_mul, is_counted
 
+    if is_counted((a, b)):
+        return True
     gap = dim_add(a, dim_mul(-1, b))
     return isinstance(gap, int) and gap != 0
 

@@ -19,11 +19,11 @@ from symdiff.ir.types import Type, promote_dtype
 from symdiff.parse.frame import Context
 from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add, less, subtract
-from symdiff.primitives.arrays import full
+from symdiff.primitives.arrays import filled
 from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append, array_of, empty_list, head
 from symdiff.primitives.row import as_expr, choose, conform
-from symdiff.primitives.shape import as_dim
+from symdiff.primitives.shape import as_dim, size_of
 from symdiff.primitives.spell import subscript, template_of, to_expr
 
 _PLAIN = ("append", "extend", "pop", "copy")
@@ -184,7 +184,7 @@ def grown_from(
     if items:
         room = add.build(room, len(items))
     blank = zero_of(Type(dtype, (), True))
-    buffer = full.build(blank, attrs=((as_dim(room), *shapes[0]), dtype))
+    buffer = filled(blank, (room, *map(size_of, shapes[0])), dtype)
     made = Grown(context, buffer, 0)
     made.extend(items)
     made.appended = 0

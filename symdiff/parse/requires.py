@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Map, Var
 from symdiff.ir.function import Function, Require
-from symdiff.ir.types import Dim, SymDim, show_shape
+from symdiff.ir.types import Dim, SymDim, is_counted, show_shape
 from symdiff.ir.walk import topological
 from symdiff.primitives.arithmetic import (
     equal,
@@ -93,7 +93,7 @@ def required(
             fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
             found.append(_require(fails, fails, paths, _SHAPES))
         for a, b in unequal_sizes(node):
-            fails = as_expr(Term(size.build(attrs=(a,))).differs(Term(_size(b))))
+            fails = as_expr(Term(_size_in(node, a)).differs(Term(_size_in(node, b))))
             # A size of one would broadcast: NumPy does not raise, but the derivative is wrong.
             by = fails if least_size(a) < 2 or least_size(b) < 2 else node
             found.append(_require(by, fails, paths, _SHAPES))
@@ -143,6 +143,16 @@ def _relied_on(node: Apply) -> list[tuple[int, int]]:
 
 def _size(dim: Dim) -> Expr:
     return as_expr(dim) if isinstance(dim, int) else size.build(attrs=(dim,))
+
+
+def _size_in(node: Apply, dim: Dim) -> Expr:
+    """A size that an operand of `node` has."""
+    if is_counted((dim,)):
+        for x in node.operands:
+            for axis, mine in enumerate(x.type.shape):
+                if mine == dim:
+                    return axis_size.build(x, attrs=(axis,))
+    return _size(dim)
 
 
 def unequal_sizes(node: Apply) -> list[tuple[Dim, Dim]]:

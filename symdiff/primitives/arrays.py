@@ -10,8 +10,8 @@ from typing import Any
 
 from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Apply, Expr
-from symdiff.ir.types import Dim, Shape, Type, dim_add, is_counted, promote_dtype, show_shape
-from symdiff.primitives.elementary import log
+from symdiff.ir.types import Dim, DType, Shape, Type, dim_add, is_counted, promote_dtype, show_shape
+from symdiff.primitives.elementary import cast, log
 from symdiff.primitives.row import (
     Attrs,
     Discrete,
@@ -26,7 +26,9 @@ from symdiff.primitives.row import (
     zero_of,
 )
 from symdiff.primitives.shape import (
+    as_shape,
     drop_axes,
+    is_steady,
     least_size,
     length_of,
     shape_size,
@@ -56,6 +58,23 @@ broadcast_like = Linear(
     lambda node, ct, i: fit(ct, node.operands[i].type), slots=lambda node: (0,),
     numpy="broadcast_like",
 )  # fmt: skip
+
+# What tells the shape of an array whose sizes are values that rounds compute: its operands.
+shaped = Discrete(
+    "shaped", lambda attrs, types: Type(attrs[1], attrs[0]), numpy="shaped",
+    attrs=("shape", "dtype"),
+)  # fmt: skip
+
+
+def filled(value: Expr, sizes: Any, dtype: DType) -> Expr:
+    """An array of a shape as NumPy takes it, an integer or several, full of `value`."""
+    shape = as_shape(sizes)
+    each = sizes if isinstance(sizes, (tuple, list)) else (sizes,)
+    if all(not isinstance(n, Expr) or is_steady(n) for n in each):
+        return full.build(value, attrs=(shape, dtype))
+    if value.type.dtype != dtype:
+        value = cast.build(value, attrs=(dtype, False))
+    return broadcast_like.build(value, shaped.build(*map(as_expr, each), attrs=(shape, dtype)))
 
 
 def _eye_type(attrs: Attrs, types: Types) -> Type:

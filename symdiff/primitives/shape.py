@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from typing import Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Var
 from symdiff.ir.types import INT, Dim, Shape, SymDim, dim_add, dim_mul, is_counted, symbol
+from symdiff.ir.walk import topological
 from symdiff.primitives.arithmetic import (
     add,
     floor_divide,
@@ -88,6 +90,11 @@ def expression_text(node: Expr) -> str:
     match node:
         case Const(value):
             return str(int(value))
+        case Var() if node.tag:
+            raise UnsupportedError(
+                "a size that changes from round to round is not supported here",
+                hint="take a slice of an array that is made before the loop",
+            )
         case Var(name):
             return name
         case Apply() if node.op is size:
@@ -109,6 +116,48 @@ def expression_text(node: Expr) -> str:
                 "a size that depends on a computed integer is not supported here",
                 hint="pass the size as an integer parameter",
             )
+
+
+def is_steady(value: Expr) -> bool:
+    """Whether an integer is made of sizes and parameters alone, so that its formula names a size.
+
+    What loops bind and compute changes from round to round, under one name.
+    """
+    stack = [value]
+    while stack:
+        match stack.pop():
+            case Const():
+                pass
+            case Var(tag=tag):
+                if tag:
+                    return False
+            case Apply() as node if node.op in _FORMULAS:
+                if node.op is size and is_counted(node.attrs):
+                    return False
+                stack += node.operands
+            case _:
+                return False
+    return True
+
+
+_FORMULAS = frozenset(
+    (size, axis_size, add, subtract, multiply, negative, floor_divide, remainder, maximum, minimum)
+)
+
+
+def counted_size(kind: str, *parts: Any) -> Dim:
+    """The name of a size that only an array of it tells; equal parts give one size."""
+    digests: dict[Expr, str] = {}
+    for node in topological([p for p in parts if isinstance(p, Expr)]):
+        own = (node.name, node.tag) if isinstance(node, Var) else getattr(node, "attrs", ())
+        own = node.value if isinstance(node, Const) else own
+        op = node.op.name if isinstance(node, Apply) else getattr(node, "index", "")
+        below = [digests[x] for x in node.operands]
+        text = f"{type(node).__name__} {op} {own} {' '.join(below)}"
+        digests[node] = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    texts = [digests[p] if isinstance(p, Expr) else str(p) for p in parts]
+    whole = hashlib.sha1(" ".join(texts).encode(), usedforsecurity=False).hexdigest()
+    return symbol(f"count({kind} {whole[:16]})")
 
 
 def as_dim(value: Any) -> Dim:
@@ -135,6 +184,8 @@ def as_dim(value: Any) -> Dim:
             return dim_mul(*map(as_dim, value.operands))
         case Apply() if value.op is negative:
             return dim_mul(-1, as_dim(value.operands[0]))
+        case _ if value.type.dtype == "int" and not is_steady(value):
+            return counted_size("size", value)
         case Var(name) if value.type.dtype == "int":
             return symbol(f"({name})")  # in parentheses: unlike an axis, it may be 0 or 1
         case _ if value.type.dtype == "int":
@@ -156,6 +207,8 @@ def slice_size(dim: Dim, start: Any, stop: Any, step: Any) -> Dim:
     Exact whatever the sizes are, but for `needed_length`: what the axis must at least be.
     """
     parts = (start, stop, step)
+    if not all(is_steady(p) for p in parts if isinstance(p, Expr)):
+        return counted_size("slice", dim, *parts)
     static = all(part is None or isinstance(part, int) for part in parts)
     if static and isinstance(dim, int):
         return len(range(dim)[start:stop:step])

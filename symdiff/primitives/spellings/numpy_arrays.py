@@ -9,7 +9,7 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
-from symdiff.ir.types import Shape, dim_mul, dim_quotient, show_shape, symbol
+from symdiff.ir.types import Shape, dim_mul, dim_quotient, is_counted, show_shape, symbol
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
 from symdiff.primitives.shape import as_dim, as_shape, normal_axes, normal_axis, shape_size
@@ -236,7 +236,7 @@ def _filled(shape: Any, value: Any, dtype: Any) -> Expr:
     target = dtype_of(dtype) if dtype is not None else e.type.dtype
     wanted = as_shape(shape)
     _check_broadcast(e.type.shape, wanted)
-    return A.full.build(e, attrs=(wanted, target))
+    return A.filled(e, shape, target)
 
 
 @spells(np.zeros)
@@ -264,6 +264,8 @@ def _like(value: float) -> Any:
         x = to_expr(a)
         shape = x.type.shape if options.get("shape") is None else as_shape(options["shape"])
         target = dtype_of(dtype) if dtype is not None else x.type.dtype
+        if shape is x.type.shape and is_counted(shape):
+            return A.broadcast_like.build(cast_to(to_expr(value), target), x)
         return A.full.build(to_expr(value), attrs=(shape, target))
 
     return call

@@ -8,7 +8,7 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
-from symdiff.ir.types import Dim, dim_add, dim_mul, symbol
+from symdiff.ir.types import Dim, dim_add, dim_mul, is_counted, symbol
 from symdiff.primitives import arrays as A
 from symdiff.primitives import elementary as el
 from symdiff.primitives import pointwise as P
@@ -62,7 +62,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **opt
     elif all(_is_whole(v) for v in values):
         if isinstance(step, Expr) or step == 0:
             raise UnsupportedError("np.arange with a step that is not known when compiling")
-        result = _spaced(start, step, _count(start, stop, step))
+        result = _spaced(start, step, _count(start, stop, step), stop)
     else:
         raise UnsupportedError(
             "the size of np.arange of floats is not known when compiling",
@@ -89,8 +89,12 @@ def _count(start: Any, stop: Any, step: int) -> Dim:
     return symbol(f"len(range({texts[0]}, {texts[1]}, {step}))")
 
 
-def _spaced(start: Any, step: Any, count: Dim) -> Expr:
-    values: Expr = A.arange.build(attrs=(count,))
+def _spaced(start: Any, step: Any, count: Dim, stop: Any = None) -> Expr:
+    operands: list[Expr] = []
+    if is_counted((count,)):  # what a round computes is an operand; the step is 1
+        first = isinstance(start, int) and start == 0
+        operands = [as_expr(stop) if first else subtract.build(stop, start)]
+    values: Expr = A.arange.build(*operands, attrs=(count,))
     if step != 1:
         values = multiply.build(step, values)
     return values if isinstance(start, (int, float)) and start == 0 else add.build(start, values)
