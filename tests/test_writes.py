@@ -328,11 +328,48 @@ def an_alias_made_in_a_loop(x, n):
     return np.sum(a) + np.sum(b)
 
 
+@refused("what the loop runs over")
+def what_the_loop_runs_over(x):
+    b, s = x * 2.0, 0.0
+    for u in b[::2]:
+        b[2] = x[0] * u
+        s += u
+        b = x * u
+    return s + np.sum(b)
+
+
+@refused("what the loop runs over")
+def what_an_outer_loop_runs_over(x, n):
+    b, s = x * 2.0, 0.0
+    for u, v in zip(b, x):
+        for i in range(n):
+            b[2] = v * s
+            b = x * (u + i)
+        s += u
+    return s + np.sum(b)
+
+
 @refused("float into an array of int")
 def a_float_into_integers(x):
     a = np.zeros(3, dtype=int)
     a[0] = x[0]
     return np.sum(a * x)
+
+
+def test_other_arrays_than_the_loop_runs_over():
+    def f(x):
+        b, s = x * 2.0, 0.0
+        for u in b.copy():
+            b[2] = u * s
+            s += u * x[0]
+            b = x * s
+        for u in b:
+            s += u * s
+            b = x * s
+        b[0] = s
+        return s + np.sum(b)
+
+    symdiff.grad(f).check(np.array([0.4, -0.3, 0.6]))
 
 
 @pytest.mark.parametrize(("match", "f"), REFUSED, ids=lambda value: getattr(value, "__name__", ""))

@@ -82,6 +82,25 @@ class CarriedArrays:
         now.update((self.entry[n], v) for n, v in self.variables.items())
         return map_tree(lambda x: substitute([x], now)[0] if isinstance(x, Expr) else x, value)
 
+    def read_by(self, value: Any) -> set[int]:
+        """The objects that a value is read from."""
+        memory, found = self.memory, set[int]()
+        if memory is None:
+            return found
+        stack = [x for x in leaves(value) if isinstance(x, Expr)]
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            number = memory.objects.get(node)
+            if number is not None:
+                found.add(number)
+                continue
+            for x in node.operands:
+                if x not in seen:
+                    seen.add(x)
+                    stack.append(x)
+        return found
+
     def objects(self, value: Any) -> set[int]:
         """The objects that a place's value looks into."""
         found: set[int] = set()
@@ -90,6 +109,12 @@ class CarriedArrays:
                 if isinstance(leaf, Expr) and leaf.type.rank:
                     found |= self.memory.roots(leaf)
         return found
+
+    def among(self, run_over: set[int], held: set[int]) -> frozenset[int]:
+        """Those of `run_over` that a place which rounds bind anew may hold."""
+        assert self.memory is not None
+        perhaps = held.union(*(self.memory.shares.get(n, ()) for n in held))
+        return frozenset(perhaps & run_over)
 
     def shared(
         self, first: set[int], last: set[int], steady: set[int], others: Iterable[tuple[Any, Any]]

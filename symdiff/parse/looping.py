@@ -65,6 +65,7 @@ class _Carried:
     opened: Any = None
     variables: list[Any] = field(default_factory=list)
     shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
+    running: frozenset[int] = frozenset()  # those that the loop runs over
     lost: str = ""  # why it has no value from round to round
     perhaps: bool = False
 
@@ -93,6 +94,7 @@ class LoopEvaluation:
         self.arrays = CarriedArrays(self.context, self.serial)
         self.first: dict[Place, set[int]] = {}  # objects that each place holds before the loop
         self.growth = Growth(frame, self.serial, self.room)
+        self.runs_over: set[int] = set()  # objects that rounds read their items from
         self.outside: dict[Place | None, set[int]] = {}  # objects in what only the loop binds
         self.context.loops += 1
 
@@ -216,7 +218,7 @@ class LoopEvaluation:
                 initial = to_expr(leaf)
                 new = var(label, type_ or initial.type, self.serial + len(c.variables) * 1_000_000)
                 c.variables.append(new)
-                self.arrays.opened(new, c.shares)
+                self.arrays.opened(new, c.shares | c.running)
                 return new
 
             carried.opened = map_tree(opened, carried.entry)
@@ -290,8 +292,9 @@ class LoopEvaluation:
         for place, (first, last) in bound.items():
             others = [pair for p, pair in bound.items() if p != place]
             shares = self.carried[place].shares | arrays.shared(first, last, steady, others)
-            if shares != self.carried[place].shares:
-                self.carried[place].shares = shares
+            running = self.arrays.among(self.runs_over, first | last)
+            if (shares, running) != (self.carried[place].shares, self.carried[place].running):
+                self.carried[place].shares, self.carried[place].running = shares, running
                 same = False
         return same
 

@@ -136,6 +136,7 @@ class _Counted(LoopEvaluation):
         plain = self.rounds.bounds is not None
         item = self.index if plain else self.rounds.item(self.index)
         item = self.arrays.present(item)
+        self.runs_over = self.arrays.read_by(item)
         run(self.frame, assign(self.frame, self.node.target, item, self.node))
 
     def made(self, variables: Any, initial: Any, body: Any, until: Expr) -> Loop:

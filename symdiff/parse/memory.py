@@ -276,9 +276,11 @@ class Memory:
                                  for n in self.held(o)})  # fmt: skip
                 if others or number == other:
                     mine = ", ".join(sorted(set(self.held(number)))) or "it"
+                    found = (
+                        ", ".join(others) or "one of an earlier round, or what the loop runs over"
+                    )
                     raise UnsupportedError(
-                        f"this writes into {mine}, which may be the same array as "
-                        f"{', '.join(others) or 'one of an earlier round'}",
+                        f"this writes into {mine}, which may be the same array as {found}",
                         hint="make a copy where one of them is assigned: x = y.copy()",
                     )
         marked = object_.build(new, attrs=(context.fresh(),))
