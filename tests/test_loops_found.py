@@ -222,6 +222,39 @@ def written_in_branches(x, n):
     return np.sum(y)
 
 
+def loops_in_the_memory_of_an_argument(v, w, n):
+    k = 0
+    while k < n:
+        v[1:] = (v * 1.5)[:-1]
+        k += 1
+    for _x in w:
+        v += w + w * 0.3
+    return np.sum(w * v)
+
+
+def rebinds_and_writes_an_argument(v, w, n):
+    k = 0
+    while k < n:
+        v[0] = v[1] * v[2]
+        k += 1
+    for x in w:
+        v *= w
+        v[1] = x * v[0]
+    return np.sum(w * v)
+
+
+def keeps_what_stays_the_same(v, w):
+    s, y = 0.0, 0.5
+    kept = np.zeros_like(w)
+    for a, _b in zip(kept, w, strict=True):
+        kept[:] = w * kept
+        for _e in v:
+            a, y = v[0] - a, a
+            s += y
+            np.tanh(w, out=kept)
+    return s * y
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -248,6 +281,9 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (rounds_of_arrays, (V, 4)),
     (behind_by_two_rounds, (0.4, -0.98, 2)),
     (clipped_and_scaled, (1.3, 1.2, V, A)),
+    (loops_in_the_memory_of_an_argument, (V, W, 2)),
+    (rebinds_and_writes_an_argument, (V, W, 2)),
+    (keeps_what_stays_the_same, (V, W)),
     (decided_twice, (-0.832, -0.956, V, np.array([-0.029, 0.379, 0.66]))),
     (written_in_branches, (0.7, 3)),
     (written_in_branches, (1.2, 4)),

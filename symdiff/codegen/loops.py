@@ -174,8 +174,9 @@ class Looping:
             self.before_write(to.label[start], out)
             to.label[v] = to.label[start]
             return
-        if kept and own and to.storage.is_given(start):  # the argument's name stays its own
-            own = v in to.storage.leading and to.storage.is_steady(v)
+        if not to.storage.given.keys().isdisjoint(to.memory(start)):
+            # The argument's name stays its own, whichever loops have gone on in its memory.
+            own = kept and own and v in to.storage.leading and to.storage.is_steady(v)
             if own:
                 self._go_on(loop, v, start)
         last = to.plan.uses.get(start) == 1 or kept  # what is kept and its own is the last, too
@@ -331,9 +332,10 @@ class Looping:
         pairs: list[tuple[str, Expr, str]] = []
         copied: set[str] = set()  # those that get a copy of what somebody else holds
         for v, new in zip(loop.carried, loop.body, strict=True):
-            if to.label.get(new) != to.label[v]:
-                if v in to.storage.kept and not self._own_after(v, new, body):
-                    copied.add(to.label[v])
+            shared = v in to.storage.kept and not self._own_after(v, new, body)
+            if shared:
+                copied.add(to.label[v])
+            if shared or to.label.get(new) != to.label[v]:
                 pairs.append((to.label[v], new, to.comment(new)))
         stop = loop.until
         never = isinstance(stop, Const) and not stop.value
@@ -365,7 +367,7 @@ class Looping:
         pending: list[tuple[str, Expr, ast.expr, str]] = []
         for label, new, comment in pairs:
             made = to.operand(new).node
-            if isinstance(made, ast.Name) and made.id == label:
+            if isinstance(made, ast.Name) and made.id == label and label not in copied:
                 continue
             if label in copied:
                 made = copy_of(made, new.type)
