@@ -270,3 +270,33 @@ def test_splitting_a_line_leaves_what_other_lines_share() -> None:
         "t = first + second * third",
         "long = np.float64(t)",
     ]
+
+
+def highest(x):
+    best = x[0]
+    total = 0.0
+    for v in x:
+        if v > best:
+            best = v
+        total += best
+    return total
+
+
+def aligned(x, y):
+    costs = np.zeros((len(x) + 1, len(y) + 1))
+    for i in range(1, len(x) + 1):
+        for j in range(1, len(y) + 1):
+            least = min(costs[i - 1, j], costs[i, j - 1])
+            costs[i, j] = least + (x[i - 1] - y[j - 1]) ** 2
+    return costs[len(x), len(y)]
+
+
+def test_what_is_recorded_has_the_name_of_what_it_is() -> None:
+    x = np.array([0.3, 0.9, -0.4, 1.2])
+    climbing = source_of(symdiff.grad(highest), x)
+    assert "is_greater_tape[i] = is_greater\n" in climbing
+    assert "if is_greater_tape[i]:\n" in climbing
+    filling = source_of(symdiff.grad(aligned), x, x[:3])
+    assert "costs_prev_j_tape[j_prev] = costs_prev_j\n" in filling
+    assert "costs_prev_j_tapes.append(costs_prev_j_tape)\n" in filling
+    assert "costs_prev_j_tape = costs_prev_j_tapes[i_prev]\n" in filling

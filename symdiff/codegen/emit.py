@@ -240,10 +240,6 @@ class Emitter:
                 self.assign(operand, self.text.pop(operand).node, out)
             self.label[node] = self.label[operand]
             return
-        if is_flavour_change(node) and self.plan.uses.get(node, 0) > 1:
-            (operand,) = node.operands  # the cast is written at each use, its formula once
-            if operand in self.text and not _is_trivial(operand):
-                self.assign(operand, self.text.pop(operand).node, out)
         text = self._apply(node, out)
         self.place(node, text, out)
 
@@ -263,8 +259,8 @@ class Emitter:
             return True
         if len(self.plan.sites[node]) > 1:
             return False
-        if is_flavour_change(node):
-            return True
+        if is_flavour_change(node):  # the cast is written at each use, a formula only once
+            return self.plan.uses.get(node, 0) <= 1 or node.operands[0] not in self.text
         # `return expression` reads better than a name for a single result.
         return self.plan.uses.get(node, 0) <= 1 and (
             node not in self.function.names or node in self._ends
@@ -410,9 +406,10 @@ class Emitter:
         if not then and not orelse and len(group.members) == 1:
             (member,) = group.members
             a, b = self.operand(member.then), self.operand(member.orelse)
-            width = test.width + a.width + b.width + 16
-            if width <= self.options.line_width - 18 and member not in self.forced:
-                made = choice(member, test.node, a.node, b.node)
+            made = choice(member, test.node, a.node, b.node)
+            width = test.width + a.width + b.width + 16  # counted as more than it is: it is dense
+            room = self.options.line_width - 4 * self.depth - len(self.wish_for(member)) - 6
+            if len(ast.unparse(made)) <= room and member not in self.forced:
                 for x in member.operands:
                     self.consumed(x)
                 self.place(member, Text(made, width, 2 + max(a.depth, b.depth)), out)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.arrays import copy_of
 from symdiff.codegen.heirs import Heirs, readers_of, seen
+from symdiff.codegen.names import tape_name
 from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
@@ -54,7 +55,6 @@ class Looping:
         self.measured = {m.of for m in emitter.function.sizes.values()}
         self.wish: dict[Expr, str] = {}  # what only starts a carried value is called as that is
         self.names = {v.name for v in self.owner if isinstance(v, Var)}
-        self.lasting = {*self.names, *emitter.function.names.values()}
         for loop, _ in emitter.plan.loops:
             if isinstance(loop, Loop):
                 for k, (v, start) in enumerate(zip(loop.carried, loop.initial, strict=True)):
@@ -64,11 +64,11 @@ class Looping:
     def fresh(self, wish: str, node: Expr) -> str:
         """A name for a value; what a loop that is over has called the same way may lend it."""
         sites = self.to.plan.sites.get(node, ())
-        if len(sites) > 1 or wish not in self.lasting:
+        if len(sites) > 1 or wish == self.to.plain:
             return self.to.names.fresh(wish)
         key = (wish, node.type)
         unused = self.unused.get(key)
-        label = unused.pop() if unused else self.to.names.fresh(wish)
+        label = unused.pop(0) if unused else self.to.names.fresh(wish)
         self.given.append((key, label))
         return label
 
@@ -76,10 +76,14 @@ class Looping:
         """The name that a carried value should have."""
         names = self.to.function.names
         new = loop.body[k]
-        if v.name == "t_tape" and isinstance(new, Apply) and len(new.operands) > 1:
-            recorded = names.get(new.operands[1])
-            return f"{recorded}_tape" if recorded else v.name
-        return names.get(v) or v.name
+        if v.name not in ("t_tape", "t_saved") or not isinstance(new, Apply):
+            return names.get(v) or v.name
+        recorded = new.operands[1]
+        if isinstance(recorded, Project) and isinstance(recorded.operands[0], Loop):
+            inner, slot = recorded.operands[0], recorded.index
+            kept = self._called_for(inner, slot, inner.carried[slot])
+            return f"{kept}s" if kept.endswith("tape") else f"{kept}_tape"
+        return tape_name(recorded, {**names, **self.to.label})
 
     def _ends(self) -> set[Expr]:
         """What is only ever the new value of something carried: it needs no other name."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from symdiff.ir.expr import Apply, Const, Expr, If, Map, Var
+from symdiff.primitives.indexing import RUN
 
 MODULES = {"np", "math", "special", "dataclasses", "builtins"}
 RESERVED = MODULES | set(keyword.kwlist) | set(dir(builtins))
@@ -38,19 +39,27 @@ class Names:
         return name
 
 
+# What a condition is called, by the comparison that it is.
+_CONDITIONS = {
+    "less": "is_less", "less_equal": "is_at_most", "greater": "is_greater",
+    "greater_equal": "is_at_least", "equal": "is_equal", "not_equal": "is_different",
+}  # fmt: skip
+
+
 def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
     """A short name made of what the value is: `sin_x`, `x2`, `yz`; `t` when nothing short fits."""
     match node:
         case Apply():
-            text: list[str] = []
-            for x in node.operands:
-                part = known.get(x) or _leaf_name(x)
-                if not part or len(part.removesuffix("_tape")) > 6:
-                    return "t"
-                text.append(part)
-            if not 0 < len(text) < 3:
-                return "t"
             kind = node.op.name
+            if node.type.dtype == "bool" and not node.type.rank and kind in _CONDITIONS:
+                return _CONDITIONS[kind]
+            text = [known.get(x) or _leaf_name(x) or "" for x in node.operands]
+            if kind == "index":
+                return _item_name(node, text)
+            if kind == "cast" and node.operands[0] not in known:
+                return telling_name(node.operands[0], known)
+            if not all(0 < len(part) <= 6 for part in text) or not 0 < len(text) < 3:
+                return "t"
             if kind == "power" and isinstance(node.operands[1], Const):
                 exponent = node.operands[1].value
                 return f"{text[0]}_{exponent}" if text[0][-1].isdigit() else f"{text[0]}{exponent}"
@@ -59,29 +68,88 @@ def telling_name(node: Expr, known: Mapping[Expr, str]) -> str:
                     return f"{text[1]}_{text[0]}" if len(text[0]) < 3 else "t"
                 joint = "" if all(len(t) == 1 for t in text) else "_"
                 return joint.join(text)
-            if kind in ("add", "subtract", "divide", "negative"):
-                return "t"
-            if kind == "index":
-                return _item_name(node, text)
-            if len(text) == 1 and kind not in ("cast", "index", "broadcast_to", "expand_dims"):
+            if kind in ("add", "subtract"):
+                side = _neighbour(node)
+                return f"{text[0]}_{side}" if side else "t"
+            if len(text) == 1 and kind not in _PLAIN:
                 return f"{kind}_{text[0]}"
             return "t"
-        case If():
-            return "t"
+        case If() if node.type.dtype == "bool" and not node.type.rank:
+            return "holds"
         case Map():
             return "rows"
         case _:
             return "t"
 
 
-def _item_name(node: Apply, text: list[str]) -> str:
-    """`x_i` for `x[i]`, and for what `x_tape[i]` has kept of x."""
+_PLAIN = {"divide", "negative", "cast", "broadcast_to", "expand_dims"}  # these tell nothing
+
+
+def tape_name(recorded: Expr, known: Mapping[Expr, str]) -> str:
+    """The list in which a loop keeps a value of each round: `x_tape`; `tape` where nothing fits.
+
+    What only a branch computes is recorded there, and nothing in others.
+    """
+    while isinstance(recorded, If) and recorded not in known:
+        sides = [x for x in (recorded.then, recorded.orelse) if not _is_nothing(x)]
+        if len(sides) != 1:
+            break
+        recorded = sides[0]
+    kept = known.get(recorded) or telling_name(recorded, known)
+    return "tape" if kept == "t" else f"{kept}_tape"
+
+
+def _is_nothing(node: Expr) -> bool:
+    """Zero, False, an array of zeros, an empty list: what stands for a value that is not there."""
+    if isinstance(node, Apply) and node.op.name in ("broadcast_to", "broadcast_like", "full"):
+        return isinstance(node.operands[0], Const)
+    return isinstance(node, Const) or (
+        isinstance(node, Apply) and node.op.name in ("new_list", "zeros_list")
+    )
+
+
+def _neighbour(index: Expr) -> str:
+    """`prev` for `i - 1`, `next` for `i + 1`, where i is the number of a round."""
+    if not isinstance(index, Apply) or index.op.name not in ("add", "subtract"):
+        return ""
+    variable, step = index.operands
+    if not (isinstance(variable, Var) and variable.tag and variable.type.dtype == "int"):
+        return ""
+    if not isinstance(step, Const) or step.value != 1 or index.type.rank:
+        return ""
+    return "next" if index.op.name == "add" else "prev"
+
+
+def _item_name(node: Apply, text: Sequence[str]) -> str:
+    """`x_i` for `x[i]`, `x_prev` for `x[i - 1]`, and for what `x_tape[i]` has kept of x."""
     (entries,) = node.attrs
-    if len(text) != 2 or [e[0] for e in entries] != ["int"] or text[1].isdigit():
+    if any(entry[0] != "int" for entry in entries):
         return "t"
-    base = text[0].removesuffix("_tape")
-    plain = any(re.fullmatch(r"[tuwq](_?\d+)?", part) for part in (base, text[1]))
-    return "t" if plain else f"{base}_{text[1]}"
+    base, *places = text
+    runs = zip(node.operands[1:], places, strict=True)
+    at: list[str] = []
+    for _, place in entries:
+        if place == RUN:
+            x, label = next(runs)
+            at.append(_neighbour(x) or label)
+        else:
+            at.append("last" if place == -1 else f"{place}")
+    taped = re.fullmatch(r"(?:(\w+)_)?tape(s?)(_\d+)?", base)
+    if taped:
+        if taped[2]:
+            return f"{taped[1]}_tape" if taped[1] else "tape"
+        base = taped[1] or "t"
+        if at != places or not _is_telling(at[0]):
+            return base
+    elif len(base) > 6:
+        return "t"
+    name = "_".join((base, *at))
+    return name if name.isidentifier() and all(map(_is_telling, (base, *at))) else "t"
+
+
+def _is_telling(text: str) -> bool:
+    """Whether a name is more than `t4`."""
+    return bool(text) and not re.fullmatch(r"[tuwq](_?\d+)?", text)
 
 
 def _leaf_name(node: Expr) -> str | None:
