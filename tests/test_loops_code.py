@@ -286,7 +286,7 @@ def aligned(x, y):
     costs = np.zeros((len(x) + 1, len(y) + 1))
     for i in range(1, len(x) + 1):
         for j in range(1, len(y) + 1):
-            least = min(costs[i - 1, j], costs[i, j - 1])
+            least = costs[i - 1, j] * costs[i, j - 1]
             costs[i, j] = least + (x[i - 1] - y[j - 1]) ** 2
     return costs[len(x), len(y)]
 

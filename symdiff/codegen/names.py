@@ -141,7 +141,7 @@ def _item_name(node: Apply, text: Sequence[str]) -> str:
         base = taped[1] or "t"
         if at != places or not _is_telling(at[0]):
             return base
-    elif len(base) > 6:
+    elif len(base.removeprefix("d_")) > 6:
         return "t"
     name = "_".join((base, *at))
     return name if name.isidentifier() and all(map(_is_telling, (base, *at))) else "t"
