@@ -419,10 +419,10 @@ def crossing(plan: Schedule) -> frozenset[Expr]:
             stack.append(plan.rests[region, home])
         while stack:
             block = stack.pop()
+            for group in block.groups.values():
+                read.add(group.pred)
+                stack += [group.then, group.orelse]
             for node in block.items:
-                group = plan.groups.get((node, block))
-                if group is not None:
-                    stack += [group.then, group.orelse]
                 if isinstance(node, Loop):
                     read.update(node.outside)
                 elif (node, block) not in plan.loops:

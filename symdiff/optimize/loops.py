@@ -43,7 +43,8 @@ def tidy_loops(function: Function, options: Options) -> Function:
         before = function.results
         function = trimmed(_absorbed(function))
         for step in (_unrecorded, _steady, _merged, _forwards, _fused):
-            function = _rewritten(function, step(function))
+            while mapping := step(function):  # some do one loop at a time
+                function = _rewritten(function, mapping)
         function = function.rewritten(simplified(function.results))
         if all(a is b for a, b in zip(before, function.results, strict=True)):
             break
@@ -346,13 +347,21 @@ def _adds(v: Var, new: Expr, varying: set[Expr]) -> bool:
 
 def _fused(function: Function) -> dict[Expr, Expr]:
     """Two loops over one range, neither of which needs the other's results, become one."""
-    loops = [n for n in _loops(function) if isinstance(n, For) and _never(n.until)]
     order = function.nodes()
-    for i, first in enumerate(loops):
-        for second in loops[i + 1 :]:
-            if first.bounds != second.bounds or not _independent(order, first, second):
-                continue
-            return _merge(function, first, second)
+    over: dict[tuple[Expr, ...], list[For]] = {}
+    for node in order:
+        if isinstance(node, For) and _never(node.until):
+            over.setdefault(node.bounds, []).append(node)
+    if all(len(loops) < 2 for loops in over.values()):
+        return {}
+    nesting = _Nesting(order)
+    for loops in over.values():
+        for i, first in enumerate(loops):
+            for second in loops[i + 1 :]:
+                if nesting.independent(first, second):
+                    mapping = _merge(function, first, second)
+                    if mapping:
+                        return mapping
     return {}
 
 
@@ -360,25 +369,48 @@ def _never(until: Expr) -> bool:
     return isinstance(until, Const) and not until.value
 
 
-def _independent(order: Sequence[Expr], first: For, second: For) -> bool:
-    """Whether neither loop reads what the other leaves, and they stand in the same place."""
-    below_first = set(topological([first]))
-    below_second = set(topological([second]))
-    if second in below_first or first in below_second:
-        return False
-    return _enclosing(order, first) == _enclosing(order, second)
+class _Nesting:
+    """Which loops need which, and in the rounds of which they run.
+
+    held: the regions below each node and itself, a bit for each.
+    """
+
+    def __init__(self, order: Sequence[Expr]):
+        self.regions = [n for n in order if isinstance(n, (Loop, Map))]
+        self.bit: dict[Expr, int] = {region: 1 << i for i, region in enumerate(self.regions)}
+        self.held: dict[Expr, int] = {}
+        for node in order:
+            held = self.bit.get(node, 0)
+            for x in node.operands:
+                held |= self.held[x]
+            self.held[node] = held
+        self.free = free_variables(order, bound(order))
+
+    def independent(self, first: Loop, second: Loop) -> bool:
+        """Whether neither loop reads what the other leaves, and they stand in the same place."""
+        if self.held[first] & self.bit[second] or self.held[second] & self.bit[first]:
+            return False
+        return self._around(first) == self._around(second)
+
+    def _around(self, loop: Loop) -> list[Expr]:
+        """The regions that a loop is inside of: in each of whose rounds it runs anew."""
+        free, bit = self.free[loop], self.bit[loop]
+        if not free:
+            return []
+        return [
+            region for region in self.regions
+            if region is not loop and not free.isdisjoint(_binds(region))
+            and any(self.held[x] & bit for x in _rounds(region))
+        ]  # fmt: skip
 
 
-def _enclosing(order: Sequence[Expr], loop: Loop) -> frozenset[Expr]:
-    """The loops that a loop is inside of: in each of whose rounds it runs anew."""
-    found: set[Expr] = set()
-    for node in order:
-        if isinstance(node, Loop) and node is not loop:
-            if loop in depends_on(node.inside, node.bound):
-                found.add(node)
-        elif isinstance(node, Map) and loop in depends_on([node.body], node.indices):
-            found.add(node)
-    return frozenset(found)
+def _binds(region: Loop | Map) -> tuple[Var, ...]:
+    return region.indices if isinstance(region, Map) else region.bound
+
+
+def _rounds(region: Loop | Map) -> tuple[Expr, ...]:
+    """What every round computes."""
+    return (region.body,) if isinstance(region, Map) else region.inside
 
 
 def _merge(function: Function, first: For, second: For) -> dict[Expr, Expr]:

@@ -45,12 +45,29 @@ def value_of(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
         return bool(test.value)
     if not is_compound(test):
         return None
-    if isinstance(test, Apply):
-        inner = value_of(test.operands[0], facts)
-        return None if inner is None else inner is not (test.op in NEGATIONS)
-    assert isinstance(test, If)
-    pred = value_of(test.pred, facts)
-    return None if pred is None else value_of(test.then if pred else test.orelse, facts)
+    known: dict[Expr, bool | None] = {}  # each part once: compounds share them
+    stack = [test]
+    while stack:
+        node = stack[-1]
+        if node in facts:
+            known[node] = facts[node]
+        elif isinstance(node, Const):
+            known[node] = bool(node.value)
+        elif not is_compound(node):
+            known[node] = None
+        else:
+            part = node.operands[0]
+            if isinstance(node, If) and part in known:
+                pred = known[part]
+                part = part if pred is None else node.then if pred else node.orelse
+            if part not in known:
+                stack.append(part)
+                continue
+            value = known[part]
+            negates = isinstance(node, Apply) and node.op in NEGATIONS
+            known[node] = None if value is None else value is not negates
+        stack.pop()
+    return known[test]
 
 
 def is_compound(test: Expr) -> bool:
