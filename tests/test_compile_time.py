@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 import symdiff
@@ -55,10 +54,11 @@ def twice(function: Callable[..., Any]) -> Any:
 
 
 @pytest.mark.parametrize("derive", [once, twice])
-@pytest.mark.parametrize(("build", "size"), [(branches, 6), (loops, 6)])
-def test_time_is_about_linear(
-    derive: Callable[..., Any], build: Callable[[int], str], size: int
+@pytest.mark.parametrize("build", [branches, loops])
+def test_twice_the_program_takes_about_twice_the_time(
+    derive: Callable[..., Any], build: Callable[[int], str]
 ) -> None:
+    """With room for a square, and for noise: it was the cube, and 2 to the power of the size."""
     seconds(derive, build(2))
-    small, large = (seconds(derive, build(n)) for n in (size, 3 * size))
-    assert large / max(small, 0.02) < 12
+    small, large = (min(seconds(derive, build(n)) for _ in range(2)) for n in (6, 12))
+    assert large / max(small, 0.02) < 8

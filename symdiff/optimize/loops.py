@@ -23,10 +23,11 @@ from symdiff.ir.expr import (
     for_,
     project,
     while_,
+    with_operands,
 )
 from symdiff.ir.function import Function
 from symdiff.ir.types import INT
-from symdiff.ir.walk import bound, depends_on, free_variables, substitute, topological, transform
+from symdiff.ir.walk import bound, depends_on, free_variables, substitute, topological
 from symdiff.optimize.simplify import simplified
 from symdiff.optimize.trim import trimmed
 from symdiff.options import Options
@@ -59,11 +60,21 @@ def carry_less(function: Function, options: Options) -> Function:
 
 
 def _rewritten(function: Function, mapping: dict[Expr, Expr]) -> Function:
-    if not mapping:
-        return function
-    done = dict(mapping)
-    roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
-    transform(roots, lambda n: n, done)
+    """`function` with nodes replaced, also in what others of them are replaced by."""
+    done: dict[Expr, Expr] = {}
+    stack = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
+    while stack:
+        node = stack[-1]
+        if node not in done:
+            new = mapping.get(node)
+            parts = node.operands if new is None else (new,)
+            pending = [x for x in parts if x not in done]
+            if pending:
+                stack += pending
+                continue
+            operands = tuple([done[x] for x in parts])
+            done[node] = operands[0] if new is not None else with_operands(node, operands)
+        stack.pop()
     for node in function.nodes():  # what is inside of a loop that was replaced keeps its name
         done.setdefault(node, node)
     return function.rewritten(done)
@@ -88,10 +99,10 @@ def _made(loop: Loop, slots: Sequence[int], operands: Sequence[Expr] | None = No
 # Two loops of the same rounds, one of which carries all that the other does.
 
 
-def _same_rounds(a: Loop, b: Loop) -> bool:
-    if a.operands[: a.head] != b.operands[: b.head] or a.until is not b.until:
-        return False
-    return type(a) is type(b) and (not isinstance(a, For) or a.index is b.index)  # type: ignore[attr-defined]
+def _rounds_of(loop: Loop) -> tuple[object, ...]:
+    """What two loops have alike that have the same rounds."""
+    index = loop.index if isinstance(loop, For) else None
+    return (type(loop), index, loop.operands[: loop.head], loop.until)
 
 
 def _absorbed(function: Function) -> Function:
@@ -108,24 +119,32 @@ def _larger(function: Function) -> dict[Expr, Expr]:
     if function.requires:
         order = topological([*function.results, *(r.fails for r in function.requires)])
     loops = [n for n in order if isinstance(n, Loop)]
-    free = free_variables(order, bound(order))
+    alike: dict[object, list[Loop]] = {}
+    for loop in loops:
+        alike.setdefault(_rounds_of(loop), []).append(loop)
+    if all(len(group) < 2 for group in alike.values()):
+        return {}
+    nesting = _Nesting(order)
     slots = {
         loop: {t: k for k, t in enumerate(zip(loop.carried, loop.initial, loop.body, strict=True))}
-        for loop in loops
-    }
+        for group in alike.values() if len(group) > 1 for loop in group
+    }  # fmt: skip
     into: dict[Expr, Loop] = {}
+    gone = 0  # the bits of those that are in `into`
     for small in loops:
-        for large in loops:
+        for large in alike[_rounds_of(small)]:
             if large is small or large in into or len(large.carried) < len(small.carried):
                 continue
             # What the larger one sees must be there wherever the smaller one stands.
-            if not free[large] <= free[small]:
+            if not nesting.free[large] <= nesting.free[small]:
                 continue
-            if not _same_rounds(small, large) or not slots[small].keys() <= slots[large].keys():
+            if not slots[small].keys() <= slots[large].keys():
                 continue
-            if small in topological([large]):  # what reads the smaller one stays apart from it
+            # What reads the smaller one stays apart from it; the others that go come next time.
+            if nesting.below[large] & (nesting.bit[small] | gone):
                 continue
             into[small] = large
+            gone |= nesting.bit[small]
             break
     mapping: dict[Expr, Expr] = {}
     for node in order:
@@ -348,18 +367,19 @@ def _adds(v: Var, new: Expr, varying: set[Expr]) -> bool:
 def _fused(function: Function) -> dict[Expr, Expr]:
     """Two loops over one range, neither of which needs the other's results, become one."""
     order = function.nodes()
-    over: dict[tuple[Expr, ...], list[For]] = {}
+    alike: dict[tuple[Expr, ...], list[For]] = {}
     for node in order:
         if isinstance(node, For) and _never(node.until):
-            over.setdefault(node.bounds, []).append(node)
-    if all(len(loops) < 2 for loops in over.values()):
+            alike.setdefault(node.bounds, []).append(node)
+    if all(len(loops) < 2 for loops in alike.values()):
         return {}
     nesting = _Nesting(order)
-    for loops in over.values():
+    for loops in alike.values():
+        around = [nesting.around(loop) for loop in loops]
         for i, first in enumerate(loops):
-            for second in loops[i + 1 :]:
-                if nesting.independent(first, second):
-                    mapping = _merge(function, first, second)
+            for k in range(i + 1, len(loops)):
+                if around[i] == around[k] and nesting.independent(first, loops[k]):
+                    mapping = _merge(function, first, loops[k])
                     if mapping:
                         return mapping
     return {}
@@ -370,47 +390,39 @@ def _never(until: Expr) -> bool:
 
 
 class _Nesting:
-    """Which loops need which, and in the rounds of which they run.
+    """Which regions need which, and in the rounds of which they run.
 
-    held: the regions below each node and itself, a bit for each.
+    below: the regions below each node and itself, a bit for each.
     """
 
     def __init__(self, order: Sequence[Expr]):
         self.regions = [n for n in order if isinstance(n, (Loop, Map))]
         self.bit: dict[Expr, int] = {region: 1 << i for i, region in enumerate(self.regions)}
-        self.held: dict[Expr, int] = {}
+        self.below: dict[Expr, int] = {}
         for node in order:
-            held = self.bit.get(node, 0)
+            below = self.bit.get(node, 0)
             for x in node.operands:
-                held |= self.held[x]
-            self.held[node] = held
+                below |= self.below[x]
+            self.below[node] = below
         self.free = free_variables(order, bound(order))
+        self.binding: dict[Expr, list[Loop | Map]] = {}
+        for region in self.regions:
+            for v in region.indices if isinstance(region, Map) else region.bound:
+                self.binding.setdefault(v, []).append(region)
 
     def independent(self, first: Loop, second: Loop) -> bool:
-        """Whether neither loop reads what the other leaves, and they stand in the same place."""
-        if self.held[first] & self.bit[second] or self.held[second] & self.bit[first]:
-            return False
-        return self._around(first) == self._around(second)
+        """Whether neither loop reads what the other leaves."""
+        return not (self.below[first] & self.bit[second] or self.below[second] & self.bit[first])
 
-    def _around(self, loop: Loop) -> list[Expr]:
-        """The regions that a loop is inside of: in each of whose rounds it runs anew."""
-        free, bit = self.free[loop], self.bit[loop]
-        if not free:
-            return []
-        return [
-            region for region in self.regions
-            if region is not loop and not free.isdisjoint(_binds(region))
-            and any(self.held[x] & bit for x in _rounds(region))
-        ]  # fmt: skip
-
-
-def _binds(region: Loop | Map) -> tuple[Var, ...]:
-    return region.indices if isinstance(region, Map) else region.bound
-
-
-def _rounds(region: Loop | Map) -> tuple[Expr, ...]:
-    """What every round computes."""
-    return (region.body,) if isinstance(region, Map) else region.inside
+    def around(self, loop: Loop) -> int:
+        """The bits of the regions that a loop is in, in each of whose rounds it runs anew."""
+        found = 0
+        for v in self.free[loop]:
+            for region in self.binding[v]:
+                rounds = (region.body,) if isinstance(region, Map) else region.inside
+                if region is not loop and any(self.below[x] & self.bit[loop] for x in rounds):
+                    found |= self.bit[region]
+        return found
 
 
 def _merge(function: Function, first: For, second: For) -> dict[Expr, Expr]:
@@ -442,4 +454,4 @@ def _merge(function: Function, first: For, second: For) -> dict[Expr, Expr]:
                 mapping[node] = project(both, node.index, node.type)
             elif node.operands[0] is second:
                 mapping[node] = project(both, at[node.index], node.type)
-    return mapping
+    return {old: new for old, new in mapping.items() if old is not new}  # one may hold the other

@@ -21,20 +21,45 @@ Facts = dict[Expr, bool]  # what holds and what does not
 
 
 def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
-    """`facts` and that `test` is `side`, with all that follows."""
+    """`facts` and that `test` is `side`, with all that follows.
+
+    What becomes known is told to the compounds that it is a part of, once.
+    """
     found = dict(facts)
-    compounds = [t for t in facts if is_compound(t)]  # they may tell more now
+    wholes: dict[Expr, list[Expr]] = {}  # the compounds that a condition is a part of
+    seen: set[Expr] = set()
+    for known in facts:
+        _watch(known, wholes, seen)
     stack = [(test, side)]
     while stack:
         test, side = stack.pop()
         if test in found:
             continue
         found[test] = side
-        if is_compound(test):
-            compounds.append(test)
-        for compound in compounds:
-            stack += _parts(compound, found[compound], found)
+        for compound in (*_watch(test, wholes, seen), test, *wholes.get(test, [])):
+            if compound in found:
+                stack += _parts(compound, found)
+            else:
+                value = _from_parts(compound, found)
+                if value is not None:
+                    stack.append((compound, value))
     return found
+
+
+def _watch(test: Expr, wholes: dict[Expr, list[Expr]], seen: set[Expr]) -> list[Expr]:
+    """Note what the compounds in `test` are made of; those that are new."""
+    new: list[Expr] = []
+    stack = [test]
+    while stack:
+        node = stack.pop()
+        if node in seen or not is_compound(node):
+            continue
+        seen.add(node)
+        new.append(node)
+        for x in node.operands:
+            wholes.setdefault(x, []).append(node)
+            stack.append(x)
+    return new
 
 
 def value_of(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
@@ -82,15 +107,33 @@ def is_compound(test: Expr) -> bool:
     return isinstance(test, If)
 
 
-def _parts(test: Expr, side: bool, facts: Mapping[Expr, bool]) -> list[tuple[Expr, bool]]:
-    """What follows for the parts of a compound `test`, which is `side`."""
+def _known(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
+    return bool(test.value) if isinstance(test, Const) else facts.get(test)
+
+
+def _from_parts(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
+    """What a compound is if its parts are as `facts` say."""
+    value = _known(test.operands[0], facts)
+    if value is None:
+        return None
+    if isinstance(test, If):
+        return _known(test.then if value else test.orelse, facts)
+    assert isinstance(test, Apply)
+    return value is not (test.op in NEGATIONS)
+
+
+def _parts(test: Expr, facts: Mapping[Expr, bool]) -> list[tuple[Expr, bool]]:
+    """What follows for the parts of `test`, which is among `facts`, where it is a compound."""
+    if not is_compound(test):
+        return []
+    side = facts[test]
     if isinstance(test, Apply):
         return [(test.operands[0], side is not (test.op in NEGATIONS))]
     assert isinstance(test, If)
-    pred = value_of(test.pred, facts)
+    pred = _known(test.pred, facts)
     if pred is not None:
         return [(test.then if pred else test.orelse, side)]
     for branch, other, taken in ((test.then, test.orelse, True), (test.orelse, test.then, False)):
-        if value_of(branch, facts) is (not side):  # so it was the other one
+        if _known(branch, facts) is (not side):  # so it was the other one
             return [(test.pred, not taken), (other, side)]
     return []
