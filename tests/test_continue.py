@@ -120,3 +120,50 @@ def test_the_round_after_one_that_was_continued_raises():
     assert derivative(0.5, 4.0) == 0.5
     with pytest.raises(ValueError, match="math domain error"):
         derivative(0.5, -1.0)
+
+
+def logarithm_of_the_first_above_zero(x, n: int):
+    for _ in range(n):
+        if x > 0.0:
+            return math.log(x)
+        x += 1.0
+    return x
+
+
+def returned_among_others(x, n: int):
+    while n > 0:
+        n -= 1
+        if x <= 0.0:
+            x += 1.0
+            continue
+        z = math.log(x)
+        if z > 1.0:
+            return math.sqrt(z - 1.0) * x
+        x += z * z + 1.0
+    return 1.5 * x
+
+
+def power(u, n):
+    return 1.0 if n == 0 else u * power(u, n - 1)
+
+
+def returns_a_call(x, n: int):
+    """Where it is not returned, the call would not end."""
+    for _ in range(3):
+        if n >= 0:
+            return power(x, n)
+        n += 2
+        x *= 0.9
+    return x
+
+
+@pytest.mark.parametrize(("f", "args"), [
+    (logarithm_of_the_first_above_zero, (-2.5, 6)), (logarithm_of_the_first_above_zero, (-2.5, 2)),
+    (returned_among_others, (-1.5, 6)), (returned_among_others, (-1.5, 3)),
+    (returns_a_call, (0.7, -1)), (returns_a_call, (0.7, -3)),
+])  # fmt: skip
+def test_what_a_loop_returns_is_computed_only_where_it_is_returned(f, args):
+    x, n = args
+    value, slope = symdiff.value_and_grad(f)(x, n)
+    assert value == f(x, n)
+    assert slope == pytest.approx((f(x + 1e-6, n) - f(x - 1e-6, n)) / 2e-6, rel=1e-6)

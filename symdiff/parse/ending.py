@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Expr
+from symdiff.ir.expr import Expr, Var
 from symdiff.ir.types import Type
 from symdiff.parse.frame import Exit, Unbound
 from symdiff.parse.statements import Break, Return
 from symdiff.parse.values import Freeze, either, join
 from symdiff.primitives.arithmetic import add
-from symdiff.primitives.row import as_expr
+from symdiff.primitives.row import as_expr, choose
+from symdiff.primitives.spell import to_expr
 
 
 class Slot:
@@ -44,6 +45,12 @@ class Flags:
                 if isinstance(value, Unbound):
                     raise UnsupportedError(f"the result {value.why}")
                 self.value, known = value, True
+
+
+def only_if(returned: Expr | bool, value: Any, before: Var) -> Expr:
+    """What a round returns, computed only where it does."""
+    value = to_expr(value)
+    return choose(returned, value, before).expr if isinstance(returned, Expr) else value
 
 
 def plus(start: Any, count: Any, step: int) -> Expr:

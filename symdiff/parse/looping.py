@@ -33,7 +33,7 @@ from symdiff.parse.alike import (
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.demanded import RoundDemands
-from symdiff.parse.ending import Flags, Slot, bare, plus
+from symdiff.parse.ending import Flags, Slot, bare, only_if, plus
 from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
 from symdiff.parse.growth import Growth
 from symdiff.parse.nullable import as_nullable, with_none
@@ -381,11 +381,14 @@ class LoopEvaluation:
         if flags.returned is not False:
             self.outside[None] = self._objects(flags.value)
             returned = slot("returned", as_expr(False), as_expr(flags.returned))
-            value = map_tree(
-                lambda x: slot("result", None, to_expr(x))
-                if isinstance(x, (Expr, *NUMBERS)) else x,
-                flags.value,
-            )  # fmt: skip
+
+            def result(x: Any) -> Any:
+                if not isinstance(x, (Expr, *NUMBERS)):
+                    return x
+                v = var("result", to_expr(x).type, context.fresh())
+                return slot("result", None, only_if(flags.returned, x, v), v)
+
+            value = map_tree(result, flags.value)
         if node.orelse and flags.broke is not False:
             broke = slot("broke", as_expr(False), as_expr(flags.broke))
         self.stops = either(flags.broke, True, flags.returned)
