@@ -99,12 +99,6 @@ def different_structures_on_two_sides(x):
     return y[0]
 
 
-@refuse(UNSUPPORTED, "result .* same|result", 1.0)
-def nothing_returned_on_one_side(x):
-    if x > 0.0:
-        return x
-
-
 @refuse(UNSUPPORTED, "condition must be known when compiling", 1.0)
 def filter_in_a_comprehension(x):
     return sum([y for y in (x, 2.0) if y > 0.0])

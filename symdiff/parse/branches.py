@@ -10,12 +10,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.parse.frame import Evaluation, Exit, Frame, Unbound, UnreachableError, handles
-from symdiff.parse.state import Name, State, join_states
+from symdiff.parse.state import Name, State, join_states, refers
 from symdiff.parse.statements import SIGNALS, Return, bind, block
 from symdiff.parse.values import Freeze, join, truth
 from symdiff.primitives.arithmetic import not_
@@ -130,12 +131,20 @@ def leave(frame: Frame, exits: list[Exit], value: Any, at: ast.stmt | None = Non
 
     The present state is that of the way out without an exit, `value` its value.
     """
+    results = [value, *(e.value for e in exits)]
+
+    def forgotten(owner: Any) -> bool:
+        if at is not None:
+            return False
+        others = (f.env.values() for f in frame.context.frames if f is not frame)
+        return not refers((*results, *chain(*others), *frame.outer.values()), owner)
+
     for taken in reversed(exits):
         end = State(frame.context)
         if at is None:  # the function ends: its own names are of no use any more
             end.names.pop(frame, None)
             taken.state.names.pop(frame, None)
-        join_states(taken.pred, taken.state, end, binder(frame, at or ast.Pass()))
+        join_states(taken.pred, taken.state, end, binder(frame, at or ast.Pass()), forgotten)
         value = _joined_value(taken.pred, taken.value, value, frame.context.freeze)
     return value
 

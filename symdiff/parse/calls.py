@@ -23,7 +23,8 @@ from symdiff.ir.function import Cut
 from symdiff.ir.tree import Record
 from symdiff.parse.branches import Raised, result_of
 from symdiff.parse.builtins import BUILTINS, CONSUMING, FRESH, ITERATING, STREAMING
-from symdiff.parse.containers import collected, items_of, iterable, iterated, quantified
+from symdiff.parse.comparing import COMPARISONS, compare
+from symdiff.parse.containers import collected, items_of, iterable, iterated, listed, quantified
 from symdiff.parse.expressions import ContainerMethod
 from symdiff.parse.frame import (
     Called,
@@ -42,6 +43,7 @@ from symdiff.parse.memory import returned
 from symdiff.parse.nullable import given, present
 from symdiff.parse.objects import Method, instantiate, is_user_class, make_super, user_method
 from symdiff.parse.recursion import called, evaluated
+from symdiff.parse.rounds import is_dynamic
 from symdiff.parse.source import FunctionNode, definition_of, python_call
 from symdiff.parse.statements import PassThrough, block
 from symdiff.parse.streams import Stream, eagerly, live, stream_of, unchanged
@@ -122,7 +124,7 @@ def call(
 ) -> Evaluation:
     """Call anything callable."""
     context = frame.context
-    callee = present(context, callee, "called")
+    callee = present(context, callee, "'NoneType' object is not callable")
     builtin = BUILTINS.get(callee) if _hashable(callee) else None
     if builtin is not None or _is_of_numpy(callee):
         args, kwargs = given(context, callee, args, kwargs)
@@ -135,6 +137,8 @@ def call(
         if callee in ITERATING:
             for i, value in enumerate(args):
                 args[i] = yield iterated(frame, value, node)
+        if callee is list and len(args) == 1 and is_dynamic(args[0]):
+            return (yield listed(frame, args[0], node))
         earlier = [check for a in args if isinstance(a, Stream) for check in a.checks]
         if callee in STREAMING and callee is not iter:
             args = [a.lent() if isinstance(a, Stream) and callee is not zip else a for a in args]
@@ -151,6 +155,9 @@ def call(
         return _noting_cast(frame, result, node)
     if isinstance(callee, Function):
         return callee.function(*args, **kwargs)
+    if _hashable(callee) and callee in COMPARISONS:
+        left, right = args
+        return (yield compare(frame, callee, left, right, node))
     if callee is super:
         return make_super(frame, args)
     if callee is functools.partial:

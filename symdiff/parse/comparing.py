@@ -13,7 +13,7 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.frame import Evaluation, Frame, handles
-from symdiff.parse.nullable import is_none, present, refuse_none
+from symdiff.parse.nullable import is_none, operands, refuse_none
 from symdiff.parse.objects import as_tuple, class_of, has_operators, operate
 from symdiff.parse.values import either, is_static, truth
 from symdiff.primitives.row import choose
@@ -23,6 +23,7 @@ COMPARE: dict[type[ast.cmpop], Any] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
 }  # fmt: skip
+COMPARISONS = frozenset(COMPARE.values())
 ORDERED = (operator.lt, operator.le, operator.gt, operator.ge)
 
 
@@ -139,7 +140,7 @@ def contains(frame: Frame, container: Any, value: Any, node: ast.AST) -> Evaluat
 def compare(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
     """`left op right`, for one of the six operators."""
     if op in ORDERED:
-        left, right = (present(frame.context, x, "compared with <") for x in (left, right))
+        left, right = operands(frame.context, op, left, right)
     elif isinstance(left, Nullable) or isinstance(right, Nullable):
         same = yield _equal_nullable(frame, left, right, node)
         return same if op is operator.eq else negated(same)

@@ -130,7 +130,7 @@ def iterated(frame: Frame, value: Any, node: ast.AST) -> Evaluation:
     """What iterating over `value` runs through: `__iter__` of a user's class is called."""
     from symdiff.parse.calls import call
 
-    value = present(frame.context, value, "iterated over")
+    value = present(frame.context, value, "'NoneType' object is not iterable")
 
     method = user_method(value, "__iter__")
     if method is not None:
@@ -162,6 +162,15 @@ def collected(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp)
         return (yield _looped(frame, node, first))
     yield _generate(frame, _scope(frame), list(node.generators), _Collect(node.elt, values), first)
     return values
+
+
+def listed(frame: Frame, value: Any, node: ast.AST) -> Evaluation:
+    """`list(x)` of an array whose length is known only at run time: `[item for item in x]`."""
+    name = ast.Name(_ITEM, ast.Load())
+    copy = ast.ListComp(name, [ast.comprehension(ast.Name(_ITEM, ast.Store()), name, [], 0)])
+    for new in ast.walk(copy):
+        ast.copy_location(new, node)
+    return (yield _looped(frame, copy, value))
 
 
 def _looped(frame: Frame, node: Any, first: Any) -> Evaluation:
@@ -228,7 +237,12 @@ def _searched(frame: Frame, node: ast.GeneratorExp, first: Any, conjunction: boo
     return inner.env[_FOUND]
 
 
-_ROWS, _FIRST, _FOUND = ".rows", ".first", ".found"  # no name of the user's looks like these
+_ROWS, _FIRST, _FOUND, _ITEM = (
+    ".rows",
+    ".first",
+    ".found",
+    ".item",
+)  # no name of the user's looks like these
 
 
 @handles(ast.GeneratorExp)

@@ -15,7 +15,7 @@ from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Unbound, UnknownError, handles
 from symdiff.parse.growing import Grown
-from symdiff.parse.nullable import present, refuse_none
+from symdiff.parse.nullable import operands, present, refuse_none
 from symdiff.parse.objects import (
     Method,
     Super,
@@ -90,7 +90,11 @@ def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
 
 def operation(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
     """`left op right`, by the methods of a user's class where one defines it."""
-    left, right = (present(frame.context, x, "an operand") for x in (left, right))
+    left, right = operands(frame.context, op, left, right)
+    if isinstance(left, Grown) and op is operator.add and isinstance(right, list):
+        made = left.copy()
+        made.extend(right)
+        return made
     if has_operators(left) or has_operators(right):
         result = yield operate(frame, op, left, right, node)
         if result is not NotImplemented:
@@ -138,13 +142,15 @@ def _kind(value: Any) -> str:
 _UNARY: dict[type[ast.unaryop], str] = {
     ast.UAdd: "__pos__", ast.USub: "__neg__", ast.Invert: "__invert__",
 }  # fmt: skip
+_SIGN: dict[type[ast.unaryop], str] = {ast.UAdd: "+", ast.USub: "-", ast.Invert: "~"}
 
 
 @handles(ast.UnaryOp)
 def unary_operation(frame: Frame, node: ast.UnaryOp) -> Evaluation:
     value = yield node.operand
     if not isinstance(node.op, ast.Not):
-        value = present(frame.context, value, "an operand")
+        message = f"bad operand type for unary {_SIGN[type(node.op)]}: 'NoneType'"
+        value = present(frame.context, value, message)
     if isinstance(value, Record) and type(node.op) in _UNARY:
         method = user_method(value, _UNARY[type(node.op)])
         if method is None:
@@ -248,7 +254,8 @@ def conditional_expression(frame: Frame, node: ast.IfExp) -> Evaluation:
 
 @handles(ast.Attribute)
 def attribute(frame: Frame, node: ast.Attribute) -> Evaluation:
-    value = present(frame.context, (yield node.value), f"asked for its {node.attr}")
+    message = f"'NoneType' object has no attribute {node.attr!r}"
+    value = present(frame.context, (yield node.value), message, "AttributeError")
     member = narrowed(get_attribute(value, node.attr), frame.context.path)
     if isinstance(member, Method) and member.call:
         from symdiff.parse.calls import call
@@ -309,7 +316,7 @@ class ContainerMethod:
 
 @handles(ast.Subscript)
 def subscription(frame: Frame, node: ast.Subscript) -> Evaluation:
-    value = present(frame.context, (yield node.value), "asked for an item")
+    value = present(frame.context, (yield node.value), "'NoneType' object is not subscriptable")
     key = yield node.slice
     refuse_none(key, "an index")
     item = yield _item(frame, node, value, key)

@@ -19,10 +19,10 @@ from symdiff.ir.types import Type, promote_dtype
 from symdiff.parse.frame import Context
 from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add, less, subtract
-from symdiff.primitives.arrays import filled
+from symdiff.primitives.arrays import concatenate, filled
 from symdiff.primitives.indexing import update
-from symdiff.primitives.lists import append, array_of, empty_list, head
-from symdiff.primitives.row import as_expr, choose, conform
+from symdiff.primitives.lists import append, array_of, empty_list, head, list_of
+from symdiff.primitives.row import as_expr, choose, conform, zero_of
 from symdiff.primitives.shape import as_dim, size_of
 from symdiff.primitives.spell import subscript, template_of, to_expr
 
@@ -40,6 +40,7 @@ class Grown(Opaque):
         self.context = context
         self.name = "items"  # the user's
         self.appended = 0  # how often a round has appended to it
+        self.homes: set[int] = set()  # the loops that it has room for
         context.grown.append(self)
         self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
 
@@ -70,6 +71,9 @@ class Grown(Opaque):
         item = to_expr(value)
         if self.context.memory is not None and item.type.rank:
             self.context.memory.lend(item)
+        if not buffer.type.listed and self._is_full():
+            self.grow(1)
+            buffer = self.fields["buffer"]
         row = buffer.type.shape[1:]
         if len(item.type.shape) != len(row):
             raise IllTypedError(
@@ -85,6 +89,27 @@ class Grown(Opaque):
             self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
         self.fields["length"] = _add(length, 1)
         self.appended += 1
+
+    def is_older(self, serial: int) -> bool:
+        """Whether it was there before the loop of this number."""
+        return self.context.born_at[id(self.fields)] < serial
+
+    def _is_full(self) -> bool:
+        """Whether there may be no room: the loop that it grew in is over, and no other is open."""
+        looping = self.context.looping
+        return bool(self.homes) and not any(s in self.homes or self.is_older(s) for s in looping)
+
+    def grow(self, count: Any) -> None:
+        """Make room for `count` more items; for any number, where that is None."""
+        buffer = self.fields["buffer"]
+        if count is None:
+            if buffer.type.rank > 1:
+                raise IllTypedError(_ENDLESS, hint=_ENDLESS_HINT)
+            self.fields["buffer"] = list_of.build(self.array(), attrs=(False,))
+            return
+        sizes = (count, *map(size_of, buffer.type.shape[1:]))
+        more = filled(zero_of(Type(buffer.type.dtype, (), True)), sizes, buffer.type.dtype)
+        self.fields["buffer"] = concatenate.build(buffer, more, attrs=(-buffer.type.rank,))
 
     def extend(self, values: list[Any]) -> None:
         for value in values:
@@ -141,7 +166,13 @@ class Grown(Opaque):
         return getattr(self, name)
 
     def copy(self) -> Grown:
-        return Grown(self.context, self.fields["buffer"], self.length)
+        made = Grown(self.context, self.fields["buffer"], self.length)
+        made.homes = {-1}  # there is room for nothing more
+        return made
+
+
+_ENDLESS = "a list of arrays grows, and nothing tells how long it becomes"
+_ENDLESS_HINT = "append in one `for` over a range or an array, or fill an array"
 
 
 def _add(a: Any, b: int) -> Any:
@@ -165,14 +196,9 @@ def grown_from(
             "a list that grows in a loop holds items of different shapes",
             hint="append numbers, or arrays of one shape",
         )
-    from symdiff.primitives.row import zero_of
-
     if count is None:
         if shapes[0]:
-            raise IllTypedError(
-                "a list of arrays grows, and nothing tells how long it becomes",
-                hint="append in one `for` over a range or an array, or fill an array",
-            )
+            raise IllTypedError(_ENDLESS, hint=_ENDLESS_HINT)
         weak = all(x.type.weak for x in known)
         made = Grown(context, empty_list(dtype, weak, context.fresh()), 0)
         made.extend(items)

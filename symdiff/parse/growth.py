@@ -11,6 +11,7 @@ from typing import Any
 
 from symdiff.errors import UnsupportedError
 from symdiff.parse.alike import identical
+from symdiff.parse.ending import plus
 from symdiff.parse.frame import Frame
 from symdiff.parse.growing import Grown, grown_from
 from symdiff.parse.state import GrowsInsideError, State
@@ -25,6 +26,7 @@ class Growth:
     def __init__(self, frame: Frame, serial: int, room: Callable[[], Any]):
         self.frame, self.context, self.serial, self.room = frame, frame.context, serial, room
         self.lists: list[tuple[Grown, Any]] = []
+        self.before: dict[int, int] = {}  # how often each list had been appended to
         self.times: dict[int, int] = {}  # how often a round appends, at most
         self.content: dict[int, list[Any]] = {}
         self.added: dict[int, list[Any]] = {}
@@ -38,11 +40,40 @@ class Growth:
                 continue
             self.let(entry, owner, now)
             return True
+        if self._grows_on(entry):
+            return True
         for new, owner in self.lists:
             if new.appended > self.times[id(owner)] and not new.fields["buffer"].type.listed:
                 self.times[id(owner)] = new.appended
                 self.let(entry, new, self.added[id(owner)])
                 return True
+        return False
+
+    def start(self) -> None:
+        """A round begins."""
+        for new, _ in self.lists:
+            new.appended = 0
+        self.before = {id(g): g.appended for g in self.context.grown}
+
+    def _grows_on(self, entry: State) -> bool:
+        """Make room in a list that has grown in an earlier loop."""
+        for grown in self.context.grown:
+            added = grown.appended - self.before.get(id(grown), grown.appended)
+            listed = grown.fields["buffer"].type.listed
+            content = entry.contents.get(id(grown.fields))
+            if content is None or added <= 0 or listed or self.serial in grown.homes:
+                continue
+            if any(grown.is_older(serial) for serial in self.context.looping):
+                raise UnsupportedError(
+                    "a list that has grown in one loop is appended to in loops one in the other",
+                    hint="append to a list of its own, and put them together: np.concatenate",
+                )
+            entry.restore()
+            room = self.room()
+            grown.grow(None if room is None else plus(0, room, added))
+            grown.homes.add(self.serial)
+            content.update(grown.fields)
+            return True
         return False
 
     def let(self, entry: State, owner: Any, now: Sequence[Any], inside: bool = False) -> None:
@@ -69,6 +100,7 @@ class Growth:
         new = grown_from(self.context, content, added, None if inside else self.room(), times)
         names = (name for name, value in self.frame.env.items() if value is owner)
         new.name = next(names, "items")
+        new.homes.add(self.serial)
         entry.replace(owner, new)
         self.lists = [(g, o) for g, o in self.lists if o is not first] + [(new, first)]
 

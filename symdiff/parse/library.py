@@ -14,12 +14,17 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
+from symdiff.ir.tree import Record
 from symdiff.parse.containers import items_of
 from symdiff.parse.expressions import apply_operator
+from symdiff.parse.frame import Unbound
 from symdiff.parse.streams import ENDLESS, Stream
-from symdiff.parse.values import is_static, static_index, truth
+from symdiff.parse.values import is_static, join, static_index, truth
+from symdiff.primitives.elementary import cast
 from symdiff.primitives.spell import spelled, subscript, to_expr
 
 
@@ -169,10 +174,13 @@ def known(value: Any, what: str) -> bool:
 
 
 def sorted_list(values: Any, *, key: Any = None, reverse: Any = False) -> Lazy:
-    """`sorted`: the keys must be static, the items need not."""
+    """`sorted`: of run-time numbers; by keys that are static, of anything."""
 
     def run(call: Any) -> Any:
         items = items_of(values)
+        numbers = None if key is not None else _sorted_numbers(items, bool(reverse))
+        if numbers is not None:
+            return numbers
         ranks = yield _ranks(call, items, key)
         order = sorted(range(len(items)), key=ranks.__getitem__, reverse=bool(reverse))
         return [items[i] for i in order]
@@ -207,14 +215,59 @@ def _static_order(a: Any, b: Any) -> int:
 
 
 def best_by(name: str, items: list[Any], key: Any) -> Lazy:
-    """`max(items, key=...)`, where what tells the items apart is static."""
+    """`max(items, key=...)`: one of the items, or at run time the first of those that are best."""
+    better = operator.gt if name == "max" else operator.lt
 
     def run(call: Any) -> Any:
-        ranks = yield _ranks(call, items, key)
-        pick = max if name == "max" else min
-        return items[pick(range(len(items)), key=ranks.__getitem__)]
+        ranks: list[Any] = []
+        for item in items:
+            ranks.append(item if key is None else (yield call(key, [item])))
+        best, rank = items[0], ranks[0]
+        for item, other in zip(items[1:], ranks[1:], strict=True):
+            wins = truth((yield call(better, [other, rank])))
+            if isinstance(wins, bool):
+                best, rank = (item, other) if wins else (best, rank)
+                continue
+            best = _chosen(wins, item, best)
+            rank = _chosen(wins, other, rank)
+        return best
 
     return Lazy(run)
+
+
+def _chosen(pred: Expr, then: Any, orelse: Any) -> Any:
+    """`then if pred else orelse`, of what cannot be changed later."""
+    value = join(pred, then, orelse, "an item", _refuse_changeable)
+    if isinstance(value, Unbound):
+        raise UnsupportedError(
+            f"the item that is best {value.why}", hint="give the items the same structure"
+        )
+    return value
+
+
+def _refuse_changeable(value: Any) -> None:
+    if isinstance(value, (list, dict)) or (isinstance(value, Record) and not value.is_namedtuple):
+        raise UnsupportedError(
+            "one of several lists or objects is chosen by run-time values",
+            hint="use tuples of numbers, or choose an index",
+        )
+
+
+def _sorted_numbers(items: list[Any], reverse: bool) -> list[Any] | None:
+    """Run-time numbers in order, through an array; None where there are other things."""
+    numbers = (Expr, int, float, np.generic)
+    if not items or is_static(items) or not all(
+        isinstance(x, numbers) and not to_expr(x).type.rank for x in items
+    ):  # fmt: skip
+        return None
+    array, sort = spelled(np.array), spelled(np.sort)
+    assert array is not None and sort is not None
+    ordered = sort(array(items))
+    plain = all(to_expr(x).type.weak for x in items)
+    found: list[Any] = [subscript(ordered, i) for i in range(len(items))]
+    if plain:
+        found = [cast.build(x, attrs=(x.type.dtype, True)) for x in found]
+    return found[::-1] if reverse else found
 
 
 # operator, math and statistics.

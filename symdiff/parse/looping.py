@@ -136,8 +136,7 @@ class LoopEvaluation:
             context.path = path
             context.open_loops += 1
             context.looping.append(self.serial)
-            for new, _ in self.growth.lists:
-                new.appended = 0
+            self.growth.start()
             open_ = list(context.frames), context.depth, context.lazy
             try:
                 self.start_round()

@@ -11,12 +11,13 @@ becomes a `Nullable` in all of its rounds (`with_none`).
 from __future__ import annotations
 
 import copy
+import operator
 from typing import Any
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Nullable, children, is_container, map_tree, rebuild
-from symdiff.parse.frame import Context, UnreachableError
+from symdiff.parse.frame import Context, ThrownError, UnreachableError
 from symdiff.parse.requires import Demand
 from symdiff.parse.values import NUMERIC, narrowed
 from symdiff.primitives.arithmetic import not_
@@ -24,27 +25,58 @@ from symdiff.primitives.row import zero_of
 from symdiff.primitives.spell import to_expr
 
 
-def present(context: Context, value: Any, use: str = "used as a number") -> Any:
-    """`value`, which is computed with: the function raises where it is None."""
+def present(context: Context, value: Any, message: str, error: str = "TypeError") -> Any:
+    """`value`, which is computed with: the function raises `error` where it is None."""
     if not isinstance(value, Nullable):
         return value
     value = narrowed(value, context.path)
     if value is None:
-        demand = Demand(False, _error(use), context.path)
+        demand = Demand(False, (error, message), context.path)
         if not context.path:
-            raise TypeError(demand.error[1])
+            raise ThrownError(
+                AttributeError(message) if error != "TypeError" else TypeError(message)
+            )
         context.demands.append(demand)
         raise UnreachableError()
     if isinstance(value, Nullable):
-        demand = Demand(value.there, _error(use), context.path)
+        demand = Demand(value.there, (error, message), context.path)
         if demand not in context.demands:
             context.demands.append(demand)
         value = value.value
     return value
 
 
-def _error(use: str) -> tuple[str, str]:
-    return "TypeError", f"None is {use}"
+def operands(context: Context, op: Any, left: Any, right: Any) -> tuple[Any, Any]:
+    """The two operands of an operator, none of which may be None."""
+    if not isinstance(left, Nullable) and not isinstance(right, Nullable):
+        return left, right
+    sign = SIGNS[op]
+    names = [_class_name(x) for x in (left, right)]
+    if op in (operator.lt, operator.le, operator.gt, operator.ge):
+        text = "'{}' not supported between instances of '{}' and '{}'"
+    else:
+        text = "unsupported operand type(s) for {}: '{}' and '{}'"
+    message = text.format(sign, *names)
+    return present(context, left, message), present(context, right, message)
+
+
+SIGNS: dict[Any, str] = {
+    operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=",
+    operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/",
+    operator.floordiv: "//", operator.mod: "%", operator.pow: "** or pow()",
+    operator.matmul: "@", operator.and_: "&", operator.or_: "|", operator.xor: "^",
+    operator.lshift: "<<", operator.rshift: ">>",
+}  # fmt: skip
+
+
+def _class_name(value: Any) -> str:
+    """What Python calls the class of an operand; that of one that may be None: `NoneType`."""
+    if isinstance(value, Nullable):
+        return "NoneType"
+    if isinstance(value, Expr):
+        python = {"bool": "bool", "int": "int"}.get(value.type.dtype, "float")
+        return "numpy.ndarray" if value.type.rank else python
+    return type(value).__name__
 
 
 def is_none(value: Nullable) -> Expr:
@@ -73,17 +105,19 @@ def given(
         return args, kwargs
     if callee in (isinstance, type, callable):
         refuse_none(args[0], f"an argument of {callee.__name__}")
-    use = f"an argument of {getattr(callee, '__name__', getattr(callee, 'name', 'a function'))}"
+    message = "must be real number, not NoneType"
     return (
-        [present(context, x, use) for x in args],
-        {k: present(context, x, use) for k, x in kwargs.items()},
+        [present(context, x, message) for x in args],
+        {k: present(context, x, message) for k, x in kwargs.items()},
     )
 
 
 def without_none(context: Context, tree: Any) -> Any:
     """The result of a function that is differentiated, which must not be None."""
     if isinstance(tree, Nullable):
-        return without_none(context, present(context, tree, "returned, which has no derivative"))
+        return without_none(
+            context, present(context, tree, "the function returns None, which has no derivative")
+        )
     if not is_container(tree):
         return tree
     parts = [(x, without_none(context, x)) for _, _, x in children(tree)]

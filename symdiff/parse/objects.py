@@ -318,7 +318,7 @@ def refuse_results(tree: Any) -> None:
 def has_operators(value: Any) -> bool:
     """Whether an operator on `value` may be a method that the evaluator has to run."""
     return isinstance(value, Record) or (
-        not isinstance(value, (Expr, int, float, str, list, tuple, dict, type(None)))
+        not isinstance(value, (Expr, Opaque, int, float, str, list, tuple, dict, type(None)))
         and type(value).__module__ not in ("builtins", "numpy")
     )
 

@@ -7,12 +7,16 @@ a round changes is a variable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
+from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.frame import Context, Frame, Unbound
 from symdiff.parse.values import NEVER, Freeze, Maybe, join
 from symdiff.primitives.row import choose
@@ -73,6 +77,38 @@ class UnequalListsError(UnsupportedError):
 
 class GrowsInsideError(UnequalListsError):
     """A list that a loop appends to, and that is older than a loop around it."""
+
+
+# What holds no container of the function's.
+_PLAIN = (Expr, Unbound, str, int, float, np.generic, np.ndarray, type, FunctionType, ModuleType,
+          BuiltinFunctionType, np.ufunc, type(None))  # fmt: skip
+
+
+def refers(values: Iterable[Any], owner: Any) -> bool:
+    """Whether a container may be reached from `values`."""
+    stack, seen = list(values), set[int]()
+    while stack:
+        value = stack.pop()
+        if value is owner:
+            return True
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Record):
+            value = value.fields
+            if value is owner:
+                return True
+        if isinstance(value, Nullable):
+            stack.append(value.value)
+        elif isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, (list, tuple, set)):
+            stack.extend(value)
+        elif hasattr(value, "frame"):  # a function, with what it closes over
+            stack += (*value.frame.env.values(), *value.defaults, *value.kw_defaults)
+        elif not isinstance(value, _PLAIN):
+            return True  # what it holds is not looked into
+    return False
 
 
 class _Absent:
@@ -145,8 +181,17 @@ def _fill(owner: Any, content: Any) -> None:
         owner.update(content)
 
 
-def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, Any], None]) -> None:
-    """Make the present state `then if pred else orelse`; `named` binds what differs."""
+def join_states(
+    pred: Expr,
+    then: State,
+    orelse: State,
+    named: Callable[[Name, Any], None],
+    forgotten: Callable[[Any], bool] = lambda owner: False,
+) -> None:
+    """Make the present state `then if pred else orelse`; `named` binds what differs.
+
+    forgotten: whether nothing refers to a container any more, so that it need not be joined.
+    """
     context = then.context
     _join_arrays(pred, then, orelse)
     for frame in then.names:
@@ -164,6 +209,8 @@ def join_states(pred: Expr, then: State, orelse: State, named: Callable[[Name, A
     for key, content in then.contents.items():
         owner = context.births[key][0]
         other = orelse.contents.get(key)
+        if other is not None and len(content) != len(other) and forgotten(owner):
+            continue
         if other is not None and isinstance(owner, list) and len(content) != len(other):
             raise UnequalListsError(owner, max(content, other, key=len))
         _fill(owner, content if other is None else _joined(pred, content, other, context.freeze))

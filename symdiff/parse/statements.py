@@ -16,7 +16,7 @@ from symdiff.ir.expr import Const, Expr, Var, var
 from symdiff.parse.containers import items_of, iterated
 from symdiff.parse.frame import Evaluation, Frame, handles
 from symdiff.parse.growing import Grown
-from symdiff.parse.nullable import present, refuse_none
+from symdiff.parse.nullable import operands, present, refuse_none
 from symdiff.parse.objects import (
     augmented,
     has_operators,
@@ -43,6 +43,7 @@ class Continue:
     pass
 
 
+_NO_ITEMS = "'NoneType' object does not support item assignment"
 SIGNALS = (Return, Break, Continue)
 
 
@@ -114,9 +115,10 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
 
     target = yield _evaluated_once(node.target)
     load = ast.copy_location(_loaded(target), node.target)
-    current = present(frame.context, (yield load), "an operand")
-    value = present(frame.context, (yield node.value), "an operand")
+    current = yield load
+    value = yield node.value
     op = BINARY[type(node.op)]
+    current, value = operands(frame.context, op, current, value)
     if frame.context.memory is not None:
         frame.context.memory.line = node.lineno
     if isinstance(target, ast.Subscript):
@@ -127,6 +129,9 @@ def augmented_assignment(frame: Frame, node: ast.AugAssign) -> Evaluation:
             return None
     if isinstance(current, Expr) and current.type.rank:
         change(frame.context, op, current, value)
+        return None
+    if isinstance(current, Grown) and isinstance(node.op, ast.Add):
+        current.extend(items_of((yield iterated(frame, value, node))))
         return None
     if isinstance(current, (list, dict, set)):
         result = yield in_place(frame, op, current, value, node)
@@ -185,11 +190,11 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
         case ast.Starred():
             yield assign(frame, target.value, value, at)
         case ast.Subscript():
-            container = present(frame.context, (yield target.value), "written into")
+            container = present(frame.context, (yield target.value), _NO_ITEMS)
             key = yield target.slice
             refuse_none(key, "an index")
             if isinstance(container, Expr):
-                value = present(frame.context, value, "an item of an array")
+                value = present(frame.context, value, "must be real number, not NoneType")
             if frame.context.memory is not None:
                 frame.context.memory.line = getattr(at, "lineno", 0)
             if has_operators(container):
@@ -197,7 +202,8 @@ def assign(frame: Frame, target: ast.expr, value: Any, at: ast.AST | None = None
             else:
                 _store_item(frame, container, key, value)
         case ast.Attribute():
-            owner = present(frame.context, (yield target.value), "written into")
+            message = f"'NoneType' object has no attribute {target.attr!r}"
+            owner = present(frame.context, (yield target.value), message, "AttributeError")
             if frame.context.detached:
                 value = frame.context.cut(value, "with no_grad()", frame.context.detached[-1])
             yield set_attribute(frame, owner, target.attr, value, target)

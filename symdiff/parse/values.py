@@ -11,7 +11,7 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Nullable, Record, is_container, is_record, record_fields
-from symdiff.ir.types import Dim, Shape
+from symdiff.ir.types import Dim, Shape, dim_add, dim_mul
 from symdiff.parse.frame import Unbound
 from symdiff.primitives.arithmetic import not_
 from symdiff.primitives.conditions import Facts, value_of, with_fact
@@ -195,6 +195,8 @@ def _may_be_equal(a: Shape, b: Shape) -> bool:
     def fits(m: Dim, n: Dim) -> bool:
         if isinstance(m, int) and isinstance(n, int):
             return m == n
+        if isinstance(gap := dim_add(m, dim_mul(-1, n)), int) and gap:
+            return False
         return m == n or (m not in (0, 1) and n not in (0, 1))
 
     return len(a) == len(b) and all(map(fits, a, b))

@@ -30,7 +30,7 @@ Kind = Literal["shows", "refuses", "raises"]
 # The sections, in the order of the document: one module of this package each.
 SECTIONS = (
     "assignments", "names", "conditions", "loops", "writes", "iteration", "functions", "classes", "containers",
-    "functions_of_python", "standard_library", "matching", "exceptions", "strings",
+    "functions_of_python", "standard_library", "matching", "exceptions", "strings", "combined",
 )  # fmt: skip
 
 

@@ -238,10 +238,17 @@ def run_time_search(x, y):
     return [x, y].index(y) * x
 
 
-@refuses(0.7, -0.4)
+@shows(0.7, -0.4)
 def run_time_sort(x, y):
-    """Sorting by run-time values"""
-    return sorted([x, y])[0]
+    """Sorting run-time numbers"""
+    low, high = sorted([x, y])
+    return low * low * high
+
+
+@refuses(0.7, -0.4)
+def run_time_sort_of_pairs(x, y):
+    """Sorting pairs by run-time values"""
+    return sorted([(x, y), (y, x)])[0][1]
 
 
 @refuses(0.7)

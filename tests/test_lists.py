@@ -1,0 +1,219 @@
+"""Lists: those that go on growing after their loop, those that a way out forgets, the best item."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+from tests.fuzz_loops.oracle import judge
+from tests.fuzz_loops.program import HELPERS, Program
+
+
+def in_a_second_loop(x, v):
+    p = []
+    for u in v:
+        p.append(u * x)
+    for u in v:
+        p.append(u * u)
+    return sum(p) * p[-1]
+
+
+def after_the_loop(x, v):
+    p = [u * x for u in v]
+    p.append(x)
+    p.extend([x, x * x])
+    return sum(p) * p[-1] * len(p)
+
+
+def sums_of_lists(x, v):
+    p = [u * x for u in v]
+    p += [x]
+    q = p + [x * x]
+    return sum(q) * q[0]
+
+
+def in_a_loop_that_is_written_out(x, v):
+    p = [u * x for u in v]
+    for k in range(2):
+        p.append(p[-1] * x)
+    return sum(p)
+
+
+def in_a_while_then_a_for(x, v):
+    p = [x]
+    while len(p) < 4:
+        p.append(p[-1] * x)
+    for u in v:
+        p.append(u)
+    p.append(x)
+    return sum(p) * p[-2]
+
+
+def popped_in_a_while(x, v):
+    p = [u * x for u in v]
+    s = 0.0
+    while len(p) > 1:
+        s += p.pop() * x
+        if s > 1.0 and len(p) > 2:
+            p.pop()
+    return s + p[0]
+
+
+def rows_of_one_round(x, v):
+    s = 0.0
+    for a in v:
+        row = [a * x]
+        for b in v:
+            row.append(b * row[-1])
+        row.append(x)
+        s += sum(row)
+    return s
+
+
+def list_of_an_array(x, v):
+    p = list(v)
+    p[0] = p[1] * x
+    p.append(x)
+    return sum(p) * len(p)
+
+
+def items_in_place(x, v):
+    p = list(v * x)
+    for i in range(1, len(p)):
+        p[i] += p[i - 1]
+    return p[-1] * p[0]
+
+
+def list_of_a_slice(x, v):
+    p = list(v[1:])
+    return sum(u * x for u in p) + max(p)
+
+
+def forgotten_in_a_helper(x, y):
+    def h(u):
+        t = [u]
+        if u > 0.5:
+            return u * u
+        t.append(2.0)
+        t.append(u)
+        return sum(t)
+
+    return h(x) * h(y)
+
+
+def forgotten_dict(x, y):
+    d = {}
+    if x > 0.5:
+        return x * y
+    d["a"] = x
+    return d["a"] * y
+
+
+def forgotten_at_the_end(a, b, c):
+    roots = []
+    disc = b * b - 4 * a * c
+    if disc > 0:
+        for sgn in (1, -1):
+            roots.append((-b + sgn * np.sqrt(disc)) / (2 * a))
+    elif disc == 0:
+        roots.append(-b / (2 * a))
+        roots.append(-b / (2 * a))
+    else:
+        return 0.0 * a
+    return max(roots) - min(roots)
+
+
+def best_by_key(x, y):
+    pts = [(x, y), (x + 1.0, y), (x, y + 1.0)]
+    f = lambda p: (p[0] - 1) ** 2 + (p[1] + 2) ** 2
+    best = min(pts, key=f)
+    worst = max(pts, key=f)
+    return best[0] * worst[1] + best[1]
+
+
+def best_of_tuples(x, y):
+    return min((x * 2, 1), (y * 3, 2), (0.5, 3))[0] * max([(x, 5.0), (y, x)])[1]
+
+
+def sorted_numbers(x, y):
+    a, b, c = sorted((x, y, 0.4))
+    return a * b + c if operator.lt(a, b) else c
+
+
+def best_of_items(x, y):
+    d = {"a": x, "b": y * 2, "c": 0.1}
+    return max(d.values()) * min(d.items(), key=lambda kv: kv[1])[1]
+
+
+def best_in_a_loop(x, y):
+    s = 0.0
+    for e in np.array([0.1, 0.5, 0.9]):
+        s += min((x, y, x * y), key=lambda u: (u - e) ** 2) * e
+    return s
+
+
+V = np.array([0.5, 0.9, -0.1, 0.7, 0.3])
+CASES: list[Any] = [
+    *((f, (0.7, V)) for f in (
+        in_a_second_loop, after_the_loop, sums_of_lists, in_a_loop_that_is_written_out,
+        in_a_while_then_a_for, popped_in_a_while, rows_of_one_round, list_of_an_array,
+        items_in_place, list_of_a_slice,
+    )),
+    *((f, args) for args in ((0.7, 0.2), (0.25, 0.3)) for f in (
+        forgotten_in_a_helper, forgotten_dict,
+    )),
+    (forgotten_at_the_end, (1.0, 3.0, 1.0)), (forgotten_at_the_end, (1.0, 1.0, 1.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_program(f: Any, args: tuple[Any, ...]):
+    source = "import operator\n" + HELPERS + inspect.getsource(f)
+    verdict = judge(Program(0, source, f.__name__, (args,)))
+    assert not verdict.failures
+
+
+@pytest.mark.parametrize("at", [(0.7, 0.2), (0.22, 0.3)])
+@pytest.mark.parametrize(
+    "f", [best_by_key, best_of_tuples, sorted_numbers, best_of_items, best_in_a_loop]
+)
+def test_order(f: Any, at: tuple[float, float]):
+    value, (d_x, d_y) = symdiff.value_and_grad(f, wrt="*")(*at)
+    _, forward = symdiff.jvp(f, wrt="*")(*at, (1.0, 2.0))
+    h = 1e-6
+    numeric = [
+        (f(at[0] + h * a, at[1] + h * b) - f(at[0] - h * a, at[1] - h * b)) / (2.0 * h)
+        for a, b in ((1.0, 0.0), (0.0, 1.0))
+    ]
+    assert value == pytest.approx(f(*at))
+    assert [d_x, d_y] == pytest.approx(numeric, rel=1e-6, abs=1e-8)
+    assert forward == pytest.approx(d_x + 2.0 * d_y)
+
+
+def test_a_list_that_others_hold_is_not_forgotten():
+    def f(x):
+        kept = [x]
+
+        def helper(u):
+            if u > 0.5:
+                return u * u
+            kept.append(u)
+            return u
+
+        return helper(x) + sum(kept)
+
+    with pytest.raises(symdiff.SymdiffError, match="another length"):
+        symdiff.grad(f)(0.7)
+
+
+def test_lists_among_which_the_best_is_chosen():
+    def f(x):
+        return min([[x, 1.0], [2.0, x]], key=lambda p: p[0])[1]
+
+    with pytest.raises(symdiff.SymdiffError, match="chosen by run-time values"):
+        symdiff.grad(f)(0.7)
