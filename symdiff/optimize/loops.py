@@ -257,21 +257,32 @@ def _alike(loop: Loop) -> dict[int, int]:
 
 
 def _forwards(function: Function) -> dict[Expr, Expr]:
-    """A loop backwards whose rounds only add up runs forwards: it may then share its rounds."""
+    """A loop backwards whose rounds only add up runs forwards: it may then share its rounds.
+
+    Unless it may share those of a loop that has to run backwards.
+    """
     mapping: dict[Expr, Expr] = {}
-    ranges = {n.bounds for n in function.nodes() if isinstance(n, For)}
-    for loop in _loops(function):
-        if not isinstance(loop, For) or not _only_adds(loop):
+    loops = [n for n in function.nodes() if isinstance(n, For)]
+    ranges = {loop.bounds for loop in loops}
+    turning: dict[For, tuple[Expr, ...]] = {}
+    for loop in loops:
+        bounds = _flipped(loop.bounds) if _only_adds(loop) else None
+        if bounds is not None and bounds != loop.bounds:
+            turning[loop] = bounds
+    if not turning:
+        return {}
+    nesting = _Nesting(function.nodes())
+    results = [n for n in function.nodes() if isinstance(n, Project)]
+    for loop, bounds in turning.items():
+        if bounds not in ranges and not _plainer(bounds):
             continue
-        bounds = _flipped(loop.bounds)
-        if bounds is None or (bounds not in ranges and not _plainer(bounds)):
+        fellows = [x for x in loops if x.bounds == loop.bounds and x not in turning]
+        if bounds not in ranges and any(nesting.may_be_one(loop, x) for x in fellows):
             continue
         operands = (*bounds, *loop.operands[3:])
         new = for_(loop.index, loop.carried, operands, INT, loop.recompute)
-        if new is loop or new.bounds == loop.bounds:
-            continue
-        for node in function.nodes():
-            if isinstance(node, Project) and node.operands[0] is loop:
+        for node in results:
+            if node.operands[0] is loop:
                 mapping[node] = project(new, node.index, node.type)
     return mapping
 
@@ -413,6 +424,13 @@ class _Nesting:
     def independent(self, first: Loop, second: Loop) -> bool:
         """Whether neither loop reads what the other leaves."""
         return not (self.below[first] & self.bit[second] or self.below[second] & self.bit[first])
+
+    def may_be_one(self, first: Loop, second: Loop) -> bool:
+        """Whether two loops over one range can run as one."""
+        ends = _never(first.until) and _never(second.until)
+        return ends and self.independent(first, second) and (
+            self.around(first) == self.around(second)
+        )  # fmt: skip
 
     def around(self, loop: Loop) -> int:
         """The bits of the regions that a loop is in, in each of whose rounds it runs anew."""
