@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from symdiff.differentiate.adjoints import certain
 from symdiff.differentiate.sweep import SLOT, Backwards, counter, rebuilt_loop
 from symdiff.ir.expr import (
+    Apply,
     Expr,
+    If,
     Loop,
     Project,
     Var,
@@ -111,13 +114,26 @@ def pull_loop(
 
 
 def _captured(loop: Loop, active: set[Expr]) -> list[Expr]:
-    """The active values from outside that a round reads."""
+    """The active values from outside that a round reads.
+
+    Not those that only its branches compute, but what these are computed from: the round's own
+    sweep goes on to that, in the branch. `v[i]` may not be there where no branch asks for it.
+    """
     inner = inside(loop.inside, loop.bound)
+    sure = certain(loop.inside)
     read: dict[Expr, None] = {}
-    for node in topological(loop.inside):
-        if node in inner:
-            read.update((x, None) for x in node.operands if x not in inner and x in active)
-    read.update((x, None) for x in loop.body if x not in inner and x in active)
+    operands = [x for n in topological(loop.inside) if n in inner for x in n.operands]
+    seen = dict.fromkeys([*operands, *loop.body])
+    stack = list(reversed(seen))
+    while stack:
+        x = stack.pop()
+        if x in inner or x not in active:
+            continue
+        if x in sure or not isinstance(x, (Apply, If)):
+            read[x] = None
+            continue
+        stack += [y for y in reversed(x.operands) if y not in seen]
+        seen.update(dict.fromkeys(x.operands))
     return list(read)
 
 
