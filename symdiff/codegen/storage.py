@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Set
 
 from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
-from symdiff.codegen.schedule import Block, Schedule, ancestors
+from symdiff.codegen.schedule import Block, Schedule, ancestors, is_free, serves
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Project, Var
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.conditions import value_of
@@ -334,6 +334,8 @@ class Storage:
                 if sites.get(user) and all(_exclusive(site, at) for site in sites[user]):
                     continue  # it is on the other side of a branch
                 verdict = self._relation(user, node, write, base, later, at)
+                if verdict:
+                    self._read_sooner(user, write)
                 if verdict and not waits.isdisjoint(self._statement(user, at)):
                     verdict = None  # it waits for the `if` or loop that the write is in
                 if verdict is None:
@@ -346,6 +348,30 @@ class Storage:
         self.after[write] = (*self.after.get(write, ()), *before)
         for node in before:
             self._waiting.setdefault(node, []).append(write)
+
+    def _read_sooner(self, user: Expr, write: Expr) -> None:
+        """Let a number be read where the array is written, not in a branch that comes later.
+
+        if p: a[i] = 0.0            if p: t = a[i]; a[i] = 0.0
+        if p or q: ... a[i]    ->   if p or q: ... t
+        """
+        plan, at = self.plan, self.plan.sites[write][0]
+        if not isinstance(user, Apply) or user.op is not index or user.type.rank:
+            return
+        late = [s for s in plan.sites[user] if at not in ancestors(s) and serves(at, s)]
+        there = all(
+            is_free(x) or any(serves(site, at) for site in plan.sites.get(x, ()))
+            for x in user.operands
+        )
+        if not late or not there:
+            return
+        for site in late:
+            site.items.remove(user)
+        kept = [site for site in plan.sites[user] if site not in late]
+        if at not in kept:
+            kept.append(at)
+            at.items.insert(at.items.index(write), user)
+        plan.sites[user] = kept
 
     def _copied(self, write: Expr, base: Expr) -> None:
         if not isinstance(write, Loop):
