@@ -300,3 +300,24 @@ def test_what_is_recorded_has_the_name_of_what_it_is() -> None:
     assert "costs_prev_j_tape[j_prev] = costs_prev_j\n" in filling
     assert "costs_prev_j_tapes.append(costs_prev_j_tape)\n" in filling
     assert "costs_prev_j_tape = costs_prev_j_tapes[i_prev]\n" in filling
+
+
+def decayed(x, v, w):
+    for a, b in zip(v[1:], w, strict=False):
+        x = a * x + b
+    return x
+
+
+def decayed_in_a_loop(x, v, w):
+    for u in v:
+        for a, b in zip(v[1:], w, strict=False):
+            x = a * x + b * u
+    return x
+
+
+@pytest.mark.parametrize("f", [decayed, decayed_in_a_loop])
+def test_a_range_that_the_line_has_no_room_for_has_its_bounds_named(f) -> None:
+    v, w = np.array([0.3, 0.8, -0.5]), np.array([0.2, 0.9, 0.4])
+    derivative = symdiff.grad(f)
+    derivative.check(1.3, v, w)
+    assert max(map(len, derivative.source.splitlines())) <= 88

@@ -100,7 +100,8 @@ class Looping:
     def _bounds(self, loop: For, out: list[Statement]) -> list[Any]:
         """The bounds of a range; those that the line has no room for get names."""
         to = self.to
-        room = to.options.line_width - 4 * to.depth - len(f"for {to.label[loop.index]} in :")
+        head = f"for {to.label[loop.index]} in :  # {to.comment(loop)}"
+        room = to.options.line_width - 4 * to.depth - len(head)
         for bound in loop.bounds:
             text = ast.unparse(_range(loop, [to.operand(x) for x in loop.bounds]))
             # What is of a block around this one may be read by other branches: it has no name here.

@@ -113,17 +113,16 @@ class _Body:
     def _compound(self, statement: Statement, depth: int, comment: str) -> list[str]:
         node = statement.node
         indent = _INDENT * depth
-        note = f"  # {comment}" if comment else ""
         if isinstance(node, ast.For):
-            head = f"for {self._bare(node.target)} in {self.text(node.iter)}:"
-            return [indent + head + note, *self.statements(statement.body, depth + 1)]
-        if isinstance(node, ast.While):
-            head = f"while {self._bare(node.test)}:"
-            return [indent + head + note, *self.statements(statement.body, depth + 1)]
-        assert isinstance(node, ast.If)
-        lines = [f"{indent}if {self._bare(node.test)}:{note}"]
+            head = f"{indent}for {self._bare(node.target)} in {self.text(node.iter)}:"
+        elif isinstance(node, ast.While):
+            head = f"{indent}while {self._bare(node.test)}:"
+        else:
+            assert isinstance(node, ast.If)
+            head = f"{indent}if {self._bare(node.test)}:"
+        lines = [_noted(head, self.width, comment)]
         lines += self.statements(statement.body, depth + 1)
-        orelse = statement.orelse
+        orelse = statement.orelse  # of an `if` alone
         while orelse:
             if len(orelse) == 1 and isinstance(orelse[0].node, ast.If):
                 inner = orelse[0]
@@ -148,9 +147,13 @@ def _simple(text: str, indent: str, width: int, comment: str) -> list[str]:
     line = indent + text
     if len(line) > width:
         return _wrapped_tuple(line, indent, width)
-    if comment and len(line) + len(comment) + 4 <= width:
-        line += f"  # {comment}"
-    return [line]
+    return [_noted(line, width, comment)]
+
+
+def _noted(line: str, width: int, comment: str) -> str:
+    """`line` with a comment, where there is room for it."""
+    fits = comment and len(line) + len(comment) + 4 <= width
+    return f"{line}  # {comment}" if fits else line
 
 
 def _wrapped_tuple(line: str, indent: str, width: int) -> list[str]:
