@@ -67,8 +67,22 @@ def breaks_from_a_while(x, y):
     return s * x + k
 
 
+def _power(u, n):
+    return 1.0 if n <= 0 else u * _power(u, n - 1) + _power(0.5 * u, n - 2)
+
+
+def calls_when_it_returns(x, y):
+    """Written out, each of its rounds would hold another recursion."""
+    k = 0
+    while True:
+        if k > 2 * y:
+            return _power(x, k)
+        k += 1
+
+
 FUNCTIONS = (
     continues_or_returns, continues_or_breaks, returns_from_a_while, breaks_from_a_while,
+    calls_when_it_returns,
 )  # fmt: skip
 
 

@@ -69,8 +69,10 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
             ends.append(Exit(always, type(signal), getattr(signal, "value", None), State(context)))
             signal, last = None, onwards.pop()
             last.state.restore()
-        if isinstance(node, ast.While) and any(e.kind is Break for e in ends):
-            raise TooManyRoundsError(True)
+        if isinstance(node, ast.While):  # nothing but its test ends it when compiling
+            endless = isinstance(node.test, ast.Constant)
+            if any(e.kind is Break or (e.kind is Return and endless) for e in ends):
+                raise TooManyRoundsError(True)
         leave(frame, onwards, None, node)
         left = _others(ends, Continue)
         for e in left:
