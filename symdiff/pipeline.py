@@ -19,6 +19,7 @@ from symdiff.codegen.python import generate
 from symdiff.codegen.rename import renamed
 from symdiff.codegen.split import split_wide
 from symdiff.codegen.statements import Definition
+from symdiff.codegen.tidy import tidy
 from symdiff.differentiate.calls import linked
 from symdiff.differentiate.operators import differentiate
 from symdiff.ir.function import Function
@@ -184,6 +185,7 @@ def _text(
 ) -> str:
     """The text of one function; what it refers to is added to `bindings`, under free names."""
     definition.body = merged(definition.body)
+    tidy(definition)
     text = print_definition(definition, options)
     if max(map(len, text.splitlines())) > options.line_width:
         split_wide(definition, options.line_width)

@@ -18,7 +18,9 @@ class Names:
     """Hands out names; each is used once in a function."""
 
     def __init__(self, taken: Iterable[str]):
-        self.taken = set(taken) | RESERVED
+        self.given = set(taken)
+        self.taken = self.given | RESERVED
+        self.numbered: dict[str, tuple[str, str]] = {}  # the wish, and what is before the number
         self._next: dict[str, int] = {}
 
     def fresh(self, wish: str) -> str:
@@ -34,6 +36,7 @@ class Names:
         while f"{wish}{joint}{number}" in self.taken:
             number += 1
         self._next[wish] = number + 1
+        self.numbered[f"{wish}{joint}{number}"] = wish, joint
         name = f"{wish}{joint}{number}"
         self.taken.add(name)
         return name

@@ -96,6 +96,8 @@ def _definition(function: Function, options: Options, owned: bool) -> Definition
         function.doc,
         body,
         emitter.bindings,
+        taken=emitter.names.given,
+        numbered=emitter.names.numbered,
     )
     # Its helpers refer back to it: without the cycles, all that it knew goes at once.
     vars(emitter).clear()

@@ -40,6 +40,9 @@ class Definition:
     body: list[Statement]
     bindings: dict[str, Any] = field(default_factory=dict)
     renames: dict[str, str] = field(default_factory=dict)  # where a parameter is called `np`
+    taken: set[str] = field(default_factory=set)  # names that are not the function's own
+    # What names with a number were wished to be, and what stands before the number.
+    numbered: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def assign(label: str, value: ast.expr) -> ast.stmt:
@@ -47,7 +50,7 @@ def assign(label: str, value: ast.expr) -> ast.stmt:
     return ast.Assign([ast.Name(label, ast.Store())], value)
 
 
-_UPDATES = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+_UPDATES = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv)
 
 
 def updated(label: str, value: ast.expr) -> ast.stmt:
