@@ -62,3 +62,23 @@ def test_a_branch_that_no_round_takes_asks_for_nothing(f, there, elsewhere, opti
     derivative = symdiff.grad(f, options=options)
     derivative.check(*there)
     np.testing.assert_array_equal(derivative(*elsewhere), ZEROS)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("options", [symdiff.Options(), PLAIN], ids=["optimised", "plain"])
+def test_what_the_result_is_not_made_of_has_no_part_in_the_sweep(options):
+    def f(x, v):
+        s = v @ v if x < 0.0 else x
+        for e in v:
+            for i in range(5):
+                v = v * v  # grows beyond all bounds, and nobody minds
+                s = math.sin(s + i)
+            s += e
+        return s
+
+    v = np.array([3.0, 0.5, 0.7])
+    found = symdiff.grad(f, wrt=("x", "v"), options=options)(0.4, v)
+    expected = symdiff.jacobian(f, wrt=("x", "v"), mode="forward")(0.4, v)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+        assert np.all(np.isfinite(one))

@@ -13,7 +13,7 @@ of the values at that time is recorded by the loop when it runs forwards (see `t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from symdiff.differentiate.adjoints import certain
 from symdiff.differentiate.sweep import SLOT, Backwards, counter, rebuilt_loop
@@ -75,7 +75,8 @@ def pull_loop(
     cotangents: those of its results. totals: the adjoints so far of values from outside; where
     there is none, the total starts from zero.
     """
-    which = [k for k, v in enumerate(loop.carried) if v in active]
+    wanted = _wanted(loop, cotangents)
+    which = [k for k, v in enumerate(loop.carried) if v in active and k in wanted]
     values = [loop.carried[k] for k in which]
     shared = _captured(loop, active)
     seeds = [var(f"d_{v.name}", v.type, v.tag + SLOT) for v in values]
@@ -111,6 +112,36 @@ def pull_loop(
         if loop.initial[k] in active
     ]  # fmt: skip
     return first, list(zip(shared, results[len(values) :], strict=True))
+
+
+def _wanted(loop: Loop, results: Iterable[int]) -> set[int]:
+    """The numbers of the carried values that some of its results are made of.
+
+    The adjoints of others are zero; they would not stay so where a slope is not finite.
+    """
+    inner = inside(loop.inside, loop.bound)
+    made: dict[Expr, tuple[Expr, Expr]] = dict(_made(loop))
+    seen: set[Expr] = set()
+    stack: list[Expr] = [loop.carried[k] for k in results]
+    while stack:
+        node = stack.pop()
+        if node in seen or (node not in inner and node not in made):
+            continue
+        seen.add(node)
+        if isinstance(node, Project) and isinstance(node.operands[0], Loop):
+            nested = node.operands[0]
+            made.update(_made(nested))
+            stack.append(nested.carried[node.index])
+        elif node in made:
+            stack += made[node]
+        else:
+            stack += node.operands[1:] if isinstance(node, If) else node.operands
+    return {k for k, v in enumerate(loop.carried) if v in seen}
+
+
+def _made(loop: Loop) -> Iterable[tuple[Expr, tuple[Expr, Expr]]]:
+    """What each carried variable is made of."""
+    return zip(loop.carried, zip(loop.initial, loop.body, strict=True), strict=True)
 
 
 def _captured(loop: Loop, active: set[Expr]) -> list[Expr]:
