@@ -255,6 +255,16 @@ def keeps_what_stays_the_same(v, w):
     return s * y
 
 
+def differences_of_what_was_there(w, n):
+    kept = w.copy()
+    for _e in w[1:]:
+        w[:-1] -= kept[1:]
+        for _i in range(n):
+            kept[:] = w - 0.7 * kept
+        w[:-1] -= w[1:]
+    return np.sum(kept)
+
+
 V, W = np.array([0.4, -0.6, 0.9]), np.array([0.3, 0.7, -0.2])
 A = np.array([[0.2, -0.5, 0.1], [0.7, 0.3, -0.4], [0.1, 0.6, 0.8]])
 
@@ -284,6 +294,7 @@ CASES: list[tuple[Any, tuple[Any, ...]]] = [
     (loops_in_the_memory_of_an_argument, (V, W, 2)),
     (rebinds_and_writes_an_argument, (V, W, 2)),
     (keeps_what_stays_the_same, (V, W)),
+    (differences_of_what_was_there, (W, 3)),
     (decided_twice, (-0.832, -0.956, V, np.array([-0.029, 0.379, 0.66]))),
     (written_in_branches, (0.7, 3)),
     (written_in_branches, (1.2, 4)),

@@ -307,6 +307,10 @@ class Looping:
                 continue
             if any(heirs.get(seen(x)) is v for x in last if x is not new):
                 continue
+            # The name goes to what is written into first, and then what is written is read.
+            anew = is_write(new) and heirs.get(seen(new.operands[0])) is not v
+            if anew and any(heirs.get(seen(x)) is v for x in new.operands[1:]):
+                continue
             to.forced[new] = to.label[v]
 
     def _hand_over(self, loop: Loop, items: Sequence[Expr | Group]) -> None:

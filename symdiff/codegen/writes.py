@@ -56,6 +56,7 @@ class Writes:
                 to.text.pop(base, None)
             if place and base not in to.blank:
                 to.label[base] = label
+            to.looping.before_write(label, out)  # what is written may read what the name was
             out.append(Statement(assign(label, made), to.comment(node)))
         if place:
             to.looping.flush({to.label[x] for x in storage.aliases(storage.roots(base))
