@@ -287,18 +287,18 @@ def _where(error: BaseException) -> str:
 
 @contextmanager
 def time_limit(seconds: int) -> Generator[None]:
-    """Raises TimeoutError inside of the block where that takes longer."""
+    """Raises TimeoutError inside of the block where that takes more of the processor's time."""
 
     def stop(*_: object) -> None:
         raise TimeoutError(f"more than {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def judge(program: Program, *, second_order: bool = True, seconds: int = SECONDS) -> Verdict:
