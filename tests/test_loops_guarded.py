@@ -82,3 +82,21 @@ def test_what_the_result_is_not_made_of_has_no_part_in_the_sweep(options):
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
         assert np.all(np.isfinite(one))
+
+
+def a_product_read_in_branches(v, x, at: int):
+    w = np.exp(v * v)
+    s = 0.0
+    for u in x:
+        for k in range(at):
+            if u > 0.0:
+                s += w[k] * u
+    return s
+
+
+def test_what_is_outside_of_the_loop_stays_there():
+    """Its adjoint is summed over the rounds, and pulled back once."""
+    derivative = symdiff.grad(a_product_read_in_branches)
+    derivative.check(ONES, X, 2)
+    assert derivative.source.count("np.exp") == 1
+    assert derivative.source.index("np.exp") > derivative.source.rindex("for ")

@@ -8,11 +8,12 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from symdiff.ir.expr import Apply, Const, Expr, If, if_
 from symdiff.primitives.arithmetic import add, not_
 from symdiff.primitives.indexing import accumulate as into
-from symdiff.primitives.row import choose, conform, is_zero, plus, zeros_like
+from symdiff.primitives.row import as_expr, choose, conform, is_zero, plus, zeros_like
 
 
 def guard(pred: Expr, ct: Expr, side: bool) -> Expr:
@@ -167,6 +168,33 @@ def grown(total: Expr, term: Expr) -> Expr:
         then, orelse = (conform(grown(total, x), total.type) for x in (term.then, term.orelse))
         return if_(term.pred, then, orelse, total.type)
     return added(total, term)
+
+
+def marked(flag: Expr, term: Expr) -> Expr:
+    """`flag`, or true where `term` adds to a total (see `grown`)."""
+    if is_zero(term):
+        return flag
+    if isinstance(term, If):
+        return if_(term.pred, marked(flag, term.then), marked(flag, term.orelse), flag.type)
+    return as_expr(True)
+
+
+@dataclass
+class Totals:
+    """What contributions are added to as they come, and whether any has come.
+
+    sums: the total of each value. read: of those whose slopes may not be there where nothing reads
+    them, a flag.
+    """
+
+    sums: dict[Expr, Expr] = field(default_factory=dict)
+    read: dict[Expr, Expr] = field(default_factory=dict)
+
+    def add(self, x: Expr, term: Expr) -> None:
+        """One more contribution to `x`."""
+        self.sums[x] = grown(self.sums[x], term)
+        if x in self.read:
+            self.read[x] = marked(self.read[x], term)
 
 
 def reach(ct: Expr) -> Expr | bool:

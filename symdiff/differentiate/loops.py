@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from symdiff.differentiate.adjoints import certain
+from symdiff.differentiate.adjoints import Totals, certain
 from symdiff.differentiate.sweep import SLOT, Backwards, counter, rebuilt_loop
 from symdiff.ir.expr import (
     Apply,
@@ -24,15 +24,21 @@ from symdiff.ir.expr import (
     Loop,
     Project,
     Var,
+    if_,
     project,
     var,
 )
 from symdiff.ir.function import Function, line_of
+from symdiff.ir.types import BOOL
 from symdiff.ir.walk import inside, topological
-from symdiff.primitives.row import conform, zeros_like
+from symdiff.primitives.arithmetic import add, multiply, negative, subtract
+from symdiff.primitives.elementary import cos, sin, tanh
+from symdiff.primitives.indexing import index
+from symdiff.primitives.row import Linear, as_expr, conform, zeros_like
 
 _TANGENT = 500_000_003  # keeps the tags of what is bound here apart
 
+Pairs = list[tuple[Expr, Expr]]
 Pullback = Callable[..., tuple[list[Expr | None], dict[Expr, Expr]]]
 
 
@@ -67,51 +73,59 @@ def pull_loop(
     loop: Loop,
     cotangents: Mapping[int, Expr],
     active: set[Expr],
-    totals: Mapping[Expr, Expr],
+    before: Totals,
     pullback: Pullback,
-) -> tuple[list[tuple[Expr, Expr]], list[tuple[Expr, Expr]]]:
+) -> tuple[Pairs, Pairs, Pairs]:
     """The contributions of a loop to what it starts from, and the new totals of what it reads.
 
-    cotangents: those of its results. totals: the adjoints so far of values from outside; where
-    there is none, the total starts from zero.
+    cotangents: those of its results. before: the adjoints so far of values from outside; where
+    there is none, the total starts from zero. Last come the new flags of those that have one.
     """
     wanted = _wanted(loop, cotangents)
     which = [k for k, v in enumerate(loop.carried) if v in active and k in wanted]
     values = [loop.carried[k] for k in which]
     shared = _captured(loop, active)
     seeds = [var(f"d_{v.name}", v.type, v.tag + SLOT) for v in values]
-    sums = [
-        var(
-            f"d_{x.name}" if isinstance(x, Var) else "total",
-            zeros_like(x).type,
-            values[0].tag + SLOT * (j + 2),
-        )
-        for j, x in enumerate(shared)
-    ]
-    running = dict(zip(shared, sums, strict=True))
+    tags = {x: values[0].tag + SLOT * (j + 2) for j, x in enumerate(shared)}
+    sums = {
+        x: var(f"d_{x.name}" if isinstance(x, Var) else "total", zeros_like(x).type, tags[x])
+        for x in shared
+    }
+    sure = certain(loop.inside)
+    asked = [x for x in shared if x in before.read or (x not in sure and _risky(x, active))]
+    flags = {x: var("is_read", BOOL, tags[x]) for x in asked}
+    running = Totals({**sums}, {**flags})
     adjoints, _ = pullback([loop.body[k] for k in which], seeds, [*values, *shared], running)
     new = [
         zeros_like(v) if d is None else conform(d, v.type)
         for v, d in zip(values, adjoints, strict=False)
     ]
-    moved = [j for j, x in enumerate(shared) if running[x] is not sums[j]]
-    shared, sums = [shared[j] for j in moved], [sums[j] for j in moved]
-    new += [conform(running[x], total.type) for x, total in zip(shared, sums, strict=True)]
+    shared = [x for x in shared if running.sums[x] is not sums[x]]
+    asked = [x for x in asked if x in shared and running.read[x] is not flags[x]]
+    new += [conform(running.sums[x], sums[x].type) for x in shared]
+    new += [running.read[x] for x in asked]
     starts = [
         conform(cotangents[k], v.type) if k in cotangents else zeros_like(project(loop, k, v.type))
         for k, v in zip(which, values, strict=True)
     ]
-    starts += [
-        conform(totals[x], v.type) if x in totals else zeros_like(x)
-        for x, v in zip(shared, sums, strict=True)
+    totals = [
+        conform(before.sums[x], sums[x].type) if x in before.sums else zeros_like(x) for x in shared
     ]
-    reverse = Backwards(loop, [*seeds, *sums], new).loop(starts)
-    results = [project(reverse, i, v.type) for i, v in enumerate([*values, *sums])]
-    first: list[tuple[Expr, Expr]] = [
+    starts += [*totals, *(before.read.get(x, as_expr(False)) for x in asked)]
+    carried = [*seeds, *(sums[x] for x in shared), *(flags[x] for x in asked)]
+    reverse = Backwards(loop, carried, new).loop(starts)
+    results = [project(reverse, i, v.type) for i, v in enumerate(carried)]
+    first: Pairs = [
         (loop.initial[k], r) for k, r in zip(which, results, strict=False)
         if loop.initial[k] in active
     ]  # fmt: skip
-    return first, list(zip(shared, results[len(values) :], strict=True))
+    read = dict(zip(asked, results[len(values) + len(shared) :], strict=True))
+    moved: Pairs = []
+    for x, start, total in zip(shared, totals, results[len(values) :], strict=False):
+        if x in read and x not in before.read:  # no round may have read it
+            total = if_(read[x], total, start, total.type)
+        moved.append((x, total))
+    return first, moved, [(x, flag) for x, flag in read.items() if x in before.read]
 
 
 def _wanted(loop: Loop, results: Iterable[int]) -> set[int]:
@@ -145,27 +159,40 @@ def _made(loop: Loop) -> Iterable[tuple[Expr, tuple[Expr, Expr]]]:
 
 
 def _captured(loop: Loop, active: set[Expr]) -> list[Expr]:
-    """The active values from outside that a round reads.
-
-    Not those that only its branches compute, but what these are computed from: the round's own
-    sweep goes on to that, in the branch. `v[i]` may not be there where no branch asks for it.
-    """
+    """The active values from outside that a round reads."""
     inner = inside(loop.inside, loop.bound)
-    sure = certain(loop.inside)
     read: dict[Expr, None] = {}
-    operands = [x for n in topological(loop.inside) if n in inner for x in n.operands]
-    seen = dict.fromkeys([*operands, *loop.body])
-    stack = list(reversed(seen))
-    while stack:
-        x = stack.pop()
-        if x in inner or x not in active:
-            continue
-        if x in sure or not isinstance(x, (Apply, If)):
-            read[x] = None
-            continue
-        stack += [y for y in reversed(x.operands) if y not in seen]
-        seen.update(dict.fromkeys(x.operands))
+    for node in topological(loop.inside):
+        if node in inner:
+            read.update((x, None) for x in node.operands if x not in inner and x in active)
+    read.update((x, None) for x in loop.body if x not in inner and x in active)
     return list(read)
+
+
+# Their slopes are finite wherever their operands are.
+_TAME = frozenset((add, subtract, multiply, negative, sin, cos, tanh))
+
+
+def _risky(x: Expr, active: set[Expr]) -> bool:
+    """Whether the slopes of what `x` is computed by may be infinite, or may not be there.
+
+    An adjoint of zero does no harm elsewhere. `v[i]` may not be there where no round asks for it.
+    """
+    seen: set[Expr] = set()
+    stack = [x]
+    while stack:
+        node = stack.pop()
+        if node in seen or node not in active or not isinstance(node, (Apply, If)):
+            continue
+        seen.add(node)
+        if isinstance(node, Apply):
+            linear = isinstance(node.op, Linear) and (
+                node.op is not index or len(node.operands) == 1
+            )
+            if not linear and node.op not in _TAME:
+                return True
+        stack.extend(node.operands)
+    return False
 
 
 def lines_of_sweeps(function: Function) -> dict[Expr, int]:

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 
 from symdiff.differentiate.activity import active_nodes, expand_composites
 from symdiff.differentiate.adjoints import (
+    Totals,
     accumulate,
     behind,
     certain,
     either,
-    grown,
     guard,
     guarded,
     holds,
@@ -55,7 +55,7 @@ def pullback(
     results: Sequence[Expr],
     cotangents: Sequence[Expr],
     wrt: Sequence[Expr],
-    running: dict[Expr, Expr] | None = None,
+    running: Totals | None = None,
 ) -> tuple[list[Expr | None], dict[Expr, Expr]]:
     """The adjoint of each of `wrt` (None: identically zero), and of every node on the way.
 
@@ -63,7 +63,7 @@ def pullback(
     the sweep does not go through them. running: totals that contributions are added to as they
     come; it holds the new totals afterwards.
     """
-    running = {} if running is None else running
+    running = Totals() if running is None else running
     results, order = expand_composites(results, wrt)
     active = active_nodes(order, wrt)
     stop = set(wrt)
@@ -82,8 +82,8 @@ def pullback(
         for operand, term in pairs:
             if term is None or operand not in active or is_zero(term):
                 continue
-            if operand in running:
-                running[operand] = grown(running[operand], term)
+            if operand in running.sums:
+                running.add(operand, term)
             else:
                 terms.setdefault(operand, []).append(term)
 
@@ -111,7 +111,7 @@ def pullback(
             contribute(zip(node.operands, _pull(node, part, active), strict=True))
         if isinstance(node, Map):
             contribute(_pull_map(node, ct, active))
-    adjoint.update(running)
+    adjoint.update(running.sums)
     return [adjoint.get(x) for x in wrt], adjoint
 
 
@@ -120,7 +120,7 @@ def _pull_loop(
     cts: dict[int, Expr],
     active: set[Expr],
     terms: dict[Expr, list[Expr]],
-    running: dict[Expr, Expr],
+    running: Totals,
 ) -> list[tuple[Expr, Expr]]:
     """The contributions of a loop; where a branch leads to it, the branch leads to its reverse."""
     guards, cts = unguarded(cts)
@@ -129,12 +129,18 @@ def _pull_loop(
         where = either(where, True, reach(ct))
     if isinstance(where, Expr):
         guards.append((where, True))
-    totals = dict(running)
+    totals = dict(running.sums)
     for x, parts in terms.items():  # the loop goes on from what there is already
         whole = separate(parts) if x.type.rank else []
         if len(whole) == 1 and guarded(whole[0]) is None:
             totals.setdefault(x, whole[0])
-    first_terms, moved = pull_loop(loop, cts, active, totals, pullback)
+    before = Totals(totals, running.read)
+    first_terms, moved, read = pull_loop(loop, cts, active, before, pullback)
+    for x, flag in read:
+        for pred, side in reversed(guards):
+            a, b = (flag, running.read[x]) if side else (running.read[x], flag)
+            flag = if_(pred, a, b, flag.type)
+        running.read[x] = flag
     pairs: list[tuple[Expr, Expr]] = []
     for x, term in (*first_terms, *moved):
         new = term
@@ -147,8 +153,8 @@ def _pull_loop(
                 new = guard(pred, new, side)
         if not going_on:
             pairs.append((x, new))
-        elif x in running:
-            running[x] = new
+        elif x in running.sums:
+            running.sums[x] = new
         else:
             terms[x] = [new]
     return pairs

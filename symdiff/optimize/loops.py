@@ -334,8 +334,8 @@ def _adds(v: Var, new: Expr, varying: set[Expr]) -> bool:
     stack: list[Expr] = [new]
     while stack:
         node = stack.pop()
-        if node is v:
-            continue
+        if node is v or (v.type.dtype == "bool" and isinstance(node, Const) and node.value):
+            continue  # a flag that is set is set in any order
         if isinstance(node, If):
             if node.pred in varying:
                 return False
