@@ -168,13 +168,46 @@ CASES = {
         return cos_x
         """,
     ),
-    "a copy of what is read again": (
+    "a copy of what is read again, and does not change": (
+        """
+        if x > y:
+            root = math.sqrt(x)
+            value = root
+            d_x = 0.5 / root
+        else:
+            value = 0.0
+            d_x = 0.0
+        return value, d_x
+        """,
+        """
+        if x > y:
+            value = math.sqrt(x)
+            d_x = 0.5 / value
+        else:
+            value = 0.0
+            d_x = 0.0
+        return value, d_x
+        """,
+    ),
+    "a copy that changes while the other is read": (
         """
         for i in range(n):
             z = x * x
             y = z
-            x += z
-        return x + y
+            y += 1.0
+            x = y * z + z
+        return x
+        """,
+        "",
+    ),
+    "a copy of what changes then": (
+        """
+        for i in range(n):
+            z = x * x
+            y = z
+            z += 1.0
+            x = y * z
+        return x
         """,
         "",
     ),

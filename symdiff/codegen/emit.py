@@ -418,7 +418,7 @@ class Emitter:
         labels = [self.name_of(member) for member in group.members]
         for side, statements in ((0, then), (1, orelse)):
             pairs = [
-                (label, member.operands[1 + side], self.comment(member))
+                (label, member.operands[1 + side], self._comment_in(group, side, member))
                 for label, member in zip(labels, group.members, strict=True)
             ]
             self.looping.assign_all(pairs, statements)
@@ -428,6 +428,12 @@ class Emitter:
         if then or orelse:
             comment = self.comment(group.members[0]) if group.members else ""
             out.append(branch(test.node, then, orelse, comment))
+
+    def _comment_in(self, group: Group, side: int, member: If) -> str:
+        """The line of what one side computes for a choice."""
+        block = group.orelse if side else group.then
+        value = member.operands[1 + side]
+        return self.comment(value) if block in self.plan.sites.get(value, ()) else ""
 
     def _stay(self, group: Group) -> None:
         """An array that a branch may write into goes by its name afterwards, too."""

@@ -83,8 +83,14 @@ def branch(
     return Statement(ast.If(test, [], []), comment, then, orelse)
 
 
+# What `a if a < b else b` is, of integers; of other numbers there is nan.
+_LEAST_MOST: dict[type[ast.cmpop], str] = {
+    ast.Lt: "min", ast.LtE: "min", ast.Gt: "max", ast.GtE: "max",
+}  # fmt: skip
+
+
 def choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.expr:
-    """`then if test else orelse`; as `and`, `or` where one side is True or False."""
+    """`then if test else orelse`; as `and`, `or` where one side is True or False; `min`, `max`."""
     if member.type.dtype == "bool":
         for value, (a, b) in ((False, (test, then)), (True, (ast.UnaryOp(ast.Not(), test), then))):
             if isinstance(member.orelse, Const) and bool(member.orelse.value) is value:
@@ -92,4 +98,9 @@ def choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.
         for value, a in ((True, test), (False, ast.UnaryOp(ast.Not(), test))):
             if isinstance(member.then, Const) and bool(member.then.value) is value:
                 return ast.BoolOp(ast.Or() if value else ast.And(), [a, orelse])
+    if member.type.dtype == "int" and not member.type.rank and isinstance(test, ast.Compare):
+        kind = _LEAST_MOST.get(type(test.ops[0]))
+        sides = [ast.dump(test.left), ast.dump(test.comparators[0])]
+        if kind and sides == [ast.dump(then), ast.dump(orelse)]:
+            return ast.Call(ast.Name(kind, ast.Load()), [then, orelse], [])
     return ast.IfExp(test, then, orelse)

@@ -257,10 +257,7 @@ def _drop_copies(
             at += 1
             continue
         target, source = pair
-        for statement in _walk(statements[start:at]):
-            for label in _names(statement):
-                if label.id == source:
-                    label.id = target
+        _rename(statements[start:], {source: target})
         count[target] += count.pop(source) - 2  # but those of the copy
         del statements[at]
         known = better.pop(source, source)
@@ -276,22 +273,40 @@ def _told(label: str) -> int:
 def _made_for(
     statements: Sequence[Statement], at: int, target: str, source: str, count: int
 ) -> int | None:
-    """Where `source` is first assigned, if it can be called `target` from there to the copy."""
-    found = 1
+    """Where `source` is first assigned, if it can be called `target` from there on.
+
+    Either it ends with the copy, or neither of the two changes after that: they are one value.
+    """
+    found, first = 1, at
     for i in range(at - 1, max(at - _FAR, 0) - 1, -1):
         there = _occurrences([statements[i]])
         found += there[source]
-        if found == count:
-            match statements[i].node:
-                case ast.Assign([ast.Name(label)], value) if label == source:
-                    read = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
-                    is_copy = isinstance(value, ast.Name)
-                    return None if source in read or (is_copy and target in read) else i
-                case _:
-                    return None
+        if there[source] and _begins(statements[i], target, source):
+            first = i
+            if found == count:
+                return first
         if there[target] or _leaves(statements[i]):
+            break
+    if first == at or any(source in _changed([s]) for s in statements[first + 1 : at]):
+        return None
+    found = sum(_occurrences([s])[source] for s in statements[first : at + 1])
+    for later in statements[at + 1 : at + _FAR]:
+        if not _changed([later]).isdisjoint((target, source)):
             return None
+        found += _occurrences([later])[source]
+        if found == count:
+            return first
     return None
+
+
+def _begins(statement: Statement, target: str, source: str) -> bool:
+    """Whether a statement gives `source` a value of its own."""
+    match statement.node:
+        case ast.Assign([ast.Name(label)], value) if label == source:
+            read = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+            return source not in read and not (isinstance(value, ast.Name) and target in read)
+        case _:
+            return False
 
 
 def _leaves(statement: Statement) -> bool:
