@@ -321,3 +321,30 @@ def test_a_range_that_the_line_has_no_room_for_has_its_bounds_named(f) -> None:
     derivative = symdiff.grad(f)
     derivative.check(1.3, v, w)
     assert max(map(len, derivative.source.splitlines())) <= 88
+
+
+def variance(x):
+    mean = 0.0
+    squares = 0.0
+    count = 0
+    for v in x:
+        count += 1
+        delta = v - mean
+        mean += delta / count
+        squares += delta * (v - mean)
+    return squares / (count - 1)
+
+
+def scaled_up(x, y):
+    for v in x:
+        y = y * v
+    return y
+
+
+def test_products_with_numbers_of_arrays_need_no_cast() -> None:
+    derivative = symdiff.grad(variance)
+    assert derivative.check(np.array([0.3, 0.9, -0.4, 1.2]))
+    assert "np.float64(" not in derivative.source
+    single = symdiff.grad(scaled_up, wrt=("x", "y"))
+    d_x, _ = single(np.array([2.0, 3.0], np.float32), np.float64(0.1))
+    np.testing.assert_allclose(d_x, [0.3, 0.2], rtol=1e-6)

@@ -17,6 +17,7 @@ import numpy as np
 from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spelt
 from symdiff.codegen.checks import early, looks_at_sizes, pending, support_names
 from symdiff.codegen.definitions import emit_call
+from symdiff.codegen.flavour import is_needless
 from symdiff.codegen.loops import Looping
 from symdiff.codegen.names import Names, telling_name
 from symdiff.codegen.order import emission_order
@@ -308,7 +309,8 @@ class Emitter:
             library = spelt(parent).library if isinstance(parent.op, Elementwise) else ""
             # The formula of what a named cast casts may read what has been written over since.
             current = node not in self.label or node.operands[0] in self.label
-            if current and library == ("math." if node.type.weak else "np."):
+            told = library == ("math." if node.type.weak else "np.")
+            if current and (told or is_needless(node, parent)):
                 return self.operand(node.operands[0], parent)
         label = self.label.get(node)
         if label is not None:
