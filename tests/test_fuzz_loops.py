@@ -9,7 +9,7 @@ from tests.fuzz_loops.oracle import judge
 from tests.fuzz_loops.program import HELPERS, Program
 
 
-@pytest.mark.parametrize("seed", range(70))
+@pytest.mark.parametrize("seed", range(300))
 def test_program(seed):
     """value, both modes, both second orders, optimised and not, and finite differences agree.
 

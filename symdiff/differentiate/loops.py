@@ -87,10 +87,7 @@ def pull_loop(
     shared = _captured(loop, active)
     seeds = [var(f"d_{v.name}", v.type, v.tag + SLOT) for v in values]
     tags = {x: values[0].tag + SLOT * (j + 2) for j, x in enumerate(shared)}
-    sums = {
-        x: var(f"d_{x.name}" if isinstance(x, Var) else "total", zeros_like(x).type, tags[x])
-        for x in shared
-    }
+    sums = {x: var(_adjoint_name(x), zeros_like(x).type, tags[x]) for x in shared}
     sure = certain(loop.inside)
     asked = [x for x in shared if x in before.read or (x not in sure and _risky(x, active))]
     flags = {x: var("is_read", BOOL, tags[x]) for x in asked}
@@ -126,6 +123,13 @@ def pull_loop(
             total = if_(read[x], total, start, total.type)
         moved.append((x, total))
     return first, moved, [(x, flag) for x, flag in read.items() if x in before.read]
+
+
+def _adjoint_name(x: Expr) -> str:
+    """`d_` and the user's name, of an argument or of what a loop leaves; else `total`."""
+    if isinstance(x, Project) and isinstance(x.operands[0], Loop):
+        x = x.operands[0].carried[x.index]
+    return f"d_{x.name}" if isinstance(x, Var) else "total"
 
 
 def _wanted(loop: Loop, results: Iterable[int]) -> set[int]:
