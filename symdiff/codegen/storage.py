@@ -253,11 +253,12 @@ class Storage:
                 start = root.operands[0].initial[root.index]
                 if start not in self.blank or self._goes_on(root):
                     return True  # what an outer loop may go on to write
+        taken = [start for _, start in self.taken]
+        written = [w.operands[0] for w in self.after if is_write(w) and w not in self.copied]
         return any(
-            w not in self.copied and w.operands[0] not in self.blank  # that is each one's own
-            and not mine.isdisjoint(self.roots(w.operands[0]))
-            for w in self.after
-        )  # fmt: skip
+            x not in self.blank and not mine.isdisjoint(self.roots(x))  # a blank is each one's own
+            for x in (*written, *taken)
+        )
 
     def _goes_on(self, result: Expr) -> bool:
         """Whether a loop carries the memory of `result`, and writes it."""
