@@ -114,13 +114,32 @@ def written_as_a_whole(x, v):
     return np.sum(y * z)
 
 
+def what_an_inner_loop_goes_on_in(x, v):
+    b, k = np.zeros(3), 0
+    while x > 0.2 and k < 3:
+        k += 1
+        np.tanh(b, out=b)
+        for _e in v:
+            b[1:] += x
+    return np.sum(b)
+
+
+def what_the_next_round_goes_on_in(x, v):
+    b = x * np.ones(4)
+    for _e in v:
+        b[:-1] -= v[1:]
+        np.tanh(b, out=b)
+    return np.sum(b)
+
+
 V = np.array([0.4, 0.9, -0.6, 0.7])
 
 
 @pytest.mark.parametrize(
     "f",
     [last, smallest, one_of_two, of_an_inner_loop, in_a_while, back_to_the_start,
-     two_copies_of_one, two_copies_in_a_branch, written_as_a_whole],
+     two_copies_of_one, two_copies_in_a_branch, written_as_a_whole,
+     what_an_inner_loop_goes_on_in, what_the_next_round_goes_on_in],
 )  # fmt: skip
 def test_program(f: Any):
     verdict = judge(Program(0, HELPERS + inspect.getsource(f), f.__name__, ((0.7, V),)))

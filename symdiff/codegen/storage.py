@@ -9,6 +9,7 @@ In the IR a write makes a new value. It happens in place where the old value is 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Container, Iterable, Iterator, Set
 
 from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
@@ -247,24 +248,22 @@ class Storage:
             return False
         mine = self.roots(node)
         for root in mine:
-            if root in self.kept:
+            if root in self.kept or root in self.given:
                 return True
             if isinstance(root, Project) and isinstance(root.operands[0], Loop):
                 start = root.operands[0].initial[root.index]
-                if start not in self.blank or self._goes_on(root):
+                if start not in self.blank:
                     return True  # what an outer loop may go on to write
-        taken = [start for _, start in self.taken]
-        written = [w.operands[0] for w in self.after if is_write(w) and w not in self.copied]
-        return any(
-            x not in self.blank and not mine.isdisjoint(self.roots(x))  # a blank is each one's own
-            for x in (*written, *taken)
-        )
+        return not mine.isdisjoint(self._written)
 
-    def _goes_on(self, result: Expr) -> bool:
-        """Whether a loop carries the memory of `result`, and writes it."""
-        carried = {x for v, (loop, k) in self._slots.items() if v in self.kept
-                   for x in (loop.initial[k], loop.body[k])}  # fmt: skip
-        return any(x in carried for x in self.aliases([result]))
+    @functools.cached_property
+    def _written(self) -> set[Expr]:
+        """Where the memory was made that writes in place, and rounds of loops, go on in."""
+        bases = [w.operands[0] for w in self.after if is_write(w) and w not in self.copied]
+        bases += [start for _, start in self.taken]
+        bases = [x for x in bases if x not in self.blank]  # those are each writer's own
+        bases += [loop.body[k] for v, (loop, k) in self._slots.items() if v in self.kept]
+        return set().union(*(self.roots(x) for x in bases))
 
     def is_last(self, node: Expr, at: Block) -> bool:
         """Whether nothing but its one user, at `at`, ever looks at the memory of a value."""
