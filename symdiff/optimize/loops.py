@@ -8,7 +8,7 @@ Each rewrite states what it relies on; none changes the order in which a loop do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from symdiff.ir.expr import (
     Apply,
@@ -30,6 +30,7 @@ from symdiff.ir.types import INT
 from symdiff.ir.walk import bound, depends_on, free_variables, substitute, topological
 from symdiff.optimize.simplify import simplified
 from symdiff.optimize.trim import trimmed
+from symdiff.optimize.where import Places, only_records
 from symdiff.options import Options
 from symdiff.primitives.indexing import index, update
 from symdiff.primitives.lists import append, new_list
@@ -115,9 +116,9 @@ def _absorbed(function: Function) -> Function:
 
 
 def _larger(function: Function) -> dict[Expr, Expr]:
-    order = function.nodes()
+    order, roots = function.nodes(), [*function.results, *(r.fails for r in function.requires)]
     if function.requires:
-        order = topological([*function.results, *(r.fails for r in function.requires)])
+        order = topological(roots)
     loops = [n for n in order if isinstance(n, Loop)]
     alike: dict[object, list[Loop]] = {}
     for loop in loops:
@@ -125,6 +126,7 @@ def _larger(function: Function) -> dict[Expr, Expr]:
     if all(len(group) < 2 for group in alike.values()):
         return {}
     nesting = _Nesting(order)
+    run = nesting.run(order, roots)
     slots = {
         loop: {t: k for k, t in enumerate(zip(loop.carried, loop.initial, loop.body, strict=True))}
         for group in alike.values() if len(group) > 1 for loop in group
@@ -139,6 +141,8 @@ def _larger(function: Function) -> dict[Expr, Expr]:
             if not nesting.free[large] <= nesting.free[small]:
                 continue
             if not slots[small].keys() <= slots[large].keys():
+                continue
+            if not run.covers(large, small) and not only_records(large, small):
                 continue
             # What reads the smaller one stays apart from it; the others that go come next time.
             if nesting.below[large] & (nesting.bit[small] | gone):
@@ -385,11 +389,13 @@ def _fused(function: Function) -> dict[Expr, Expr]:
     if all(len(loops) < 2 for loops in alike.values()):
         return {}
     nesting = _Nesting(order)
+    run = nesting.run(order, function.results)
     for loops in alike.values():
         around = [nesting.around(loop) for loop in loops]
         for i, first in enumerate(loops):
             for k in range(i + 1, len(loops)):
-                if around[i] == around[k] and nesting.independent(first, loops[k]):
+                apart = around[i] == around[k] and nesting.independent(first, loops[k])
+                if apart and run.same(first, loops[k]):
                     mapping = _merge(function, first, loops[k])
                     if mapping:
                         return mapping
@@ -420,6 +426,11 @@ class _Nesting:
         for region in self.regions:
             for v in region.indices if isinstance(region, Map) else region.bound:
                 self.binding.setdefault(v, []).append(region)
+
+    def run(self, order: Sequence[Expr], roots: Iterable[Expr]) -> Places:
+        """Under which conditions each region runs."""
+        matter = {node for node, below in self.below.items() if below}
+        return Places(order, roots, matter, self.free)
 
     def independent(self, first: Loop, second: Loop) -> bool:
         """Whether neither loop reads what the other leaves."""

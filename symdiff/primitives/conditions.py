@@ -38,7 +38,7 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
         found[test] = side
         for compound in (*_watch(test, wholes, seen), test, *wholes.get(test, [])):
             if compound in found:
-                stack += _parts(compound, found)
+                stack += parts(compound, found)
             else:
                 value = _from_parts(compound, found)
                 if value is not None:
@@ -122,7 +122,7 @@ def _from_parts(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
     return value is not (test.op in NEGATIONS)
 
 
-def _parts(test: Expr, facts: Mapping[Expr, bool]) -> list[tuple[Expr, bool]]:
+def parts(test: Expr, facts: Mapping[Expr, bool]) -> list[tuple[Expr, bool]]:
     """What follows for the parts of `test`, which is among `facts`, where it is a compound."""
     if not is_compound(test):
         return []
