@@ -6,6 +6,7 @@ import ast
 import itertools
 import math
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -348,3 +349,55 @@ def test_products_with_numbers_of_arrays_need_no_cast() -> None:
     single = symdiff.grad(scaled_up, wrt=("x", "y"))
     d_x, _ = single(np.array([2.0, 3.0], np.float32), np.float64(0.1))
     np.testing.assert_allclose(d_x, [0.3, 0.2], rtol=1e-6)
+
+
+def damped(x: float, n: int, m: int):
+    s = 0.0
+    for i in range(n):
+        c = 1 / (x * x + i)
+        for k in range(m):
+            s = s * c + math.sin(x * k)
+    return s
+
+
+def rotated(x: float, n: int, m: int):
+    s = 0.0
+    for i in range(n):
+        if x > 0.1 * i:
+            c = math.sqrt(x - 0.1 * i)
+            for k in range(m):
+                s = s * c + math.sin(x * k)
+    return s
+
+
+def asked_in_either_loop(x: float, n: int, m: int):
+    s = 0.0
+    for i in range(n):
+        if i > 1:
+            s += 1 / x
+        for k in range(m):
+            s += k * (1 / x)
+    return s
+
+
+@pytest.mark.parametrize("f", [damped, rotated])
+@pytest.mark.parametrize("mode", [symdiff.grad, symdiff.jvp, symdiff.hvp])
+def test_what_raises_before_a_loop_is_not_computed_in_its_rounds(f, mode) -> None:
+    derivative = symdiff.grad(f)
+    assert derivative.check(0.8, 4, 3)
+    made = mode(f)
+    made(*((0.8, 4, 3) if mode is symdiff.grad else (0.8, 4, 3, 1.0)))
+    lines = made.source.splitlines()
+    depth = 8 if f is damped else 12
+    found = [x for x in lines if re.search(r"math\.sqrt\(|1 / ", x)]
+    assert found and all(len(x) - len(x.lstrip()) <= depth for x in found)
+
+
+def test_what_only_rounds_compute_raises_only_where_there_are_some() -> None:
+    made = symdiff.jvp(asked_in_either_loop)
+    assert made(0.0, 2, 0, 1.0) == (0.0, 0.0)
+    with pytest.raises(ZeroDivisionError):
+        made(0.0, 2, 1, 1.0)
+    with pytest.raises(ZeroDivisionError):
+        made(0.0, 3, 0, 1.0)
+    assert made(2.0, 3, 3, 1.0)[1] == pytest.approx(-0.25 * (1 + 9))

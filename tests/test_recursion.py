@@ -432,14 +432,14 @@ def test_generated_code():
 
 
 def counted_calls(source: str, function: str, args: tuple[Any, ...]) -> int:
-    """How many calls of Python functions running generated code makes."""
+    """How many calls of its functions running generated code makes."""
     scope: dict[str, Any] = {}
     exec(compile(source, "<generated>", "exec"), scope)
     count = 0
 
     def note(frame: Any, event: str, _: Any) -> None:
         nonlocal count
-        count += event == "call"
+        count += event == "call" and frame.f_code.co_filename == "<generated>"
 
     sys.setprofile(note)
     try:

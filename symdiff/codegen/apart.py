@@ -13,7 +13,7 @@ from symdiff.ir.walk import substitute, topological, transform
 
 def apart(function: Function) -> Function:
     """`function` where no two loops bind the same variable."""
-    names, lines = dict(function.names), dict(function.lines)
+    names, lines, ahead = dict(function.names), dict(function.lines), dict(function.ahead)
     serial = 0
     while True:
         roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
@@ -31,14 +31,18 @@ def apart(function: Function) -> Function:
                     fresh[v] = var(v.name, v.type, serial)
                     if v in lines:
                         lines[fresh[v]] = lines[v]
-                done: dict[Expr, Expr] = {node: _renamed(node, fresh, names, lines)}
+                done: dict[Expr, Expr] = {node: _renamed(node, fresh, names, lines, ahead)}
                 transform(order, lambda n: n, done)
                 moved = {**done}
                 names.update((moved[k], n) for k, n in list(names.items()) if k in moved)
                 lines.update((moved[k], n) for k, n in list(lines.items()) if k in moved)
-                for k in (*names, *lines):  # what is inside of the changed loop keeps its name
+                for k in (
+                    *names,
+                    *lines,
+                    *(n for nodes in ahead.values() for n in nodes),
+                ):  # what is inside of the changed loop keeps its name
                     done.setdefault(k, k)
-                function = function.replace(names=names, lines=lines).rewritten(done)
+                function = function.replace(names=names, lines=lines, ahead=ahead).rewritten(done)
                 break
             owner.update((v, node) for v in node.bound)
         else:
@@ -46,7 +50,11 @@ def apart(function: Function) -> Function:
 
 
 def _renamed(
-    loop: Loop, fresh: dict[Expr, Expr], names: dict[Expr, str], lines: dict[Expr, int]
+    loop: Loop,
+    fresh: dict[Expr, Expr],
+    names: dict[Expr, str],
+    lines: dict[Expr, int],
+    ahead: dict[Var, frozenset[Expr]],
 ) -> Loop:
     inside = list(loop.inside)
     order = topological(inside)
@@ -57,6 +65,10 @@ def _renamed(
                 names.setdefault(made, names[old])
             if old in lines:
                 lines.setdefault(made, lines[old])
+    renamed = dict(zip(order, new[len(inside) :], strict=True))
+    for v, nodes in list(ahead.items()):
+        ahead[v] = nodes.union(renamed[n] for n in nodes if n in renamed)
+    ahead.update((made, ahead[v]) for v, made in fresh.items() if v in ahead)  # type: ignore[misc]
     carried = tuple(fresh.get(v, v) for v in loop.carried)
     body = new[: len(inside)]
     if isinstance(loop, For):

@@ -99,7 +99,9 @@ class Emitter:
         if self.masks:
             live = topological([*self.roots, *self.masks])
         certain = [r.by for r in function.requires if r.always]
-        self.plan = schedule([*self.roots, *self.masks], [*first, *user], live, certain)
+        self.plan = schedule(
+            [*self.roots, *self.masks], [*first, *user], live, certain, function.ahead
+        )
         self.storage = Storage(self.plan, [*self.roots, *self.masks], function.effects)
         self.apart: set[Expr] = set()  # results that have been copied already
         self.blank = self.storage.blank

@@ -12,14 +12,14 @@ and what the branches around it have decided is not asked again (see `facts`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from symdiff.codegen.stuck import Stuck
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
-from symdiff.primitives.arithmetic import divide
 from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
 from symdiff.primitives.row import Elementwise, Linear
 
@@ -109,11 +109,12 @@ def schedule(
     first: Sequence[Expr] = (),
     live: Sequence[Expr] | None = None,
     certain: Iterable[Expr] = (),
+    ahead: Mapping[Var, frozenset[Expr]] | None = None,
 ) -> Schedule:
     """Place everything that `results` need. `first` are nodes to compute early, in their order.
 
     live: what `results` need, operands first, where the caller knows. certain: what the function
-    computes in any case, so that it may raise before a loop.
+    computes in any case, so that it may raise before a loop. ahead: see `Function`.
     """
     order = live = topological(results) if live is None else live
     if first:
@@ -127,7 +128,7 @@ def schedule(
         return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
     turns = _Turns(order)
     bound = _bound_variables(order)
-    stuck = _stuck(order, set(certain)) if bound else frozenset[Expr]()
+    stuck = Stuck(order if bound else (), set(certain), ahead or {})
     root = Block()
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
@@ -142,7 +143,7 @@ def schedule(
         if node not in needed:
             continue
         depends = bound.get(node, frozenset[Expr]())
-        wanted = dict.fromkeys(_lift(node, b, depends, node in stuck) for b in needed[node])
+        wanted = dict.fromkeys(_lift(node, b, depends, stuck) for b in needed[node])
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
         if len(places) > 1 and isinstance(node, (Map, Loop)):
             places = _ahead(node, places, turns)
@@ -244,37 +245,7 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
     return found
 
 
-def _stuck(order: Iterable[Expr], certain: Set[Expr]) -> set[Expr]:
-    """What may raise, or not end, and so stays in a loop that may have no round; what it makes.
-
-    But not loops: what the reverse sweep of a loop reads would be recorded in each of its rounds.
-    """
-    divisors = {x.operands[1] for x in certain if isinstance(x, Apply) and x.op is divide}
-    found: set[Expr] = set()
-    for node in order:
-        if isinstance(node, Apply):
-            raises = node.op.raises and node.type.weak and node not in certain
-            raises = raises and not _harmless(node, divisors)
-            if raises or any(x in found for x in node.operands):
-                found.add(node)
-        elif isinstance(node, Call) or (
-            not isinstance(node, Loop) and any(x in found for x in node.operands)
-        ):
-            found.add(node)
-    return found
-
-
-def _harmless(node: Apply, divisors: Set[Expr]) -> bool:
-    """Division by a constant, or by what is known not to be 0; a constant power."""
-    last = node.operands[-1]
-    if node.op is divide and last in divisors:
-        return True
-    return len(node.operands) == 2 and isinstance(last, Const) and not last.type.rank and bool(
-        last.value
-    )  # fmt: skip
-
-
-def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Block:
+def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: Stuck) -> Block:
     """Out of every loop whose variables the node does not depend on.
 
     A loop, or what is made element by element, leaves even the branches inside such a loop: it is
@@ -286,7 +257,9 @@ def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: bool) -> Bl
         region = at.region
         if region is not None:
             binds = region.indices if isinstance(region, Map) else region.bound
-            if not depends.isdisjoint(binds) or (stuck and isinstance(region, Loop)):
+            if not depends.isdisjoint(binds):
+                break
+            if isinstance(region, Loop) and stuck.stays(node, region):
                 break
             assert at.parent is not None
             block = at.parent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -91,6 +91,8 @@ class Function:
     # a tuple of values. They have no definitions of their own, but call those beside them.
     definitions: Mapping[str, Function] = field(default_factory=lambda: _EMPTY)
     origin: Derived | None = None  # of a definition: which derivative it is
+    # What may raise and has been computed, whatever happens, before the loop that binds a variable.
+    ahead: Mapping[Var, frozenset[Expr]] = field(default_factory=lambda: _EMPTY)
 
     @property
     def results(self) -> list[Expr]:
@@ -151,7 +153,16 @@ class Function:
             lines=lines,
             requires=tuple(replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires),
             effects=tuple((v, moved(value)) for v, value in self.effects),
+            ahead=moved_ahead(self.ahead, mapping),
         )
+
+
+def moved_ahead(
+    ahead: Mapping[Var, Iterable[Expr]], mapping: Mapping[Expr, Expr]
+) -> dict[Var, frozenset[Expr]]:
+    """`Function.ahead` of what `mapping` makes of the nodes."""
+    moved = {v: frozenset(mapping[n] for n in nodes if n in mapping) for v, nodes in ahead.items()}
+    return {v: nodes for v, nodes in moved.items() if nodes}
 
 
 def line_of(node: Expr, lines: Mapping[Expr, int]) -> int | None:

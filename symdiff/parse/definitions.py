@@ -15,7 +15,7 @@ from typing import Any
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Call, Const, Expr, Var, call, var
-from symdiff.ir.function import Function, Param
+from symdiff.ir.function import Function, Param, moved_ahead
 from symdiff.ir.tree import expressions, leaves
 from symdiff.ir.types import symbol, symbols_in
 from symdiff.ir.walk import bound, substitute, topological, transform
@@ -76,6 +76,7 @@ def finish(context: Context, of: Recursive, value: Any, outside: State) -> None:
         result=tuple(closed[: len(results)]),
         names={y: names[x] for x, y in zip(below, moved, strict=True) if x in names},
         lines={y: lines[x] for x, y in zip(below, moved, strict=True) if x in lines},
+        ahead=moved_ahead(moved_ahead(context.ahead, bare), dict(zip(below, moved, strict=True))),
         sizes=sizes_of([Param(v.name, v) for v in params], new),
         requires=tuple(replace(r, fails=next(flat), by=next(flat)) for r in requires),
         span=span,

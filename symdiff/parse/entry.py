@@ -10,7 +10,7 @@ from typing import Any
 
 from symdiff.errors import SymdiffError, UnsupportedError
 from symdiff.ir.expr import Expr, Var
-from symdiff.ir.function import Function, Param
+from symdiff.ir.function import Function, Param, moved_ahead
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.walk import substitute, topological
 from symdiff.parse import (
@@ -161,6 +161,7 @@ def _evaluated(
         locals={**dict.fromkeys(context.known_locals), **locals_},
         span=span,
         reads=tuple(context.reads.values()),
+        ahead={v: frozenset(nodes) for v, nodes in context.ahead.items()},
     )
     roots = [*made.results, *(x for r in requires for x in (r.fails, r.by))]
     definitions = definitions_of(context, roots)
@@ -187,6 +188,7 @@ def _without_marks(context: Context, result: Tree, effects: Effects) -> tuple[Tr
 
     context.names = {new[n]: name for n, name in reversed(context.names.items())}
     context.lines = {new[n]: line for n, line in reversed(context.lines.items()) if n in new}
+    context.ahead = moved_ahead(context.ahead, new)
     context.evaluated = {
         new[n]: {bare(path): None for path in paths} for n, paths in context.evaluated.items()
     }

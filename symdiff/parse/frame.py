@@ -12,7 +12,7 @@ import builtins
 import inspect
 import math
 import types
-from collections.abc import Callable, Generator, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from symdiff.errors import (
     UnsupportedError,
     raised_by_user,
 )
-from symdiff.ir.expr import Expr, If
+from symdiff.ir.expr import Expr, If, Var
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.alike import assigned
@@ -162,6 +162,7 @@ class Context:
     grown: list[Grown] = field(default_factory=list)  # the lists that grow in loops
     numbers: dict[Expr, int] = field(default_factory=dict)  # of lengths that have a name
     looping: list[int] = field(default_factory=list)  # their serial numbers
+    ahead: dict[Var, frozenset[Expr]] = field(default_factory=dict)  # see `Function.ahead`
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed
     recursive: frozenset[Hashable] = frozenset()  # where functions are that call themselves
     calls: int = 0  # of the user's functions, so far
@@ -196,6 +197,21 @@ class Context:
                 if operand not in self.seen:
                     inner = (*path, (node.pred, i == 1)) if isinstance(node, If) and i else path
                     stack.append((operand, inner))
+
+    def note_ahead(self, bound: Iterable[Var]) -> None:
+        """A loop has been evaluated that binds these: what may raise has been computed before it.
+
+        Of a loop that stands for itself this shows in what the function requires.
+        """
+        if not self.looping and not self.path:
+            return
+        path = self.path
+        found = frozenset(
+            node for node, paths in self.evaluated.items()
+            if node.type.weak and any(p == path[: len(p)] for p in paths)
+        )  # fmt: skip
+        if found:
+            self.ahead.update(dict.fromkeys(bound, found))
 
     def open_now(self) -> tuple[int, ...]:
         """What is being evaluated, for `back_to`."""

@@ -398,6 +398,7 @@ class LoopEvaluation:
         variables, initial, body = zip(*slots, strict=True) if slots else ((), (), ())
         loop = self.made(variables, initial, body, until)
         context.lines.setdefault(loop, node.lineno)
+        context.note_ahead(loop.bound)
 
         def close(x: Any) -> Any:
             return project(loop, x.number, x.type) if isinstance(x, Slot) else x
