@@ -317,6 +317,26 @@ def into_a_global(x):
     return np.sum(TABLE * x)
 
 
+@refused("writes into b, which may be the same array as a")
+def into_what_an_inner_loop_has_bound(x):
+    a, b = x * 2.0, x * 1.0
+    for _i in range(len(x)):
+        b[1:] += x[0]
+        for _k in range(len(x)):
+            b = a
+    return np.sum(a) + np.sum(b)
+
+
+@refused("writes into b, which may be the same array as x")
+def into_a_view_that_an_inner_loop_has_bound(x):
+    b = x * 1.0
+    for _i in range(len(x)):
+        b[1:] += 1.0
+        for _e in b:
+            b = x[::1]
+    return np.sum(b)
+
+
 @refused("may be the same array")
 def an_alias_made_in_a_loop(x, n):
     a = x.copy()

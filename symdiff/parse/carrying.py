@@ -102,12 +102,18 @@ class CarriedArrays:
         return found
 
     def objects(self, value: Any) -> set[int]:
-        """The objects that a place's value looks into."""
+        """The objects that a place's value looks into, or may look into."""
         found: set[int] = set()
-        if self.memory is not None:
-            for leaf in leaves(value):
-                if isinstance(leaf, Expr) and leaf.type.rank:
-                    found |= self.memory.roots(leaf)
+        if self.memory is None:
+            return found
+        for leaf in leaves(value):
+            if isinstance(leaf, Expr) and leaf.type.rank:
+                found |= self.memory.roots(leaf)
+        stack = list(found)
+        while stack:  # what an inner loop has left may be another
+            new = self.memory.shares.get(stack.pop(), frozenset()) - found
+            found |= new
+            stack += new
         return found
 
     def among(self, run_over: set[int], held: set[int]) -> frozenset[int]:
