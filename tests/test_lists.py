@@ -217,3 +217,63 @@ def test_lists_among_which_the_best_is_chosen():
 
     with pytest.raises(symdiff.SymdiffError, match="chosen by run-time values"):
         symdiff.grad(f)(0.7)
+
+
+# Containers that one side of a branch changes and the other replaces.
+
+
+def changed_or_replaced(x, y, n: int):
+    p = [x, y]
+    if n > 2:
+        p[0] = x * 7.0
+    else:
+        p = [x, y * y]
+    return p[0] * p[1]
+
+
+def changed_and_held_elsewhere(x, y, n: int):
+    p = [[x, y], {"a": x}]
+    t = (p, y)
+    if n > 2:
+        p[0][1] = x * y
+        p[1]["a"] = y
+        t = (p, x)
+    else:
+        p[0][0] = y
+        p = [[y, x], {"a": y * y}]
+    return p[0][0] * p[0][1] + p[1]["a"] * t[0][0][1] + t[0][1]["a"] * t[1]
+
+
+def in_some_rounds(x, y, n: int):
+    s, p = 0.0, [x, y]
+    for i in range(n):
+        if i > 1:
+            p[0] = p[0] + x * y
+            s += p[0]
+        else:
+            p = [x * i, p[0]]
+    return s + p[1]
+
+
+def returned_before_it_changes(x, y, n: int):
+    p = [x, y]
+    if n > 3:
+        return p
+    p[0] = y * x
+    if n > 1:
+        return [p[1], p[0]]
+    p[1] = x * x
+    return p
+
+
+@pytest.mark.parametrize("n", [0, 2, 3, 5])
+@pytest.mark.parametrize(
+    "function",
+    [changed_or_replaced, changed_and_held_elsewhere, in_some_rounds, returned_before_it_changes],
+)
+def test_what_a_list_holds_on_either_side(function, n) -> None:
+    x, y, h = 0.6, 1.3, 1e-5
+    value, tangent = symdiff.jvp(function, wrt=("x", "y"))(x, y, n, (1.0, -0.4))
+    np.testing.assert_allclose(value, function(x, y, n))
+    ahead, back = (np.asarray(function(x + s, y - 0.4 * s, n)) for s in (h, -h))
+    np.testing.assert_allclose(tangent, (ahead - back) / (2 * h), rtol=1e-6)

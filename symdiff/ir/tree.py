@@ -2,7 +2,7 @@
 
 A `Tree` is an `Expr`, a tuple, a list, a dict, a `Record` (dataclass or named tuple), or any other
 Python object, which is then static: known when compiling. While a program is evaluated it may be a
-`Nullable`, too, which no function of the IR returns.
+`Nullable` or `Maybe`, too, which no function of the IR returns.
 """
 
 from __future__ import annotations
@@ -37,6 +37,18 @@ class Nullable:
 
     value: Tree
     there: Any
+
+
+MISSING: Any = object()
+
+
+class Maybe(Nullable):
+    """What a branch or a loop leaves in a name, if it ran: reading the name demands that."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing has been assigned as yet, so that nothing is known of the value."""
+        return self.value is MISSING
 
 
 def is_record(value: object) -> bool:
@@ -75,7 +87,7 @@ def rebuild(tree: Tree, values: list[Tree]) -> Tree:
     if isinstance(tree, Record):
         return Record(tree.cls, dict(zip(tree.fields, values, strict=True)))
     if isinstance(tree, Nullable):
-        return Nullable(*values)
+        return type(tree)(*values)
     if isinstance(tree, dict):
         return dict(zip(tree, values, strict=True))
     return tuple(values) if isinstance(tree, tuple) else list(values)

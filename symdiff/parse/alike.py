@@ -22,7 +22,7 @@ def identical(a: Any, b: Any) -> bool:
         return True
     if isinstance(a, tuple) and type(a) is type(b) and len(a) == len(b):
         return all(map(identical, a, b))
-    if isinstance(a, Nullable) and isinstance(b, Nullable):
+    if isinstance(a, Nullable) and type(a) is type(b):
         return a.there is b.there and identical(a.value, b.value)
     return isinstance(a, Record) and isinstance(b, Record) and a.cls is b.cls and all(
         k in b.fields and identical(v, b.fields[k]) for k, v in a.fields.items()

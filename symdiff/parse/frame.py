@@ -29,7 +29,7 @@ from symdiff.errors import (
 )
 from symdiff.ir.expr import Expr, If, Var
 from symdiff.ir.function import Cut
-from symdiff.ir.tree import Nullable, Record
+from symdiff.ir.tree import Maybe, Nullable, Record
 from symdiff.parse.alike import assigned
 from symdiff.parse.requires import Demand, Path, may_raise
 from symdiff.parse.source import Source
@@ -121,7 +121,8 @@ class UnreachableError(Exception):
 
 
 class UnknownError(UnreachableError):
-    """What follows needs the result of a recursive call, and that is not known yet."""
+    """What follows needs what is not known yet: the result of a recursive call, or the value that
+    an earlier round has left in a name."""
 
 
 @dataclass(slots=True)
@@ -161,7 +162,7 @@ class Context:
     doubted: set[tuple[Frame, str]] = field(default_factory=set)  # names that were read in doubt
     grown: list[Grown] = field(default_factory=list)  # the lists that grow in loops
     numbers: dict[Expr, int] = field(default_factory=dict)  # of lengths that have a name
-    looping: list[int] = field(default_factory=list)  # their serial numbers
+    looping: dict[int, Any] = field(default_factory=dict)  # they, by serial number
     ahead: dict[Var, frozenset[Expr]] = field(default_factory=dict)  # see `Function.ahead`
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed
     recursive: frozenset[Hashable] = frozenset()  # where functions are that call themselves
@@ -338,8 +339,10 @@ class Frame:
                 value = frame.env[name]
                 if isinstance(value, Unbound):
                     raise UnsupportedError(f"{name} {value.why}", hint="assign it on every path")
-                if type(value).__name__ == "Maybe":
-                    return frame._demanded(name, value.value, value.ran)
+                if isinstance(value, Maybe):
+                    if value.unknown:
+                        raise UnknownError()
+                    return frame._demanded(name, value.value, value.there)
                 return value
             if frame.parent is None:
                 break

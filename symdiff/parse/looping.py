@@ -10,7 +10,6 @@ evaluated: it is evaluated again until that is settled.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -18,8 +17,7 @@ import numpy as np
 
 from symdiff.errors import SymdiffError, UnknownNameError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Var, project, var
-from symdiff.ir.tree import is_container, leaves, map_tree
-from symdiff.ir.types import Type
+from symdiff.ir.tree import Maybe, is_container, leaves, map_tree
 from symdiff.parse.alike import (
     assigned,
     born,
@@ -31,12 +29,13 @@ from symdiff.parse.alike import (
     widened,
 )
 from symdiff.parse.branches import branch, leave
+from symdiff.parse.carried import Carried, not_yet
 from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.demanded import RoundDemands
 from symdiff.parse.ending import Flags, Slot, bare, only_if, plus
-from symdiff.parse.frame import Exit, Frame, Unbound, UnreachableError, run
+from symdiff.parse.frame import Exit, Frame, Unbound, UnknownError, UnreachableError, run
 from symdiff.parse.growth import Growth
-from symdiff.parse.nullable import as_nullable, with_none
+from symdiff.parse.nullable import with_none
 from symdiff.parse.state import (
     ABSENT,
     GrowsInsideError,
@@ -47,39 +46,10 @@ from symdiff.parse.state import (
     UnequalListsError,
 )
 from symdiff.parse.statements import Break, Return, bind, block
-from symdiff.parse.values import NUMBERS, Maybe, either, truth
+from symdiff.parse.values import NEVER, NUMBERS, either, truth
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.row import as_expr, conform, zero_of
 from symdiff.primitives.spell import to_expr
-
-
-@dataclass(slots=True)
-class _Carried:
-    """One place that a round changes: its value on entry, its variables, their types.
-
-    perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does.
-    """
-
-    entry: Any
-    types: list[Type | None]
-    opened: Any = None
-    variables: list[Any] = field(default_factory=list)
-    shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
-    running: frozenset[int] = frozenset()  # those that the loop runs over
-    lost: str = ""  # why it has no value from round to round
-    perhaps: bool = False
-
-    def content(self, now: Any) -> Any:
-        """What a place that holds `now` carries."""
-        if now is ABSENT or isinstance(now, Unbound):
-            return now
-        if self.perhaps:
-            now = (now.value, now.ran) if isinstance(now, Maybe) else (now, True)
-        return as_nullable(self.entry, now)
-
-    def held(self, content: Any) -> Any:
-        """The inverse of `content`."""
-        return Maybe(*content) if self.perhaps else content
 
 
 class LoopEvaluation:
@@ -89,7 +59,8 @@ class LoopEvaluation:
         self.frame = frame
         self.node = node
         self.context = frame.context
-        self.carried: dict[Place, _Carried] = {}
+        self.carried: dict[Place, Carried] = {}
+        self.awaited: set[str] = set()  # names of which only a round that assigns them can tell
         self.serial = self.context.fresh()
         self.arrays = CarriedArrays(self.context, self.serial)
         self.first: dict[Place, set[int]] = {}  # objects that each place holds before the loop
@@ -120,7 +91,7 @@ class LoopEvaluation:
         entry = State(context)
         outer_exits, path = frame.exits, context.path
         for name in assigned(self.node):
-            known = name in frame.env and name not in frame.nonlocals
+            known = frame.env.get(name, NEVER) is not NEVER and name not in frame.nonlocals
             if known and not self.arrays.holds_arrays(frame.env[name]):
                 self._carry(Name(frame, name), frame.env[name])
         mark = context.mark()
@@ -135,7 +106,7 @@ class LoopEvaluation:
             # Whether this round runs is known only at run time.
             context.path = path
             context.open_loops += 1
-            context.looping.append(self.serial)
+            context.looping[self.serial] = self
             self.growth.start()
             open_ = list(context.frames), context.depth, context.lazy
             try:
@@ -152,10 +123,17 @@ class LoopEvaluation:
                 leave(frame, [bare(e) for e in exits], None, self.node)
             except UnknownNameError:
                 early = context.unknown
-                if early is None or early[0] is not frame or not self._is_assigned(early[1]):
+                tell = [x for x in context.looping.values() if early and x.may_tell(*early)]
+                if early is None or not tell or tell[0] is not self:  # the outermost comes first
                     raise
                 context.frames[:], context.depth, context.lazy = open_
-                self._carry(Name(frame, early[1]), Maybe(0, False))
+                self.awaited.add(early[1])
+                continue
+            except UnknownError:
+                if not self.awaited:
+                    raise
+                context.frames[:], context.depth, context.lazy = open_
+                self._give_up()
                 continue
             except UnequalListsError as error:
                 if id(error.owner) not in entry.contents:
@@ -166,7 +144,7 @@ class LoopEvaluation:
                 continue
             finally:
                 context.open_loops -= 1
-                context.looping.pop()
+                del context.looping[self.serial]
             after = State(context)
             if self._settled(entry, after):
                 break
@@ -183,19 +161,19 @@ class LoopEvaluation:
         last.state.restore()
         return Return(last.value) if last.kind is Return else last.kind()
 
-    def _is_assigned(self, name: str) -> bool:
+    def may_tell(self, frame: Frame, name: str) -> bool:
         """Whether a round assigns `name`, so that it may have a value in the next."""
-        return name in assigned(self.node) and Name(self.frame, name) not in self.carried
+        known = Name(frame, name) in self.carried or name in self.awaited
+        return frame is self.frame and name in assigned(self.node) and not known
 
     def _carry(self, place: Place, value: Any) -> None:
         perhaps = isinstance(value, Maybe)
-        content = (value.value, value.ran) if perhaps else value
-        self.carried[place] = _Carried(
-            content, [None] * len(list(leaves(content))), perhaps=perhaps
-        )
+        content = (value.value, value.there) if perhaps else value
+        self.carried[place] = Carried(content, [None] * len(list(leaves(content))), perhaps=perhaps)
 
     def _open(self) -> None:
         """Replace what the loop carries by variables."""
+        self.frame.env.update(dict.fromkeys(self.awaited, NEVER))
         for place, carried in self.carried.items():
             if carried.lost:
                 place.set(Unbound(carried.lost))
@@ -246,8 +224,9 @@ class LoopEvaluation:
             if isinstance(place, Name) and place.frame not in after.names:
                 continue
             expected = self.arrays.expected(place.get(entry), moves)
-            if not identical(expected, place.get(after)):
-                self._carry(place, place.get(entry))
+            now = place.get(after)
+            if not identical(expected, now):
+                self._carry(place, not_yet(now) if expected is NEVER else place.get(entry))
                 same = False
         for name, value in self._doubtful_names(entry, after):
             self._carry(Name(self.frame, name), value)
@@ -260,20 +239,28 @@ class LoopEvaluation:
             now = carried.content(place.get(after))
             if not carried.lost and not self._fits(carried, now, str(place)):
                 same = False
+        if same and self.awaited:
+            self._give_up()
+            return False
         return same
+
+    def _give_up(self) -> None:
+        """No round tells what these names hold: none assigns them before it reads them."""
+        for name in self.awaited:
+            self._carry(Name(self.frame, name), Maybe(0, False))
+        self.awaited.clear()
 
     def _doubtful_names(self, entry: State, after: State) -> list[tuple[str, Any]]:
         """What a round may leave unassigned, or reads without knowing: an earlier one may have."""
         frame = self.frame
         found: list[tuple[str, Any]] = []
         for name, value in after.names[frame].items():
-            if name in entry.names[frame] or Name(frame, name) in self.carried:
+            if name in entry.names[frame] or Name(frame, name) in self.carried or value is NEVER:
                 continue
-            now = value.value if isinstance(value, Maybe) else value
-            if value is now and (frame, name) not in self.context.doubted:
-                continue
-            start = map_tree(lambda x: zero_of(x.type) if isinstance(x, Expr) else x, now)
-            found.append((name, Maybe(start, False)))
+            doubtful = isinstance(value, Maybe) or (frame, name) in self.context.doubted
+            if doubtful or name in self.awaited:
+                self.awaited.discard(name)
+                found.append((name, not_yet(value)))
         return found
 
     def room(self) -> Any:
@@ -297,7 +284,7 @@ class LoopEvaluation:
                 same = False
         return same
 
-    def _fits(self, carried: _Carried, now: Any, what: str) -> bool:
+    def _fits(self, carried: Carried, now: Any, what: str) -> bool:
         """Whether a carried place has kept its structure and types; else they are widened."""
         if isinstance(now, Unbound):
             carried.lost = now.why
@@ -408,9 +395,6 @@ class LoopEvaluation:
             moves = {self.arrays.entry[n]: close(x) for n, x in written}
             context.memory.replace(moves)
         for place, tree, is_new in final:
-            if isinstance(tree, Maybe):
-                place.set(Maybe(map_tree(close, tree.value), map_tree(close, tree.ran)))
-                continue
             tree = self._length(place, after) or map_tree(close, tree)
             self._note_arrays(tree, place)
             if is_container(tree):

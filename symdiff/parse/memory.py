@@ -157,7 +157,7 @@ class Memory:
             return tree if all(a is b for a, b in zip(items, tree, strict=True)) else tuple(items)
         if isinstance(tree, Nullable):
             value = self.moved_tree(tree.value, mapping)
-            return tree if value is tree.value else Nullable(value, tree.there)
+            return tree if value is tree.value else type(tree)(value, tree.there)
         if isinstance(tree, Record) and id(tree.fields) not in self.context.births:
             fields = {k: self.moved_tree(v, mapping) for k, v in tree.fields.items()}
             same = all(fields[k] is v for k, v in tree.fields.items())

@@ -16,9 +16,9 @@ import numpy as np
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
-from symdiff.ir.tree import Nullable, Record
+from symdiff.ir.tree import Maybe, Nullable, Record
 from symdiff.parse.frame import Context, Frame, Unbound
-from symdiff.parse.values import NEVER, Freeze, Maybe, join
+from symdiff.parse.values import NEVER, Freeze, Held, join
 from symdiff.primitives.row import choose
 
 
@@ -194,6 +194,7 @@ def join_states(
     """
     context = then.context
     _join_arrays(pred, then, orelse)
+    held = (then.contents, orelse.contents)
     for frame in then.names:
         a, b = then.names[frame], orelse.names.get(frame, {})
         frame.env = dict(a)
@@ -203,7 +204,7 @@ def join_states(
                 frame.env[name] = x
                 continue
             x, y = (NEVER if v is ABSENT else v for v in (x, y))
-            value = join(pred, x, y, name, context.freeze)
+            value = join(pred, x, y, name, context.freeze, held)
             place = Name(frame, name)
             place.set(value) if isinstance(value, (Maybe, Unbound)) else named(place, value)
     for key, content in then.contents.items():
@@ -213,7 +214,9 @@ def join_states(
             continue
         if other is not None and isinstance(owner, list) and len(content) != len(other):
             raise UnequalListsError(owner, max(content, other, key=len))
-        _fill(owner, content if other is None else _joined(pred, content, other, context.freeze))
+        if other is not None:
+            content = _joined(pred, content, other, context.freeze, held)
+        _fill(owner, content)
     for key, content in orelse.contents.items():
         if key not in then.contents:
             _fill(context.births[key][0], content)
@@ -242,7 +245,7 @@ def _join_arrays(pred: Expr, then: State, orelse: State) -> None:
     memory.load(({**a, **b, **joined}, {**then.arrays[1], **orelse.arrays[1]}, {}))
 
 
-def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze) -> Any:
+def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze, held: Held) -> Any:
     """The contents of one container on the two sides of a branch, item by item."""
     if isinstance(a, dict):
         if a.keys() != b.keys():
@@ -250,12 +253,12 @@ def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze) -> Any:
                 "a dict has other keys on one side of a run-time branch than on the other",
                 hint="give it the same keys on both sides",
             )
-        return {k: _item(pred, a[k], b[k], freeze) for k in a}
-    return type(a)(_item(pred, x, y, freeze) for x, y in zip(a, b, strict=True))
+        return {k: _item(pred, a[k], b[k], freeze, held) for k in a}
+    return type(a)(_item(pred, x, y, freeze, held) for x, y in zip(a, b, strict=True))
 
 
-def _item(pred: Expr, x: Any, y: Any, freeze: Freeze) -> Any:
-    value = join(pred, x, y, "an item", freeze)
+def _item(pred: Expr, x: Any, y: Any, freeze: Freeze, held: Held) -> Any:
+    value = join(pred, x, y, "an item", freeze, held)
     if isinstance(value, Unbound):
         raise UnsupportedError(f"an item of a container {value.why}")
     return value

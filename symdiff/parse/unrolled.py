@@ -13,7 +13,7 @@ from typing import Any
 from symdiff.errors import UnsupportedError
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.containers import MAX_ROUNDS
-from symdiff.parse.frame import Context, Exit, Frame, UnreachableError, run
+from symdiff.parse.frame import Context, Exit, Frame, UnknownError, UnreachableError, run
 from symdiff.parse.requires import Path
 from symdiff.parse.state import State
 from symdiff.parse.statements import Break, Continue, Return, assign, block
@@ -53,14 +53,15 @@ def unrolled(frame: Frame, node: ast.For | ast.While, items: Any, limit: int = M
             run(frame, assign(frame, node.target, item, node))
         try:
             signal = run(frame, block(frame, node.body))
-        except UnreachableError:
-            if breaks or any(e.kind is not Return for e in frame.exits):
+        except UnreachableError as error:
+            left = breaks or any(e.kind is not Return for e in frame.exits)
+            if left and not isinstance(error, UnknownError):
                 raise UnsupportedError(
                     "raise in a loop, after a break or continue that a run-time condition decides "
                     "on, is not supported",
                     hint="raise after the loop",
                 ) from None
-            frame.exits = [*outer, *frame.exits]
+            frame.exits = [*outer, *(e for e in frame.exits if e.kind is Return)]
             raise
         ends, frame.exits = frame.exits, []
         onwards = [e for e in ends if e.kind is Continue]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
-from symdiff.ir.tree import Nullable, Record, is_container, is_record, record_fields
+from symdiff.ir.tree import MISSING, Maybe, Nullable, Record, is_container, is_record, record_fields
 from symdiff.ir.types import Dim, Shape, dim_add, dim_mul
 from symdiff.parse.frame import Unbound
 from symdiff.primitives.arithmetic import not_
@@ -23,14 +23,6 @@ NUMBERS = (int, float, complex, np.generic)
 NUMERIC = (Expr, *NUMBERS, np.ndarray)
 
 
-class Maybe:
-    """What a branch or a loop leaves in a name, if it `ran`: reading the name demands that."""
-
-    def __init__(self, value: Any, ran: Expr | bool):
-        self.value, self.ran = value, ran
-
-
-MISSING = object()
 NEVER = Maybe(MISSING, False)  # what a name is that has not been assigned
 
 
@@ -96,30 +88,40 @@ def _nonzero(value: Expr) -> Expr:
 
 
 Freeze = Callable[[Any], None]
+Contents = Mapping[int, Any]  # what containers hold, by their id
+Held = tuple[Contents, Contents]  # at the end of either side of a branch
 
 
-def join(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
+def join(
+    pred: Expr,
+    then: Any,
+    orelse: Any,
+    what: str,
+    freeze: Freeze,
+    held: Held = ({}, {}),
+) -> Any:
     """The value after a run-time branch: `then if pred else orelse`, leaf by leaf.
 
-    freeze: called with containers that are copied so, which may not change any more.
+    freeze: called with containers that are copied so, which may not change any more. held: what
+    containers hold at the end of either side, where that is not what they hold now.
     """
     if then is orelse:
         return then
     if isinstance(then, Maybe) or isinstance(orelse, Maybe):
         (a, a_ran), (b, b_ran) = (
-            (x.value, x.ran) if isinstance(x, Maybe) else (x, True) for x in (then, orelse)
+            (x.value, x.there) if isinstance(x, Maybe) else (x, True) for x in (then, orelse)
         )
         ran = either(pred, a_ran, b_ran)
-        value = b if a is MISSING else a if b is MISSING else join(pred, a, b, what, freeze)
+        value = b if a is MISSING else a if b is MISSING else join(pred, a, b, what, freeze, held)
         return value if isinstance(value, Unbound) or ran is True else Maybe(value, ran)
     if isinstance(then, Unbound) or isinstance(orelse, Unbound):
         return then if isinstance(then, Unbound) else orelse
     if isinstance(then, Nullable) or isinstance(orelse, Nullable) or _either_none(then, orelse):
-        return _join_nullable(pred, then, orelse, what, freeze)
+        return _join_nullable(pred, then, orelse, what, freeze, held)
     if is_container(then) and is_container(orelse):
         freeze(then)
         freeze(orelse)
-        joined = _join_containers(pred, then, orelse, what, freeze)
+        joined = _join_containers(pred, then, orelse, what, freeze, held)
         freeze(joined)
         return joined
     numeric = NUMERIC
@@ -151,7 +153,9 @@ def _either_none(then: Any, orelse: Any) -> bool:
     return (then is None or orelse is None) and (is_container(other) or isinstance(other, NUMERIC))
 
 
-def _join_nullable(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
+def _join_nullable(
+    pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze, held: Held
+) -> Any:
     """`join` of what may be None: the two values are joined, and so is whether they are there."""
     (a, a_there), (b, b_there) = (
         content_of(narrowed(x, ((pred, side),))) for x, side in ((then, True), (orelse, False))
@@ -160,7 +164,7 @@ def _join_nullable(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze
         value = b if a is MISSING else a
         freeze(value)
     else:
-        value = join(pred, a, b, what, freeze)
+        value = join(pred, a, b, what, freeze, held)
     return value if isinstance(value, Unbound) else nullable(value, either(pred, a_there, b_there))
 
 
@@ -202,18 +206,28 @@ def _may_be_equal(a: Shape, b: Shape) -> bool:
     return len(a) == len(b) and all(map(fits, a, b))
 
 
-def _join_containers(pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze) -> Any:
+def _join_containers(
+    pred: Expr, then: Any, orelse: Any, what: str, freeze: Freeze, held: Held
+) -> Any:
     from symdiff.ir.tree import children, rebuild
 
+    then, orelse = _holding(then, held[0]), _holding(orelse, held[1])
     a, b = children(then), children(orelse)
     same = type(then) is type(orelse) and [k for _, k, _ in a] == [k for _, k, _ in b]
     if isinstance(then, Record):
         same = same and then.cls is orelse.cls
     if not same:
         return Unbound("has a different structure on the two sides of a run-time branch")
-    return rebuild(
-        then, [join(pred, x, y, what, freeze) for (_, _, x), (_, _, y) in zip(a, b, strict=True)]
-    )
+    pairs = [(x, y) for (_, _, x), (_, _, y) in zip(a, b, strict=True)]
+    return rebuild(then, [join(pred, x, y, what, freeze, held) for x, y in pairs])
+
+
+def _holding(tree: Any, contents: Contents) -> Any:
+    """A container like `tree`, with what it holds by `contents`."""
+    if isinstance(tree, Record):
+        fields = contents.get(id(tree.fields))
+        return tree if fields is None else Record(tree.cls, fields)
+    return contents.get(id(tree), tree)
 
 
 def detached(value: Any) -> Any:

@@ -1,0 +1,59 @@
+"""What a loop carries from round to round, and what it is before the first.
+
+A name that only rounds assign has no value then. What it is like shows when a round has been
+evaluated: until then, what reads it leads nowhere (`UnknownError`).
+
+    for ...:
+        if k > 0: s += p[1] * x    ->   carried: p[0], p[1], has_p, from 0.0, 0.0, False
+        p = (x, s)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from symdiff.ir.expr import Expr
+from symdiff.ir.tree import Maybe, map_tree
+from symdiff.ir.types import Type
+from symdiff.parse.frame import Unbound
+from symdiff.parse.nullable import as_nullable
+from symdiff.parse.state import ABSENT
+from symdiff.primitives.row import zero_of
+
+
+@dataclass(slots=True)
+class Carried:
+    """One place that a round changes: its value on entry, its variables, their types.
+
+    perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does.
+    """
+
+    entry: Any
+    types: list[Type | None]
+    opened: Any = None
+    variables: list[Any] = field(default_factory=list)
+    shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
+    running: frozenset[int] = frozenset()  # those that the loop runs over
+    lost: str = ""  # why it has no value from round to round
+    perhaps: bool = False
+
+    def content(self, now: Any) -> Any:
+        """What a place that holds `now` carries."""
+        if now is ABSENT or isinstance(now, Unbound):
+            return now
+        if self.perhaps:
+            now = (now.value, now.there) if isinstance(now, Maybe) else (now, True)
+        return as_nullable(self.entry, now)
+
+    def held(self, content: Any) -> Any:
+        """The inverse of `content`."""
+        return Maybe(*content) if self.perhaps else content
+
+
+def not_yet(now: Any) -> Maybe:
+    """What a name that holds `now` after a round holds before the first, which assigns it."""
+    now = now.value if isinstance(now, Maybe) else now
+    if isinstance(now, Unbound):
+        return Maybe(0, False)
+    return Maybe(map_tree(lambda x: zero_of(x.type) if isinstance(x, Expr) else x, now), False)
