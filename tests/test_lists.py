@@ -277,3 +277,91 @@ def test_what_a_list_holds_on_either_side(function, n) -> None:
     np.testing.assert_allclose(value, function(x, y, n))
     ahead, back = (np.asarray(function(x + s, y - 0.4 * s, n)) for s in (h, -h))
     np.testing.assert_allclose(tangent, (ahead - back) / (2 * h), rtol=1e-6)
+
+
+# A loop that gives a list another name.
+
+
+def swapped(x, y, n: int):
+    s, p, q = 0.0, [x, y], [y, x]
+    for _ in range(n):
+        s += p[0] * q[1]
+        p, q = q, p
+        q[0] = q[0] * y
+    return s
+
+
+def handed_on(x, y, n: int):
+    s, p, q = 0.0, [y, x], [x, y]
+    for i in range(n):
+        p = q
+        q = [y * i, x]
+        p[0] += x
+        s += p[0] * q[1]
+    return s + q[0]
+
+
+def the_best(x, y, n: int):
+    s, best, now = 0.0, [x, y], [x, y]
+    for _ in range(n):
+        now = [now[0] * 1.1, now[1] * y]
+        if now[0] > best[0]:
+            best = now
+        s += best[1]
+    return s + best[0]
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+@pytest.mark.parametrize("function", [swapped, handed_on, the_best])
+def test_lists_that_change_their_names(function, n) -> None:
+    derivative = symdiff.value_and_grad(function, wrt=("x", "y"))
+    assert derivative(0.6, 1.3, n)[0] == pytest.approx(function(0.6, 1.3, n))
+    assert derivative.check(0.6, 1.3, n)
+
+
+def changed_under_the_other_name(x, y, n: int):
+    s, q, p = 0.0, [x, y], [x, x]
+    for i in range(n):
+        if i > 0:
+            p[0] = p[0] + x
+            s += p[0]
+        else:
+            p = q
+    return s + q[0]
+
+
+def read_under_the_other_name(x, y, n: int):
+    s, q, p = 0.0, [x, y], [x, x]
+    for _ in range(n):
+        q[0] = q[0] * y
+        s += p[0]
+        p = q
+    return s
+
+
+def an_item_of_a_list(x, y, n: int):
+    s, rows = 0.0, [[x, y], [y, x]]
+    now = rows[0]
+    for _ in range(n):
+        now[0] += x
+        s += now[1]
+        now = rows[1]
+    return s + rows[0][0] + rows[1][0] * x
+
+
+def changed_after_the_loop(x, y, n: int):
+    q, p = [x, y], [x, x]
+    for _ in range(n):
+        p = q
+    q[0] = y
+    return p[0]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [changed_under_the_other_name, read_under_the_other_name, an_item_of_a_list,
+     changed_after_the_loop],
+)  # fmt: skip
+def test_a_list_that_two_names_may_hold_is_not_changed(function) -> None:
+    with pytest.raises(symdiff.UnsupportedError, match="chosen from several|may hold too"):
+        symdiff.grad(function)(0.6, 1.3, 3)

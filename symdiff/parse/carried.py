@@ -26,7 +26,8 @@ from symdiff.primitives.row import zero_of
 class Carried:
     """One place that a round changes: its value on entry, its variables, their types.
 
-    perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does.
+    perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does. aliased:
+    something else holds a container of it, too (see `parse.aliases`).
     """
 
     entry: Any
@@ -37,6 +38,7 @@ class Carried:
     running: frozenset[int] = frozenset()  # those that the loop runs over
     lost: str = ""  # why it has no value from round to round
     perhaps: bool = False
+    aliased: bool = False
 
     def content(self, now: Any) -> Any:
         """What a place that holds `now` carries."""

@@ -143,6 +143,7 @@ class Context:
     lent: set[int] = field(default_factory=set)  # those that are the caller's
     born_at: dict[int, int] = field(default_factory=dict)  # their serial numbers
     frozen: dict[int, Any] = field(default_factory=dict)  # those that have copies by now
+    chosen: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # those, and what they copy
     path: Path = ()  # the run-time conditions under which evaluation is now
     evaluated: dict[Expr, dict[Path, None]] = field(
         default_factory=dict
@@ -242,8 +243,14 @@ class Context:
         self.born_at[id(container)] = self.fresh()
         return container
 
-    def freeze(self, value: Any) -> None:
-        """A branch has made copies of what is in `value`: changing it now would not change them."""
+    def freeze(self, value: Any, *of: Any) -> None:
+        """A branch has made copies of what is in `value`: changing it now would not change them.
+
+        of: what `value` is a copy of, itself.
+        """
+        if of:
+            key = value.fields if isinstance(value, Record) else value
+            self.chosen[id(key)] = (key, of)
         stack = [value]
         while stack:
             part = stack.pop()
@@ -265,7 +272,7 @@ class Context:
     def check_mutable(self, container: Any) -> None:
         if id(container) in self.frozen:
             raise UnsupportedError(
-                "this changes a container that a run-time branch has chosen from several",
+                "this changes a container that a run-time branch or a loop has chosen from several",
                 hint="change it before the branch, or build a new one: [*items, x]",
             )
         if id(container) not in self.births or id(container) in self.lent:

@@ -245,7 +245,7 @@ def _chosen(pred: Expr, then: Any, orelse: Any) -> Any:
     return value
 
 
-def _refuse_changeable(value: Any) -> None:
+def _refuse_changeable(value: Any, *of: Any) -> None:
     if isinstance(value, (list, dict)) or (isinstance(value, Record) and not value.is_namedtuple):
         raise UnsupportedError(
             "one of several lists or objects is chosen by run-time values",

@@ -18,6 +18,7 @@ import numpy as np
 from symdiff.errors import SymdiffError, UnknownNameError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Var, project, var
 from symdiff.ir.tree import Maybe, is_container, leaves, map_tree
+from symdiff.parse.aliases import note_aliases, refuse_changes
 from symdiff.parse.alike import (
     assigned,
     born,
@@ -173,6 +174,7 @@ class LoopEvaluation:
 
     def _open(self) -> None:
         """Replace what the loop carries by variables."""
+        note_aliases(self.context, [(p, c, c.entry) for p, c in self.carried.items()])
         self.frame.env.update(dict.fromkeys(self.awaited, NEVER))
         for place, carried in self.carried.items():
             if carried.lost:
@@ -201,6 +203,8 @@ class LoopEvaluation:
             carried.opened = map_tree(opened, carried.entry)
             if is_container(carried.opened):
                 born(self.context, carried.opened)
+                if carried.aliased:
+                    self.context.freeze(carried.opened)
             place.set(carried.held(carried.opened))
 
     def _wish(self, place: Place) -> str:
@@ -239,6 +243,8 @@ class LoopEvaluation:
             now = carried.content(place.get(after))
             if not carried.lost and not self._fits(carried, now, str(place)):
                 same = False
+        now = [(p, c, p.get(after)) for p, c in self.carried.items() if p in known and not c.lost]
+        same = note_aliases(self.context, now) and same
         if same and self.awaited:
             self._give_up()
             return False
@@ -320,6 +326,7 @@ class LoopEvaluation:
 
     def _finish(self, entry: State, after: State, flags: Flags) -> Any:
         frame, context, node = self.frame, self.context, self.node
+        refuse_changes(context, self.carried, after)
         slots: list[tuple[Var, Expr, Expr]] = []
         final: list[tuple[Place, Any, bool]] = []  # (place, its tree of slots' numbers, is it new)
 
@@ -399,6 +406,8 @@ class LoopEvaluation:
             self._note_arrays(tree, place)
             if is_container(tree):
                 born(context, tree)
+                if place in self.carried and self.carried[place].aliased:
+                    context.freeze(tree)
             if is_new and ran is not True and not isinstance(tree, Unbound):
                 tree = Maybe(tree, ran)
             if isinstance(place, Name) and place.frame is frame and not isinstance(tree, Maybe):

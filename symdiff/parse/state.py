@@ -80,8 +80,8 @@ class GrowsInsideError(UnequalListsError):
 
 
 # What holds no container of the function's.
-_PLAIN = (Expr, Unbound, str, int, float, np.generic, np.ndarray, type, FunctionType, ModuleType,
-          BuiltinFunctionType, np.ufunc, type(None))  # fmt: skip
+PLAIN = (Expr, Unbound, str, int, float, complex, range, np.generic, np.ndarray, type, FunctionType,
+         ModuleType, BuiltinFunctionType, np.ufunc, type(None))  # fmt: skip
 
 
 def refers(values: Iterable[Any], owner: Any) -> bool:
@@ -106,7 +106,7 @@ def refers(values: Iterable[Any], owner: Any) -> bool:
             stack.extend(value)
         elif hasattr(value, "frame"):  # a function, with what it closes over
             stack += (*value.frame.env.values(), *value.defaults, *value.kw_defaults)
-        elif not isinstance(value, _PLAIN):
+        elif not isinstance(value, PLAIN):
             return True  # what it holds is not looked into
     return False
 

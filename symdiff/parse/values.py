@@ -87,7 +87,7 @@ def _nonzero(value: Expr) -> Expr:
     return not_equal.build(value, 0)
 
 
-Freeze = Callable[[Any], None]
+Freeze = Callable[..., None]
 Contents = Mapping[int, Any]  # what containers hold, by their id
 Held = tuple[Contents, Contents]  # at the end of either side of a branch
 
@@ -102,8 +102,9 @@ def join(
 ) -> Any:
     """The value after a run-time branch: `then if pred else orelse`, leaf by leaf.
 
-    freeze: called with containers that are copied so, which may not change any more. held: what
-    containers hold at the end of either side, where that is not what they hold now.
+    freeze: called with containers that are copied so, which may not change any more, and with the
+    copies and what they are copies of. held: what containers hold at the end of either side, where
+    that is not what they hold now.
     """
     if then is orelse:
         return then
@@ -122,7 +123,7 @@ def join(
         freeze(then)
         freeze(orelse)
         joined = _join_containers(pred, then, orelse, what, freeze, held)
-        freeze(joined)
+        freeze(joined, then, orelse)
         return joined
     numeric = NUMERIC
     if isinstance(then, numeric) and isinstance(orelse, numeric):
