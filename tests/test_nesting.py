@@ -87,6 +87,60 @@ def test_code_grows_with_the_depth(operator: Callable[..., Any], sides: str) -> 
         assert max(steps) <= 1.25 * min(steps), lines
 
 
+def steps(count: int) -> Callable[[float, float], float]:
+    """Branches one after another, each on a condition of its own, that change two names."""
+    lines = ["def f(x: float, y: float) -> float:", "    s = 1.0"]
+    for k in range(count):
+        lines += [
+            f"    x, s = s, 0.5 * x + {k}.5 * y",
+            f"    if y > 0.{k}:", "        x, y, s = s * y, x, 2.0 * y",
+            f"    elif s < 0.{k + 3}:", "        x = math.sin(0.5 * s + x) + y",
+        ]  # fmt: skip
+    lines.append("    return s * x + y * s")
+    return loaded("\n".join(lines) + "\n", f"<steps {count}>")
+
+
+@pytest.mark.parametrize("operator", [symdiff.value_and_grad, symdiff.hvp])
+def test_code_grows_with_the_number_of_branches(operator: Callable[..., Any]) -> None:
+    """What several branches need is computed once: it was in each, and so was all below it."""
+    lines: list[int] = []
+    for count in (2, 3, 4, 5, 6):
+        derivative = operator(steps(count), wrt=("x", "y"))
+        derivative(*POINTS[0], *([(1.0, 1.0)] if operator is symdiff.hvp else []))
+        lines.append(len(derivative.source.splitlines()))
+    more = [b - a for a, b in zip(lines, lines[1:], strict=False)]
+    assert max(more) <= 1.5 * min(more), lines
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_derivatives_of_branches_one_after_another(point: tuple[float, float]) -> None:
+    f = steps(4)
+    both = symdiff.value_and_grad(f, wrt=("x", "y"))
+    value, grad = both(*point)
+    assert value == f(*point)
+    assert grad == pytest.approx(differences(f, point), rel=1e-6, abs=1e-7)
+    hessian = symdiff.hessian(f, wrt=("x", "y"))(*point)
+    expected = differences(lambda *a: both(*a)[1], point)
+    assert np.array(hessian) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_what_two_branches_need_may_raise_where_neither_is_taken() -> None:
+    def f(x: float, y: float, k: int) -> float:
+        s = 0.0
+        if x > 0.5:
+            s = s + (1 << k) * x * x
+        if y > 0.5:
+            s = s * y + (1 << k) * y
+        return s
+
+    def g(x: float, y: float, k: int) -> float:
+        return f(x, y, k) if k >= 0 else x
+
+    grad = symdiff.grad(g, wrt=("x", "y"))
+    assert grad(0.7, 0.8, 3) == pytest.approx((8 * 1.4 * 0.8, 8 * 0.49 + 8))
+    assert grad(0.7, 0.8, -1) == (1.0, 0.0)
+
+
 def shared(x, y):
     s = math.exp(x) if x < 2.0 else x
     r = 0.0

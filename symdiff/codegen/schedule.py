@@ -4,10 +4,11 @@
                                                        else:  y = g(x); z = 0
 
 A value goes into the outermost block where it is *certain* to be needed. One that is needed in one
-branch stays there; one that both branches of an `if` need goes before it; one that two unrelated
-branches need is computed in each, since neither may be taken and computing it could raise. But of
-two branches that ask the same, or where the later one asks for more, only the earlier computes it,
-and what the branches around it have decided is not asked again (see `facts`).
+branch stays there; one that both branches of an `if` need goes before it. So does a number that two
+unrelated branches need; but where computing it could raise, or is costly, each of them computes it,
+since neither may be taken. Of two branches that ask the same, or where the later one asks for more,
+only the earlier computes it, and what the branches around it have decided is not asked again (see
+`facts`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Projec
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import topological, users
 from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
-from symdiff.primitives.row import Elementwise, Linear
+from symdiff.primitives.elementary import cast
+from symdiff.primitives.row import Discrete, Elementwise, Linear
 
 Step = tuple[Expr, bool]  # a predicate and a side; a loop has but one side
 Path = tuple[Step, ...]
@@ -129,6 +131,7 @@ def schedule(
     turns = _Turns(order)
     bound = _bound_variables(order)
     stuck = Stuck(order if bound else (), set(certain), ahead or {})
+    harmless = _harmless(order)
     root = Block()
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
@@ -145,6 +148,9 @@ def schedule(
         depends = bound.get(node, frozenset[Expr]())
         wanted = dict.fromkeys(_lift(node, b, depends, stuck) for b in needed[node])
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
+        if len(places) > 1 and node in harmless:
+            places = _once(places, depends)
+            count[node] += 1  # where its only user is computed several times, too
         if len(places) > 1 and isinstance(node, (Map, Loop)):
             places = _ahead(node, places, turns)
         sites[node] = places
@@ -245,6 +251,46 @@ def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
     return found
 
 
+def _harmless(order: Iterable[Expr]) -> set[Expr]:
+    """Numbers that may be computed where nobody needs them: it costs little and cannot raise."""
+    found: set[Expr] = set()
+    for node in order:
+        if node.type.rank or node.type.listed:
+            continue
+        if isinstance(node, Apply):
+            cheap = isinstance(node.op, (Elementwise, Discrete)) and not node.op.raises
+            # int(nan) raises.
+            cheap = cheap and (node.op is not cast or node.type.dtype != "int")
+        else:
+            cheap = isinstance(node, (Const, Var, If))
+        if cheap and all(x in found for x in node.operands):
+            found.add(node)
+    return found
+
+
+def _once(places: Sequence[Block], depends: frozenset[Expr]) -> list[Block]:
+    """The innermost block around `places`, one in each loop whose variables the value depends on.
+
+    To compute a value in several branches doubles what it is made of, and that is made of, in turn.
+    """
+    common: dict[Block | None, list[Block]] = {}  # by the loop; what is around all, innermost first
+    for place in places:
+        around: list[Block] = []
+        home: Block | None = None
+        for block in ancestors(place):
+            around.append(block)
+            if block.region is not None and not depends.isdisjoint(_binds(block.region)):
+                home = block
+                break
+        known = common.get(home)
+        common[home] = around if known is None else [b for b in known if b in around]
+    return [blocks[0] for blocks in common.values()]
+
+
+def _binds(region: Map | Loop) -> Iterable[Expr]:
+    return region.indices if isinstance(region, Map) else region.bound
+
+
 def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: Stuck) -> Block:
     """Out of every loop whose variables the node does not depend on.
 
@@ -256,8 +302,7 @@ def _lift(node: Expr, block: Block, depends: frozenset[Expr], stuck: Stuck) -> B
     while at is not None and (at.region is not None or costly):
         region = at.region
         if region is not None:
-            binds = region.indices if isinstance(region, Map) else region.bound
-            if not depends.isdisjoint(binds):
+            if not depends.isdisjoint(_binds(region)):
                 break
             if isinstance(region, Loop) and stuck.stays(node, region):
                 break

@@ -111,8 +111,8 @@ invert = Discrete("invert", arithmetic_result, numpy="~{0}")
 bitwise_and = Discrete("bitwise_and", arithmetic_result, numpy="{0} & {1}")
 bitwise_or = Discrete("bitwise_or", arithmetic_result, numpy="{0} | {1}")
 bitwise_xor = Discrete("bitwise_xor", arithmetic_result, numpy="{0} ^ {1}")
-left_shift = Discrete("left_shift", arithmetic_result, numpy="{0} << {1}")
-right_shift = Discrete("right_shift", arithmetic_result, numpy="{0} >> {1}")
+left_shift = Discrete("left_shift", arithmetic_result, numpy="{0} << {1}", raises=True)
+right_shift = Discrete("right_shift", arithmetic_result, numpy="{0} >> {1}", raises=True)
 not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}")  # Python's own, of one value
 logical_not = Discrete("logical_not", bool_result, numpy="np.logical_not({0})", math="not {0}")
 
