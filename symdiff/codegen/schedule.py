@@ -371,7 +371,7 @@ def _together(wanted: dict[Block, None]) -> bool:
             if block.group is None or block is other or block.group.home not in around:
                 continue
             home = block.group.home
-            facts = with_fact(home.facts, block.group.pred, not block.side)
+            facts = (block.group.orelse if block.side else block.group.then).facts
             steps = other.path[len(home.path) :]
             if steps and all(value_of(test, facts) is side for test, side in steps):
                 del wanted[block], wanted[other]

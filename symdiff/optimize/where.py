@@ -126,7 +126,10 @@ class Places:
     def _either(self, a: Where, b: Where) -> Where:
         if a is None or b is None or a is b:
             return a if a is b else None
-        steps, new = set(a), list(b)
+        return self._merged(set(a), list(b))
+
+    def _merged(self, steps: set[Step], new: list[Step]) -> Where:
+        """Wherever one of `steps` leads, or one of `new`; both are used up."""
         while new:
             pred, side, around = new.pop()
             if (pred, not side, around) not in steps:
@@ -153,12 +156,17 @@ class Places:
                 stack += pending
                 continue
             stack.pop()
-            found = self._only(now.difference(leaving))
+            steps: list[Step] = []
+            anywhere = False
             for step in leaving:
                 around = done[step[2]]
-                stays = around is step[2] and not isinstance(step[0], Loop)
-                found = self._either(found, frozenset((step,)) if stays else around)
-            done[now] = found
+                if around is step[2] and not isinstance(step[0], Loop):
+                    steps.append(step)
+                elif around is None:
+                    anywhere = True
+                else:
+                    steps += around
+            done[now] = None if anywhere else self._merged(set(now.difference(leaving)), steps)
         return done[where]
 
 

@@ -187,7 +187,7 @@ def narrowed(value: Any, path: Iterable[tuple[Expr, bool]]) -> Any:
     """What may be None, where these conditions hold: they may tell."""
     if not isinstance(value, Nullable):
         return value
-    facts: Facts = {}
+    facts = Facts()
     for test, side in path:
         facts = with_fact(facts, test, side)
     there = value_of(value.there, facts)

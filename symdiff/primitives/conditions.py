@@ -17,7 +17,29 @@ from symdiff.primitives.elementary import aborts, cast
 
 NEGATIONS = frozenset((not_, logical_not))
 
-Facts = dict[Expr, bool]  # what holds and what does not
+
+class Facts(dict[Expr, bool]):
+    """What holds and what does not.
+
+    wholes: the compounds that a condition is a part of, of those `seen` in what is known so far.
+    """
+
+    __slots__ = ("seen", "wholes")
+
+    def __init__(self, known: Mapping[Expr, bool] | None = None):
+        super().__init__(known or {})
+        self.wholes: dict[Expr, tuple[Expr, ...]] = {}
+        self.seen: set[Expr] = set()
+        if isinstance(known, Facts):  # copied, not found again
+            self.wholes.update(known.wholes)
+            self.seen.update(known.seen)
+        else:
+            for test in known or ():
+                _watch(test, self)
+
+    def around(self, test: Expr) -> tuple[Expr, ...]:
+        """The compounds that a condition is a part of."""
+        return self.wholes.get(test, ())
 
 
 def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
@@ -25,18 +47,15 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
 
     What becomes known is told to the compounds that it is a part of, once.
     """
-    found = dict(facts)
-    wholes: dict[Expr, list[Expr]] = {}  # the compounds that a condition is a part of
-    seen: set[Expr] = set()
-    for known in facts:
-        _watch(known, wholes, seen)
+    found = Facts(facts)
     stack = [(test, side)]
     while stack:
         test, side = stack.pop()
         if test in found:
             continue
         found[test] = side
-        for compound in (*_watch(test, wholes, seen), test, *wholes.get(test, [])):
+        inside = _watch(test, found)
+        for compound in (*inside, test, *found.around(test)):
             if compound in found:
                 stack += parts(compound, found)
             else:
@@ -46,18 +65,18 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
     return found
 
 
-def _watch(test: Expr, wholes: dict[Expr, list[Expr]], seen: set[Expr]) -> list[Expr]:
+def _watch(test: Expr, facts: Facts) -> list[Expr]:
     """Note what the compounds in `test` are made of; those that are new."""
     new: list[Expr] = []
     stack = [test]
     while stack:
         node = stack.pop()
-        if node in seen or not is_compound(node):
+        if node in facts.seen or not is_compound(node):
             continue
-        seen.add(node)
+        facts.seen.add(node)
         new.append(node)
         for x in node.operands:
-            wholes.setdefault(x, []).append(node)
+            facts.wholes[x] = (*facts.wholes.get(x, ()), node)
             stack.append(x)
     return new
 
