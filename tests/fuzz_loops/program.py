@@ -105,7 +105,7 @@ class Program:
         return (
             f"{comments}{HEADER}from numpy import array\n\nimport symdiff\n\n\n{self.source}\n\n"
             f"args = {self.points[0]!r}\nprint({self.name}(*args))\n"
-            f"d = symdiff.grad({self.name}, wrt={wrt!r})\nprint(d.source_for(*args))\nprint(d(*args))\n"
+            f"d = symdiff.grad({self.name}, wrt={wrt!r})\nprint(d(*args))\nprint(d.source)\n"
         )
 
 
