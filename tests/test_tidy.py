@@ -315,4 +315,62 @@ def test_numbers_of_names_have_no_gaps() -> None:
     text = print_definition(found, Options())
     assert "t = y * x\n" in text
     assert "t7 = t - cos_t7\n" in text  # else `cos_t7` would be misleading
-    assert "x_2 = t7 + a_2\n" in text  # x and a are arguments
+    assert "x = t7 + a_2\n" in text  # a_2 is not the argument
+
+
+# Names with a number: what they go by where the earlier value is not needed any more.
+REUSED: dict[str, tuple[str, str]] = {
+    "one after the other": (
+        "z = y * 2\nz_2 = z / n\nz_3 = z_2 + z_2\nreturn z_3",
+        "z = y * 2\nz = z / n\nz = z + z\nreturn z",
+    ),
+    "needed later": (
+        "z = y * 2\nz_2 = z / n\nreturn z + z_2",
+        "z = y * 2\nz_2 = z / n\nreturn z + z_2",
+    ),
+    "in the next round": (
+        "z = y\nfor i in range(n):\n    z_2 = z * i\n    y = y + z_2\nreturn y",
+        "z = y\nfor i in range(n):\n    z_2 = z * i\n    y = y + z_2\nreturn y",
+    ),
+    "carried": (
+        "z = y\nfor i in range(n):\n    z_2 = z * i\n    z = z_2 + 1\nreturn z",
+        "z = y\nfor i in range(n):\n    z = z * i\n    z = z + 1\nreturn z",
+    ),
+    "behind a break": (
+        "z = y\nfor i in range(n):\n    z_2 = z * i\n    if z_2 > 9:\n        break\n"
+        "    z = z_2 + 1\nreturn z",
+        "z = y\nfor i in range(n):\n    z_2 = z * i\n    if z_2 > 9:\n        break\n"
+        "    z = z_2 + 1\nreturn z",
+    ),
+    "behind a continue": (
+        "z = y\nwhile z < n:\n    z_2 = z * z\n    if z_2 > 9:\n        y = 1\n        continue\n"
+        "    z = z_2 + 1\nreturn z",
+        "z = y\nwhile z < n:\n    z_2 = z * z\n    if z_2 > 9:\n        y = 1\n        continue\n"
+        "    z = z_2 + 1\nreturn z",
+    ),
+    "copies": (
+        "z = y * 2\nz_2 = z\nfor i in range(n):\n    z_2 = z_2 * i\nreturn z_2",
+        "z = y * 2\nfor i in range(n):\n    z = z * i\nreturn z",
+    ),
+    "copies that part": (
+        "z = y * 2\nz_2 = z\nfor i in range(n):\n    z_2 = z_2 * i\nreturn z_2 + z",
+        "z = y * 2\nz_2 = z\nfor i in range(n):\n    z_2 = z_2 * i\nreturn z_2 + z",
+    ),
+    "arguments": (
+        "if n > 1:\n    x_2 = x * y\nelse:\n    x_2 = y\nreturn x_2",
+        "if n > 1:\n    x = x * y\nelse:\n    x = y\nreturn x",
+    ),
+    "a name that a comprehension binds": (
+        "z_2 = y * 2\nz = [z_2 for z_2 in range(n)]\nreturn z",
+        "z_2 = y * 2\nz = [z_2 for z_2 in range(n)]\nreturn z",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REUSED)
+def test_names_that_are_free_again(case: str) -> None:
+    before, after = REUSED[case]
+    numbered = {f"{name}_{k}": (name, "_") for name in "xz" for k in (2, 3)}
+    found = definition(before, numbered=numbered)
+    tidy(found)
+    assert print_definition(found, Options()) == print_definition(definition(after), Options())

@@ -19,6 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
+from symdiff.codegen.coalesce import coalesced
 from symdiff.codegen.names import RESERVED
 from symdiff.codegen.statements import Definition, Statement
 
@@ -33,6 +34,8 @@ def tidy(definition: Definition) -> None:
     """Tidy the statements of `definition`, in place."""
     body = definition.body
     if not any(s.body for s in body):
+        _rename(body, coalesced(definition))
+        _drop_self(body)
         return
     given = {*definition.bindings, *(p.name for p in definition.params)}
     _drop_counters(body, given)
@@ -40,6 +43,8 @@ def tidy(definition: Definition) -> None:
     better: dict[str, str] = {}
     _drop_copies(body, _occurrences(body), given, better)
     _rename(body, better)
+    _rename(body, coalesced(definition))
+    _drop_self(body)
     _inline_tests(body, _occurrences(body))
     _renumber(definition)
 
@@ -263,6 +268,25 @@ def _drop_copies(
         known = better.pop(source, source)
         if target not in given and _told(known) > _told(better.get(target, target)):
             better[target] = known
+
+
+def _drop_self(statements: list[Statement]) -> None:
+    """Drop `a = a`, which is what a copy becomes where both go by one name."""
+    for statement in statements:
+        for part in (statement.body, statement.orelse):
+            if part:
+                _drop_self(part)
+                if not part and part is statement.body:
+                    part.append(Statement(ast.Pass()))
+    statements[:] = [s for s in statements if not _is_self(s.node)]
+
+
+def _is_self(node: ast.stmt) -> bool:
+    match node:
+        case ast.Assign([ast.Name(target)], ast.Name(source)):
+            return target == source
+        case _:
+            return False
 
 
 def _told(label: str) -> int:
