@@ -45,21 +45,45 @@ def coalesced(definition: Definition) -> dict[str, str]:
             else:
                 fitting.append(label)
                 found[label] = fitting[0]
-    return found
+    return {**_compounds(definition, found), **found} if found else found
 
 
-def _groups(definition: Definition) -> list[list[str]]:
-    """The names that differ in their number alone, the one without a number first."""
-    if all(_PLAIN.fullmatch(wish) for wish, _ in definition.numbered.values()):
-        return []
+def _compounds(definition: Definition, found: dict[str, str]) -> dict[str, str]:
+    """`sum_p4` is the sum of what is now called `p2`."""
+    here = _labels(definition)
+    made: dict[str, str] = {}
+    for label in here:
+        words = label.split("_")
+        for i in range(len(words)):
+            for j in range(i + 1, len(words) + 1):
+                new = found.get("_".join(words[i:j]))
+                if new is None or j - i == len(words):
+                    continue
+                better = "_".join((*words[:i], new, *words[j:]))
+                if better not in here and better not in made.values():
+                    made[label] = better
+    return made
+
+
+def _labels(definition: Definition) -> dict[str, None]:
+    """The names in the statements of a definition."""
     here: dict[str, None] = {}
     stack = definition.body[::-1]
     while stack:
         statement = stack.pop()
         here.update((n.id, None) for n in ast.walk(statement.node) if isinstance(n, ast.Name))
         stack += [*statement.orelse[::-1], *statement.body[::-1]]
-    here.update((p.name, None) for p in definition.params)
-    taken = definition.taken | {*definition.bindings, *definition.renames}
+    return here
+
+
+def _groups(definition: Definition) -> list[list[str]]:
+    """The names that differ in their number alone, the one without a number first."""
+    if all(_PLAIN.fullmatch(wish) for wish, _ in definition.numbered.values()):
+        return []
+    here = _labels(definition)
+    params = {p.name for p in definition.params}
+    here.update(dict.fromkeys(params))
+    taken = (definition.taken - params) | {*definition.bindings, *definition.renames}
     groups: dict[str, list[str]] = {}
     for label in here:
         wish = definition.numbered.get(label, (label, ""))[0]

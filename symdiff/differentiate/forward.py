@@ -26,7 +26,7 @@ from symdiff.ir.expr import (
     project,
     var,
 )
-from symdiff.primitives.row import conform, zeros_like
+from symdiff.primitives.row import conform_sized, zeros_like
 
 
 def pushforward(
@@ -60,7 +60,7 @@ def pushforward(
                 if all(side is None for side in sides):
                     continue
                 zero = zeros_like(node)
-                then, orelse = (zero if s is None else conform(s, node.type) for s in sides)
+                then, orelse = (zero if s is None else conform_sized(s, node.type) for s in sides)
                 tangent = if_(node.pred, then, orelse, node.type)
             case Map():
                 body = tangent_of.get(node.body)
@@ -89,7 +89,9 @@ def _call_tangent(node: Project, called: Call, tangent_of: Mapping[Expr, Expr]) 
     """The tangent of a result of a call: a result of the call of its derivative."""
     tangents = [tangent_of.get(x) for x in called.operands]
     given = [
-        conform(d, x.type) for d, x in zip(tangents, called.operands, strict=True) if d is not None
+        conform_sized(d, x.type)
+        for d, x in zip(tangents, called.operands, strict=True)
+        if d is not None
     ]
     if not given:
         return None

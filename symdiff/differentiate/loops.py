@@ -34,7 +34,7 @@ from symdiff.ir.walk import inside, topological
 from symdiff.primitives.arithmetic import add, multiply, negative, subtract
 from symdiff.primitives.elementary import cos, sin, tanh
 from symdiff.primitives.indexing import index
-from symdiff.primitives.row import Linear, as_expr, conform, zeros_like
+from symdiff.primitives.row import Linear, as_expr, conform_sized, zeros_like
 
 _TANGENT = 500_000_003  # keeps the tags of what is bound here apart
 
@@ -62,7 +62,7 @@ def tangent_loop(loop: Loop, tangent_of: Mapping[Expr, Expr]) -> tuple[Loop, dic
         carried.append(d)
         for values, primal in ((initial, start), (body, new)):
             tangent = tangent_of.get(primal)
-            values.append(zeros_like(primal) if tangent is None else conform(tangent, v.type))
+            values.append(zeros_like(primal) if tangent is None else conform_sized(tangent, v.type))
     return rebuilt_loop(loop, carried, initial, body), numbers
 
 
@@ -94,19 +94,22 @@ def pull_loop(
     running = Totals({**sums}, {**flags})
     adjoints, _ = pullback([loop.body[k] for k in which], seeds, [*values, *shared], running)
     new = [
-        zeros_like(v) if d is None else conform(d, v.type)
+        zeros_like(v) if d is None else conform_sized(d, v.type)
         for v, d in zip(values, adjoints, strict=False)
     ]
     shared = [x for x in shared if running.sums[x] is not sums[x]]
     asked = [x for x in asked if x in shared and running.read[x] is not flags[x]]
-    new += [conform(running.sums[x], sums[x].type) for x in shared]
+    new += [conform_sized(running.sums[x], sums[x].type) for x in shared]
     new += [running.read[x] for x in asked]
     starts = [
-        conform(cotangents[k], v.type) if k in cotangents else zeros_like(project(loop, k, v.type))
+        conform_sized(cotangents[k], v.type)
+        if k in cotangents
+        else zeros_like(project(loop, k, v.type))
         for k, v in zip(which, values, strict=True)
     ]
     totals = [
-        conform(before.sums[x], sums[x].type) if x in before.sums else zeros_like(x) for x in shared
+        conform_sized(before.sums[x], sums[x].type) if x in before.sums else zeros_like(x)
+        for x in shared
     ]
     starts += [*totals, *(before.read.get(x, as_expr(False)) for x in asked)]
     carried = [*seeds, *(sums[x] for x in shared), *(flags[x] for x in asked)]

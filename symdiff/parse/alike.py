@@ -75,7 +75,7 @@ def widened(carried: Type, new: Type, what: str) -> Type:
         shape = new.shape or shape
     else:
         for a, b in zip(shape, new.shape, strict=True):
-            if a != b and _differ(a, b):
+            if a != b and (_differ(a, b) or 1 in (a, b)):
                 raise IllTypedError(
                     f"{what} changes its shape from round to round: {carried} and {new}",
                     hint="allocate the array once, in its final size, and fill it",

@@ -47,9 +47,10 @@ from symdiff.parse.state import (
     UnequalListsError,
 )
 from symdiff.parse.statements import Break, Return, bind, block
+from symdiff.parse.steady import Carries, demand_shapes
 from symdiff.parse.values import NEVER, NUMBERS, either, truth
 from symdiff.primitives.arithmetic import add
-from symdiff.primitives.row import as_expr, conform, zero_of
+from symdiff.primitives.row import as_expr, conform, conform_sized, zero_of
 from symdiff.primitives.spell import to_expr
 
 
@@ -81,6 +82,10 @@ class LoopEvaluation:
     def certain(self) -> Expr | bool:
         """Whether there is a first round."""
         raise NotImplementedError
+
+    def some_round(self, starts: dict[Expr, Expr]) -> Any:
+        """Whether there is a first round, which begins with the variables as they start."""
+        return self.certain()
 
     def first_round(self, certain: Expr | bool) -> Expr | bool | None:
         """Whether there is a first round, if that is known before the loop."""
@@ -328,12 +333,14 @@ class LoopEvaluation:
         frame, context, node = self.frame, self.context, self.node
         refuse_changes(context, self.carried, after)
         slots: list[tuple[Var, Expr, Expr]] = []
+        carries: list[Carries] = []
         final: list[tuple[Place, Any, bool]] = []  # (place, its tree of slots' numbers, is it new)
 
         def slot(name: str, initial: Expr | None, result: Expr, of: Var | None = None) -> Expr:
             v = of or var(name, result.type, context.fresh())
             start = zero_of(v.type) if initial is None else conform(initial, v.type)
-            slots.append((v, start, conform(result, v.type)))
+            slots.append((v, start, conform_sized(result, v.type)))
+            carries.append((name, initial, result, v.type.shape))
             return Slot(len(slots) - 1, v.type)  # type: ignore[return-value]
 
         for place, carried in self.carried.items():
@@ -414,6 +421,8 @@ class LoopEvaluation:
                 bind(frame, place.name, tree, node)
             else:
                 place.set(tree)
+        starts: dict[Expr, Expr] = dict(zip(variables, initial, strict=True))
+        demand_shapes(context, carries, ran, lambda: self.some_round(starts))
         demands.state_others(loop, slots, self.made, self.first_round(ran))
         demands.state_own([close(flag) for flag in raised])
         if returned is not None:

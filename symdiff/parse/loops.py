@@ -15,6 +15,7 @@ from typing import Any
 from symdiff.errors import SymdiffError
 from symdiff.ir.expr import Expr, Loop, for_, var, while_
 from symdiff.ir.types import INT
+from symdiff.ir.walk import substitute
 from symdiff.parse.blocks import in_blocks
 from symdiff.parse.containers import iterated, live_items
 from symdiff.parse.frame import Evaluation, Frame, handles, run
@@ -161,6 +162,8 @@ class _Counted(LoopEvaluation):
         start, stop, step = self.rounds.bounds
         if isinstance(start, int) and isinstance(stop, int):
             return start < stop if step > 0 else start > stop
+        if isinstance(start, int):  # as one would write it: n > 0
+            return (greater if step > 0 else less).build(stop, start)
         return (less if step > 0 else greater).build(start, stop)
 
 
@@ -180,6 +183,9 @@ class _Conditional(LoopEvaluation):
 
     def certain(self) -> Expr | bool:
         return self.cond is True
+
+    def some_round(self, starts: dict[Expr, Expr]) -> Any:
+        return substitute([self.cond], starts)[0] if isinstance(self.cond, Expr) else self.cond
 
     def endless(self) -> bool:
         return self.cond is True

@@ -80,7 +80,7 @@ def required(
     """What the demands, and the operations that were evaluated on some paths, require."""
     found: list[Require | None] = []
     for ran, error, path, by in demands:
-        fails = as_expr(True) if ran is False else not_.build(ran)
+        fails = as_expr(True) if ran is False else _negation(ran)
         demand = _require(fails if by is None else by, fails, {path: None}, error)
         found.append(None if demand is None else replace(demand, stated=by is None))
     for node, paths in evaluated.items():
@@ -91,12 +91,12 @@ def required(
                 found.append(_require(node, fails, paths, node.op.error))
         for axis, dim in _relied_on(node):
             fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
-            found.append(_require(fails, fails, paths, _SHAPES))
+            found.append(_require(fails, fails, paths, SHAPES))
         for a, b in unequal_sizes(node):
             fails = as_expr(Term(_size_in(node, a)).differs(Term(_size_in(node, b))))
             # A size of one would broadcast: NumPy does not raise, but the derivative is wrong.
             by = fails if least_size(a) < 2 or least_size(b) < 2 else node
-            found.append(_require(by, fails, paths, _SHAPES))
+            found.append(_require(by, fails, paths, SHAPES))
         for dim, needed in _too_short(node):
             fails = as_expr(Term(_size(dim)) < needed)
             found.append(_require(fails, fails, paths, _SHORT))
@@ -143,6 +143,11 @@ def _relied_on(node: Apply) -> list[tuple[int, int]]:
 
 def _size(dim: Dim) -> Expr:
     return as_expr(dim) if isinstance(dim, int) else size.build(attrs=(dim,))
+
+
+def equal_sizes(a: Dim, b: Dim) -> Expr:
+    """Whether two sizes are equal."""
+    return equal.build(_size(a), _size(b))
 
 
 def _size_in(node: Apply, dim: Dim) -> Expr:
@@ -243,6 +248,15 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
     return low < high or (equality and low == high)
 
 
+def _negation(test: Any) -> Expr:
+    """Where `test` does not hold. Not of `x > a` alone: there is nan."""
+    if isinstance(test, Apply) and test.op in _NEGATED and not test.type.rank:
+        exact = all(x.type.dtype in ("int", "bool") for x in test.operands)
+        if exact or test.op in (equal, not_equal):
+            return _NEGATED[test.op].build(*test.operands)
+    return not_.build(test)
+
+
 def _number(node: Expr) -> Expr:
     """`float(x)` of a NumPy number is the same number."""
     while isinstance(node, Apply) and node.op is cast and not node.type.rank:
@@ -252,7 +266,7 @@ def _number(node: Expr) -> Expr:
     return node
 
 
-_SHAPES = ("ValueError", "the shapes do not match")
+SHAPES = ("ValueError", "the shapes do not match")
 _SHORT = ("ValueError", "an axis is shorter than a slice of it")
 
 
@@ -262,7 +276,7 @@ def with_declared_sizes(function: Function) -> Function:
     f(X: float64[n,d], y: float64[n])  ->  if len(y) != len(X): raise ValueError(...)
     """
     requires = [
-        replace(r, by=r.fails) if (r.error, r.message) == _SHAPES else r for r in function.requires
+        replace(r, by=r.fails) if (r.error, r.message) == SHAPES else r for r in function.requires
     ]
     for node in function.nodes():
         if isinstance(node, Apply) and node.op is index:

@@ -442,3 +442,11 @@ def conform(value: Expr, type_: Type) -> Expr:
     return value
 
 
+def conform_sized(value: Expr, type_: Type) -> Expr:
+    """`conform`, where sizes that differ in their symbols are known to be equal."""
+    shape = value.type.shape
+    if shape != type_.shape and len(shape) == len(type_.shape) and 1 not in shape:
+        value = Term.rows["sized"].build(value, attrs=(type_.shape,))
+    return conform(value, type_)
+
+
