@@ -8,6 +8,7 @@ Each rewrite states what it relies on; none changes the order in which a loop do
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from symdiff.ir.expr import (
@@ -125,8 +126,7 @@ def _larger(function: Function) -> dict[Expr, Expr]:
         alike.setdefault(_rounds_of(loop), []).append(loop)
     if all(len(group) < 2 for group in alike.values()):
         return {}
-    nesting = _Nesting(order)
-    run = nesting.run(order, roots)
+    nesting = _Nesting(order, roots)
     slots = {
         loop: {t: k for k, t in enumerate(zip(loop.carried, loop.initial, loop.body, strict=True))}
         for group in alike.values() if len(group) > 1 for loop in group
@@ -142,7 +142,7 @@ def _larger(function: Function) -> dict[Expr, Expr]:
                 continue
             if not slots[small].keys() <= slots[large].keys():
                 continue
-            if not run.covers(large, small) and not only_records(large, small):
+            if not nesting.places.covers(large, small) and not only_records(large, small):
                 continue
             # What reads the smaller one stays apart from it; the others that go come next time.
             if nesting.below[large] & (nesting.bit[small] | gone):
@@ -275,7 +275,7 @@ def _forwards(function: Function) -> dict[Expr, Expr]:
             turning[loop] = bounds
     if not turning:
         return {}
-    nesting = _Nesting(function.nodes())
+    nesting = _Nesting(function.nodes(), function.results)
     results = [n for n in function.nodes() if isinstance(n, Project)]
     for loop, bounds in turning.items():
         if bounds not in ranges and not _plainer(bounds):
@@ -388,14 +388,13 @@ def _fused(function: Function) -> dict[Expr, Expr]:
             alike.setdefault(node.bounds, []).append(node)
     if all(len(loops) < 2 for loops in alike.values()):
         return {}
-    nesting = _Nesting(order)
-    run = nesting.run(order, function.results)
+    nesting = _Nesting(order, function.results)
     for loops in alike.values():
         around = [nesting.around(loop) for loop in loops]
         for i, first in enumerate(loops):
             for k in range(i + 1, len(loops)):
                 apart = around[i] == around[k] and nesting.independent(first, loops[k])
-                if apart and run.same(first, loops[k]):
+                if apart and nesting.places.same(first, loops[k]):
                     mapping = _merge(function, first, loops[k])
                     if mapping:
                         return mapping
@@ -412,7 +411,8 @@ class _Nesting:
     below: the regions below each node and itself, a bit for each.
     """
 
-    def __init__(self, order: Sequence[Expr]):
+    def __init__(self, order: Sequence[Expr], roots: Iterable[Expr]):
+        self.order, self.roots = order, roots
         self.regions = [n for n in order if isinstance(n, (Loop, Map))]
         self.bit: dict[Expr, int] = {region: 1 << i for i, region in enumerate(self.regions)}
         self.below: dict[Expr, int] = {}
@@ -427,10 +427,11 @@ class _Nesting:
             for v in region.indices if isinstance(region, Map) else region.bound:
                 self.binding.setdefault(v, []).append(region)
 
-    def run(self, order: Sequence[Expr], roots: Iterable[Expr]) -> Places:
+    @functools.cached_property
+    def places(self) -> Places:
         """Under which conditions each region runs."""
         matter = {node for node, below in self.below.items() if below}
-        return Places(order, roots, matter, self.free)
+        return Places(self.order, self.roots, matter, self.free)
 
     def independent(self, first: Loop, second: Loop) -> bool:
         """Whether neither loop reads what the other leaves."""

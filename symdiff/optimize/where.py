@@ -41,6 +41,8 @@ class Places:
         free: Mapping[Expr, AbstractSet[Expr]],
     ):
         self._known: dict[Where, Where] = {}  # equal ones are the same object
+        self._tests: dict[tuple[Expr, bool], list[tuple[Expr, bool]]] = {}
+        self._loops: dict[Where, frozenset[Loop]] = {None: frozenset()}  # in whose rounds it is
         self.of: dict[Expr, Where] = dict.fromkeys(roots)
         for node in reversed(order):
             here = self.of.get(node, _NOWHERE)
@@ -106,18 +108,32 @@ class Places:
         return found
 
     def _only(self, where: Where) -> Where:
-        return self._known.setdefault(where, where)
+        known = self._known.setdefault(where, where)
+        if where is not None and known is where:
+            loops = {pred for pred, _, _ in where if isinstance(pred, Loop)}
+            self._loops[where] = frozenset(loops).union(*(self._loops[s[2]] for s in where))
+        return known
 
     def _asked(self, where: Where, pred: Expr, side: bool) -> Where:
         """Where `pred` is asked in `where` and is `side`: `p and q` asks for p, then for q."""
-        stack = [(pred, side)]
-        while stack:
-            test, side = stack.pop()
-            known = parts(test, {test: side})
-            stack += reversed(known)
-            if not known:
-                where = self._only(frozenset(((test, side, where),)))
+        for test, holds in self._tests_of(pred, side):
+            where = self._only(frozenset(((test, holds, where),)))
         return where
+
+    def _tests_of(self, pred: Expr, side: bool) -> list[tuple[Expr, bool]]:
+        """What `pred` being `side` comes to, each test once."""
+        found = self._tests.get((pred, side))
+        if found is None:
+            found = self._tests[pred, side] = []
+            stack, seen = [(pred, side)], {(pred, side)}
+            while stack:
+                test, holds = stack.pop()
+                known = parts(test, {test: holds})
+                stack += [x for x in reversed(known) if x not in seen]
+                seen.update(known)
+                if not known:
+                    found.append((test, holds))
+        return found
 
     def _add(self, node: Expr, where: Where) -> None:
         """`node` is computed there too."""
@@ -143,6 +159,7 @@ class Places:
 
     def _lifted(self, where: Where, free: AbstractSet[Expr]) -> Where:
         """Where a loop runs that depends on the variables `free` and is needed in `where`."""
+        leaves = {x for x in self._loops[where] if free.isdisjoint(x.bound)}
         done: dict[Where, Where] = {None: None}
         stack = [where]
         while stack:
@@ -150,7 +167,10 @@ class Places:
             if now in done or now is None:
                 stack.pop()
                 continue
-            leaving = [s for s in now if not isinstance(s[0], Loop) or free.isdisjoint(s[0].bound)]
+            if leaves.isdisjoint(self._loops[now]):
+                done[now] = now
+                continue
+            leaving = [s for s in now if not isinstance(s[0], Loop) or s[0] in leaves]
             pending = [s[2] for s in leaving if s[2] not in done]
             if pending:
                 stack += pending
