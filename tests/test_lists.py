@@ -365,3 +365,45 @@ def changed_after_the_loop(x, y, n: int):
 def test_a_list_that_two_names_may_hold_is_not_changed(function) -> None:
     with pytest.raises(symdiff.UnsupportedError, match="chosen from several|may hold too"):
         symdiff.grad(function)(0.6, 1.3, 3)
+
+
+def folded(x):
+    items = []
+    for e in x:
+        items.append(e)
+        if len(items) >= 2:
+            b = items.pop()
+            a = items.pop()
+            items.append(a * b + 1.0)
+    return items[-1]
+
+
+def test_a_list_that_a_round_takes_more_from_than_it_appends() -> None:
+    x = np.array([0.3, -0.7, 1.2, 0.5])
+    value, _ = symdiff.value_and_grad(folded)(x)
+    assert value == pytest.approx(folded(x))
+    assert symdiff.grad(folded).check(x)
+
+
+def two_of_one_name(x: float, n: int):
+    s = 0.0
+
+    def add(k):
+        nonlocal s
+        s += k
+
+    def run():
+        s = 1.0
+        for i in range(n):
+            add(x * i)
+            s = s * x
+        return s
+
+    r = run()
+    return s + r
+
+
+def test_names_of_two_functions_that_one_loop_changes() -> None:
+    value, _ = symdiff.value_and_grad(two_of_one_name)(1.3, 4)
+    assert value == pytest.approx(two_of_one_name(1.3, 4))
+    assert symdiff.grad(two_of_one_name).check(1.3, 4)

@@ -11,15 +11,23 @@ evaluated: until then, what reads it leads nowhere (`UnknownError`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
-from symdiff.ir.expr import Expr
+import numpy as np
+
+from symdiff.ir.expr import Expr, var
 from symdiff.ir.tree import Maybe, map_tree
 from symdiff.ir.types import Type
+from symdiff.parse.alike import leaf_names
 from symdiff.parse.frame import Unbound
 from symdiff.parse.nullable import as_nullable
 from symdiff.parse.state import ABSENT
+from symdiff.parse.values import NUMBERS
 from symdiff.primitives.row import zero_of
+from symdiff.primitives.spell import to_expr
+
+_APART = 10**13  # keeps the tags of the variables of places apart
 
 
 @dataclass(slots=True)
@@ -27,7 +35,8 @@ class Carried:
     """One place that a round changes: its value on entry, its variables, their types.
 
     perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does. aliased:
-    something else holds a container of it, too (see `parse.aliases`).
+    something else holds a container of it, too (see `parse.aliases`). number: tells its variables
+    from those of a place of the same name: of another function, or of what it was before it grew.
     """
 
     entry: Any
@@ -39,6 +48,27 @@ class Carried:
     lost: str = ""  # why it has no value from round to round
     perhaps: bool = False
     aliased: bool = False
+    number: int = 0  # which of the loop's places it is
+
+    def open(self, wish: str, serial: int) -> None:
+        """Put a variable for each value of `entry`, called after `wish`, into `opened`."""
+        self.variables = []
+        types = iter(self.types)
+        names = leaf_names(wish, self.entry)
+        if self.perhaps:
+            count = len(self.types) - 1
+            names = chain(islice(leaf_names(wish, self.entry[0]), count), (f"has_{wish}",))
+
+        def opened(leaf: Any) -> Any:
+            label, type_ = next(names), next(types)
+            new = None
+            if isinstance(leaf, (Expr, np.ndarray, *NUMBERS)):
+                tag = serial + len(self.variables) * 1_000_000 + self.number * _APART
+                new = var(label, type_ or to_expr(leaf).type, tag)
+            self.variables.append(new)
+            return leaf if new is None else new
+
+        self.opened = map_tree(opened, self.entry)
 
     def content(self, now: Any) -> Any:
         """What a place that holds `now` carries."""

@@ -10,14 +10,12 @@ evaluated: it is evaluated again until that is settled.
 from __future__ import annotations
 
 import ast
-from itertools import chain, islice
 from typing import Any
-
-import numpy as np
 
 from symdiff.errors import SymdiffError, UnknownNameError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Var, project, var
 from symdiff.ir.tree import Maybe, is_container, leaves, map_tree
+from symdiff.ir.types import Type
 from symdiff.parse.aliases import note_aliases, refuse_changes
 from symdiff.parse.alike import (
     assigned,
@@ -175,7 +173,9 @@ class LoopEvaluation:
     def _carry(self, place: Place, value: Any) -> None:
         perhaps = isinstance(value, Maybe)
         content = (value.value, value.there) if perhaps else value
-        self.carried[place] = Carried(content, [None] * len(list(leaves(content))), perhaps=perhaps)
+        types: list[Type | None] = [None] * len(list(leaves(content)))
+        number = len(self.carried)
+        self.carried[place] = Carried(content, types, perhaps=perhaps, number=number)
 
     def _open(self) -> None:
         """Replace what the loop carries by variables."""
@@ -185,27 +185,10 @@ class LoopEvaluation:
             if carried.lost:
                 place.set(Unbound(carried.lost))
                 continue
-            carried.variables = []
-            wish = self._wish(place)
-            types = iter(carried.types)
-            names = leaf_names(wish, carried.entry)
-            if carried.perhaps:
-                count = len(carried.types) - 1
-                held = islice(leaf_names(wish, carried.entry[0]), count)
-                names = chain(held, (f"has_{wish}",))
-
-            def opened(leaf: Any, names: Any = names, types: Any = types, c: Any = carried) -> Any:
-                label, type_ = next(names), next(types)
-                if not isinstance(leaf, (Expr, np.ndarray, *NUMBERS)):
-                    c.variables.append(None)
-                    return leaf
-                initial = to_expr(leaf)
-                new = var(label, type_ or initial.type, self.serial + len(c.variables) * 1_000_000)
-                c.variables.append(new)
-                self.arrays.opened(new, c.shares | c.running)
-                return new
-
-            carried.opened = map_tree(opened, carried.entry)
+            carried.open(self._wish(place), self.serial)
+            for v in carried.variables:
+                if v is not None:
+                    self.arrays.opened(v, carried.shares | carried.running)
             if is_container(carried.opened):
                 born(self.context, carried.opened)
                 if carried.aliased:
