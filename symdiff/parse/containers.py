@@ -14,7 +14,7 @@ from symdiff.ir.tree import Record
 from symdiff.parse.frame import Context, Evaluation, Frame, Step, ThrownError, handles
 from symdiff.parse.nullable import present
 from symdiff.parse.objects import user_method
-from symdiff.parse.rounds import Unrolled, is_dynamic
+from symdiff.parse.rounds import Rounds, Unrolled, is_dynamic
 from symdiff.parse.streams import ENDLESS, Stream, bindings, eagerly, limited
 from symdiff.parse.values import from_python, static_index, truth
 from symdiff.primitives.row import choose
@@ -47,6 +47,11 @@ def items_of(value: Any) -> list[Any]:
         return limited(value, MAX_ROUNDS // 10)
     if isinstance(value, np.ndarray):
         return list(value)
+    if isinstance(value, Rounds):
+        raise UnsupportedError(
+            "how many items there are is known only at run time, and they must be known here",
+            hint="use a loop, or a list comprehension over one range or array",
+        )
     if not isinstance(value, Iterable) or type(value).__name__ == "Closure":
         raise TypeError(f"'{type(value).__name__}' object is not iterable")
     if isinstance(value, range) and len(value) > MAX_ROUNDS:
