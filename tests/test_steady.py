@@ -55,3 +55,35 @@ def test_a_number_where_there_is_no_round(f, none, some) -> None:
     assert symdiff.grad(f).check(X, some)
     with pytest.raises(ValueError, match="s is an array, but a number where the loop has no round"):
         derivative(X, none)
+
+
+def one_of_two(x, y, c):
+    z = x if c > 0 else y
+    return (z * z).sum()
+
+
+def now_this_now_that(x, y, n: int):
+    s = 0.0
+    for i in range(n):
+        if i % 2:
+            z = x
+        else:
+            z = y
+        s += z.sum()
+    return s
+
+
+def test_a_branch_may_give_another_size() -> None:
+    derivative = symdiff.value_and_grad(one_of_two, wrt=("x", "y"))
+    assert symdiff.grad(one_of_two, wrt=("x", "y")).check(X, X[::-1], -1.0)
+    assert derivative(X, X[:2], 1.0)[0] == one_of_two(X, X[:2], 1.0)
+    with pytest.raises(ValueError, match="shapes do not match"):
+        derivative(X, X[:2], -1.0)
+
+
+def test_a_branch_of_a_round_may_give_another_size() -> None:
+    derivative = symdiff.value_and_grad(now_this_now_that, wrt=("x", "y"))
+    assert derivative(X, X * 2, 3)[0] == pytest.approx(now_this_now_that(X, X * 2, 3))
+    with pytest.raises(ValueError, match="shapes do not match"):
+        derivative(X, X[:2], 2)  # the loop ended there, and nothing was said
+    assert derivative(X, X[:2], 0)[0] == 0.0

@@ -40,9 +40,14 @@ def pending(function: Function) -> list[Require]:
         enforced = isinstance(require.fails, Const) or all(
             computed.enforces(require.by, facts) for facts in _ways(require.fails)
         )
-        if require.stated or not enforced:
+        if require.stated or not enforced or _is_test(require.by):
             needed.append(require)
     return needed
+
+
+def _is_test(by: Expr) -> bool:
+    """Whether what fails is a condition alone, which raises nothing itself."""
+    return by.type.dtype == "bool" and not by.type.rank
 
 
 Facts = frozenset[tuple[Expr, bool]]  # predicates, and what they are

@@ -59,6 +59,13 @@ def seen(node: Expr) -> Expr:
     return node
 
 
+def unsized(node: Expr) -> Expr:
+    """The value itself, where a node says no more than of which size it is."""
+    while isinstance(node, Apply) and node.op is sized:
+        node = node.operands[0]
+    return node
+
+
 def _transparent(node: Expr) -> bool:
     """Whether a value is written out where it is used, so that its operand is read there."""
     return isinstance(node, Apply) and (is_flavour_change(node) or node.op is sized)

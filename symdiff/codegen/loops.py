@@ -15,7 +15,7 @@ from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from symdiff.codegen.arrays import copy_of
-from symdiff.codegen.heirs import Heirs, readers_of, seen
+from symdiff.codegen.heirs import Heirs, readers_of, seen, unsized
 from symdiff.codegen.names import tape_name
 from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import Block, Group, ancestors
@@ -24,6 +24,7 @@ from symdiff.codegen.statements import Statement, assign, updated
 from symdiff.codegen.storage import innermost, is_write
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.types import Type
+from symdiff.primitives.elementary import sized
 
 if TYPE_CHECKING:
     from symdiff.codegen.emit import Emitter
@@ -155,7 +156,7 @@ class Looping:
             label = to.label[v]
             if v in wanted or v.type.rank or v.type.listed or label in self.written:
                 continue
-            if to.label.get(start) == label and to.plan.uses.get(start) != 1:
+            if to.label.get(start) == label and not self._read_once(start):
                 continue
             key = (v.name, v.type)
             self.given = [pair for pair in self.given if pair[1] != label]
@@ -184,10 +185,11 @@ class Looping:
             own = kept and own and v in to.storage.leading and to.storage.is_steady(v)
             if own:
                 self._go_on(loop, v, start)
-        last = to.plan.uses.get(start) == 1 or kept  # what is kept and its own is the last, too
+        last = self._read_once(start) or kept  # what is kept and its own is the last, too
         alone = last and label is not None and (own or not start.type.rank)
         once = self._made_in(start) is innermost(block)  # else each round starts from it again
-        measured = isinstance(start, (Var, Const)) or start in self.measured  # its size is read
+        base = unsized(start)
+        measured = isinstance(base, (Var, Const)) or base in self.measured  # its size is read
         fixed = isinstance(start, Const) or (start.type.rank and measured and not kept)
         if alone and once and single and not fixed:
             assert label is not None
@@ -201,6 +203,13 @@ class Looping:
             made = copy_of(made, v.type)
         to.consumed(start)
         out.append(Statement(assign(to.label[v], made), to.comment(start)))
+
+    def _read_once(self, value: Expr) -> bool:
+        """Whether a value has one reader, by whichever size it goes."""
+        uses = self.to.plan.uses
+        while uses.get(value) == 1 and isinstance(value, Apply) and value.op is sized:
+            (value,) = value.operands
+        return uses.get(value) == 1
 
     def _takes(self, loop: Loop, start: Expr, block: Block, out: list[Statement]) -> bool:
         """Whether a loop may write into what it starts from."""

@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symdiff.ir.expr import Apply, Const, Expr, If, if_
@@ -162,21 +162,46 @@ def _onto(chain: Expr, base: Expr) -> Expr | None:
 
 def grown(total: Expr, term: Expr) -> Expr:
     """`total + term`; where a branch decides on the term, the branch decides on the addition."""
-    if is_zero(term):
-        return total
-    if isinstance(term, If):
-        then, orelse = (conform(grown(total, x), total.type) for x in (term.then, term.orelse))
-        return if_(term.pred, then, orelse, total.type)
-    return added(total, term)
+
+    def leaf(x: Expr) -> Expr:
+        return total if is_zero(x) else added(total, x)
+
+    def branch(x: If, then: Expr, orelse: Expr) -> Expr:
+        a, b = (conform(side, total.type) for side in (then, orelse))
+        return total if is_zero(x) else if_(x.pred, a, b, total.type)
+
+    return _branchwise(term, leaf, branch)
 
 
 def marked(flag: Expr, term: Expr) -> Expr:
     """`flag`, or true where `term` adds to a total (see `grown`)."""
-    if is_zero(term):
-        return flag
-    if isinstance(term, If):
-        return if_(term.pred, marked(flag, term.then), marked(flag, term.orelse), flag.type)
-    return as_expr(True)
+
+    def leaf(x: Expr) -> Expr:
+        return flag if is_zero(x) else as_expr(True)
+
+    def branch(x: If, then: Expr, orelse: Expr) -> Expr:
+        return flag if is_zero(x) else if_(x.pred, then, orelse, flag.type)
+
+    return _branchwise(term, leaf, branch)
+
+
+def _branchwise(
+    term: Expr, leaf: Callable[[Expr], Expr], branch: Callable[[If, Expr, Expr], Expr]
+) -> Expr:
+    """What becomes of `term` when its branches do; each is looked at once."""
+    done: dict[Expr, Expr] = {}
+    stack = [term]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+        elif not isinstance(node, If):
+            done[stack.pop()] = leaf(node)
+        elif pending := [x for x in (node.then, node.orelse) if x not in done]:
+            stack += pending
+        else:
+            done[stack.pop()] = branch(node, done[node.then], done[node.orelse])
+    return done[term]
 
 
 @dataclass
@@ -199,12 +224,29 @@ class Totals:
 
 def reach(ct: Expr) -> Expr | bool:
     """Where an adjoint can be other than zero, as its guards tell."""
-    if isinstance(ct, If):
-        return either(ct.pred, *(not is_zero(x) and reach(x) for x in (ct.then, ct.orelse)))
-    if isinstance(ct, Apply) and ct.op is add:
-        a, b = map(reach, ct.operands)
-        return either(a, True, b)
-    return True
+    done: dict[Expr, Expr | bool] = {}
+    stack = [ct]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        chosen = isinstance(node, If)
+        sums = isinstance(node, Apply) and node.op is add
+        below = (node.then, node.orelse) if isinstance(node, If) else node.operands if sums else ()
+        if chosen:  # what is zero is reached nowhere
+            done.update((x, False) for x in below if x not in done and is_zero(x))
+        pending = [x for x in below if x not in done]
+        if pending:
+            stack += pending
+            continue
+        stack.pop()
+        if isinstance(node, If):
+            done[node] = either(node.pred, done[node.then], done[node.orelse])
+        else:
+            a, b = (done[x] for x in below) if sums else (True, True)
+            done[node] = either(a, True, b)
+    return done[ct]
 
 
 def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:

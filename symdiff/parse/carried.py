@@ -27,20 +27,20 @@ from symdiff.parse.values import NUMBERS
 from symdiff.primitives.row import zero_of
 from symdiff.primitives.spell import to_expr
 
-_APART = 10**13  # keeps the tags of the variables of places apart
-
 
 @dataclass(slots=True)
 class Carried:
     """One place that a round changes: its value on entry, its variables, their types.
 
     perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does. aliased:
-    something else holds a container of it, too (see `parse.aliases`). number: tells its variables
-    from those of a place of the same name: of another function, or of what it was before it grew.
+    something else holds a container of it, too (see `parse.aliases`). number: a serial number, by
+    which its variables differ from those of a place of the same name: of another function, or of
+    a list before it grew.
     """
 
     entry: Any
     types: list[Type | None]
+    number: int
     opened: Any = None
     variables: list[Any] = field(default_factory=list)
     shares: frozenset[int] = frozenset()  # array objects that may be held elsewhere too
@@ -48,9 +48,8 @@ class Carried:
     lost: str = ""  # why it has no value from round to round
     perhaps: bool = False
     aliased: bool = False
-    number: int = 0  # which of the loop's places it is
 
-    def open(self, wish: str, serial: int) -> None:
+    def open(self, wish: str) -> None:
         """Put a variable for each value of `entry`, called after `wish`, into `opened`."""
         self.variables = []
         types = iter(self.types)
@@ -63,7 +62,7 @@ class Carried:
             label, type_ = next(names), next(types)
             new = None
             if isinstance(leaf, (Expr, np.ndarray, *NUMBERS)):
-                tag = serial + len(self.variables) * 1_000_000 + self.number * _APART
+                tag = self.number + len(self.variables) * 1_000_000
                 new = var(label, type_ or to_expr(leaf).type, tag)
             self.variables.append(new)
             return leaf if new is None else new

@@ -14,7 +14,7 @@ from symdiff.ir.expr import Expr, Var, var
 from symdiff.ir.tree import leaves, map_tree
 from symdiff.ir.walk import substitute
 from symdiff.parse.frame import Context
-from symdiff.parse.memory import Memory
+from symdiff.parse.memory import ELSEWHERE, Memory
 from symdiff.parse.state import State
 
 
@@ -26,6 +26,8 @@ class CarriedArrays:
         self.serial = serial
         self.variables: dict[int, Var] = {}
         self.entry: dict[int, Expr] = {}
+        memory = context.memory
+        self.known = frozenset(memory.nodes if memory is not None else ())  # before the loop
 
     def open(self, entry: State) -> None:
         """Give each written object its variable, wherever it is looked into."""
@@ -137,4 +139,5 @@ class CarriedArrays:
         found = {n for n in both if n in given or n in steady}
         for a, b in others:
             found |= (first & a) | (last & b)
-        return frozenset(found)
+        # What a round makes is another object, with another number, whenever it is evaluated.
+        return frozenset(n if n in self.known else ELSEWHERE for n in found)

@@ -123,6 +123,7 @@ def _evaluated(
         raise error.located(definition.source.span(definition.node)) from None
     context.path = ()
     result = map_tree(_leaf, without_none(context, value))
+    context.note(tuple(expressions(result)))
     effects: Effects = ()
     if context.memory is not None:
         result, effects = _without_marks(context, result, context.memory.effects())

@@ -27,7 +27,7 @@ from symdiff.errors import (
     UnsupportedError,
     raised_by_user,
 )
-from symdiff.ir.expr import Expr, If, Var
+from symdiff.ir.expr import Expr, If, Loop, Var
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Maybe, Nullable, Record
 from symdiff.parse.alike import assigned
@@ -195,7 +195,9 @@ class Context:
             if node in self.seen:
                 continue
             self.seen[node] = None
-            for i, operand in enumerate(node.operands):
+            # What rounds compute has been noted round by round.
+            below = node.outside if isinstance(node, Loop) else node.operands
+            for i, operand in enumerate(below):
                 if operand not in self.seen:
                     inner = (*path, (node.pred, i == 1)) if isinstance(node, If) and i else path
                     stack.append((operand, inner))

@@ -174,8 +174,7 @@ class LoopEvaluation:
         perhaps = isinstance(value, Maybe)
         content = (value.value, value.there) if perhaps else value
         types: list[Type | None] = [None] * len(list(leaves(content)))
-        number = len(self.carried)
-        self.carried[place] = Carried(content, types, perhaps=perhaps, number=number)
+        self.carried[place] = Carried(content, types, self.context.fresh(), perhaps=perhaps)
 
     def _open(self) -> None:
         """Replace what the loop carries by variables."""
@@ -185,7 +184,7 @@ class LoopEvaluation:
             if carried.lost:
                 place.set(Unbound(carried.lost))
                 continue
-            carried.open(self._wish(place), self.serial)
+            carried.open(self._wish(place))
             for v in carried.variables:
                 if v is not None:
                     self.arrays.opened(v, carried.shares | carried.running)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _VIEWS = frozenset((reshape, expand_dims, squeeze, transpose, broadcast_to, sized, diagonal))
 _WHOLE = ("slice", None, None, None)
-_ELSEWHERE = -1  # the object of what is held where objects are not kept apart
+ELSEWHERE = -1  # the object of what is held where objects are not kept apart
 
 
 def looks_into(node: Expr) -> tuple[Expr, ...]:
@@ -206,7 +206,7 @@ class Memory:
     def lend(self, node: Expr) -> None:
         """Something else may hold the array from now on: it cannot be written any more."""
         for number in self.roots(node):
-            self.shares[number] = self.shares.get(number, frozenset()) | {_ELSEWHERE}
+            self.shares[number] = self.shares.get(number, frozenset()) | {ELSEWHERE}
 
     # Writes.
 

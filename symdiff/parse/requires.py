@@ -92,6 +92,9 @@ def required(
         for axis, dim in _relied_on(node):
             fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
             found.append(_require(fails, fails, paths, SHAPES))
+        for a, b in _claimed(node):
+            fails = _negation(equal_sizes(a, b))
+            found.append(_require(fails, fails, paths, SHAPES))
         for a, b in unequal_sizes(node):
             fails = as_expr(Term(_size_in(node, a)).differs(Term(_size_in(node, b))))
             # A size of one would broadcast: NumPy does not raise, but the derivative is wrong.
@@ -139,6 +142,14 @@ def _relied_on(node: Apply) -> list[tuple[int, int]]:
         return []
     pairs = zip(node.operands[0].type.shape, node.type.shape, strict=True)
     return [(i, b) for i, (a, b) in enumerate(pairs) if a != b and isinstance(b, int)]
+
+
+def _claimed(node: Apply) -> list[tuple[Dim, Dim]]:
+    """Sizes that only run time can tell apart, and that are taken for equal."""
+    if node.op is not sized:
+        return []
+    pairs = zip(node.operands[0].type.shape, node.type.shape, strict=True)
+    return [(a, b) for a, b in pairs if a != b and not isinstance(b, int)]
 
 
 def _size(dim: Dim) -> Expr:

@@ -412,7 +412,7 @@ def choose(pred: Any, then: Any, orelse: Any) -> Term:
     type_ = arithmetic_result((), [then.type, orelse.type])
     if then.type.dtype == orelse.type.dtype == "bool":
         type_ = type_.with_dtype("bool")
-    return Term(if_(pred, conform(then, type_), conform(orelse, type_), type_))
+    return Term(if_(pred, conform_sized(then, type_), conform_sized(orelse, type_), type_))
 
 
 def indicator(pred: Any, like: Any) -> Term:
