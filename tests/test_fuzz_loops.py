@@ -8,15 +8,18 @@ from tests.fuzz_loops.generate import generate
 from tests.fuzz_loops.oracle import judge
 from tests.fuzz_loops.program import HELPERS, Program
 
+# What the long run has found, beyond the first ones.
+FOUND = (755, 1091, 1307, 1439, 1525, 1557, 2135, 3825, 4173)
 
-@pytest.mark.parametrize("seed", range(300))
+
+@pytest.mark.parametrize("seed", (*range(300), *FOUND))
 def test_program(seed):
     """value, both modes, both second orders, optimised and not, and finite differences agree.
 
     Odd seeds write into arrays, some of them into arguments.
     """
     program = generate(seed)
-    verdict = judge(program, second_order=seed % 5 < 1 + seed % 2)
+    verdict = judge(program, second_order=seed in FOUND or seed % 5 < 1 + seed % 2)
     assert not verdict.failures, program.script(verdict.failures)
 
 

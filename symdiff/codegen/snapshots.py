@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable
 from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
 from symdiff.ir.expr import Apply, Expr, If, Loop, Project, Var, if_, with_operands
 from symdiff.ir.function import Function
-from symdiff.ir.walk import depends_on, topological, transform
+from symdiff.ir.walk import branchwise, depends_on, topological, transform
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
@@ -129,24 +129,29 @@ class _Slots:
         self.changing = depends_on(loop.inside, loop.bound)
         body = list(loop.body)
         for k in self.number.values():
-            body[k] = self._kept(k, body[k], chosen=False)
+            body[k] = self._kept(k, body[k])
         first = loop.head + len(body)
         return with_operands(loop, (*loop.operands[:first], *body, loop.until))
 
     def _roots(self, value: Expr) -> set[Expr]:
         return self.memory.roots(value, self.number)
 
-    def _kept(self, k: int, value: Expr, chosen: bool) -> Expr:
+    def _kept(self, k: int, value: Expr) -> Expr:
         """What a round leaves in slot `k`: a copy, or a choice among copies, where needed."""
-        if isinstance(value, If):
-            then, orelse = (self._kept(k, x, True) for x in (value.then, value.orelse))
-            if then is value.then and orelse is value.orelse:
-                return value
-            return self._noted(value, if_(value.pred, then, orelse, value.type))
-        lent = chosen and k in self.written and self._is_lent(value)
-        if not lent and not self._is_held_elsewhere(k, value, chosen):
-            return value
-        return self._noted(value, snapshot.build(value))
+        chosen = isinstance(value, If)
+
+        def leaf(x: Expr) -> Expr:
+            lent = chosen and k in self.written and self._is_lent(x)
+            if not lent and not self._is_held_elsewhere(k, x, chosen):
+                return x
+            return self._noted(x, snapshot.build(x))
+
+        def branch(x: If, then: Expr, orelse: Expr) -> Expr:
+            if then is x.then and orelse is x.orelse:
+                return x
+            return self._noted(x, if_(x.pred, then, orelse, x.type))
+
+        return branchwise(value, leaf, branch)
 
     def _noted(self, old: Expr, new: Expr) -> Expr:
         if old in self.lines:

@@ -7,10 +7,11 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symdiff.ir.expr import Apply, Const, Expr, If, if_
+from symdiff.ir.walk import branchwise
 from symdiff.primitives.arithmetic import add, not_
 from symdiff.primitives.indexing import accumulate as into
 from symdiff.primitives.row import as_expr, choose, conform, is_zero, plus, zeros_like
@@ -170,7 +171,7 @@ def grown(total: Expr, term: Expr) -> Expr:
         a, b = (conform(side, total.type) for side in (then, orelse))
         return total if is_zero(x) else if_(x.pred, a, b, total.type)
 
-    return _branchwise(term, leaf, branch)
+    return branchwise(term, leaf, branch)
 
 
 def marked(flag: Expr, term: Expr) -> Expr:
@@ -182,26 +183,7 @@ def marked(flag: Expr, term: Expr) -> Expr:
     def branch(x: If, then: Expr, orelse: Expr) -> Expr:
         return flag if is_zero(x) else if_(x.pred, then, orelse, flag.type)
 
-    return _branchwise(term, leaf, branch)
-
-
-def _branchwise(
-    term: Expr, leaf: Callable[[Expr], Expr], branch: Callable[[If, Expr, Expr], Expr]
-) -> Expr:
-    """What becomes of `term` when its branches do; each is looked at once."""
-    done: dict[Expr, Expr] = {}
-    stack = [term]
-    while stack:
-        node = stack[-1]
-        if node in done:
-            stack.pop()
-        elif not isinstance(node, If):
-            done[stack.pop()] = leaf(node)
-        elif pending := [x for x in (node.then, node.orelse) if x not in done]:
-            stack += pending
-        else:
-            done[stack.pop()] = branch(node, done[node.then], done[node.orelse])
-    return done[term]
+    return branchwise(term, leaf, branch)
 
 
 @dataclass
@@ -253,6 +235,8 @@ def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | 
     """`then if pred else orelse`, of conditions."""
     if isinstance(pred, bool):
         return then if pred else orelse
+    if then is orelse:
+        return then
     if isinstance(then, bool) and isinstance(orelse, bool):
         if then == orelse:
             return then

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from symdiff.ir.expr import Expr, Loop, Map, Var, with_operands
+from symdiff.ir.expr import Expr, If, Loop, Map, Var, with_operands
 
 
 def topological(roots: Iterable[Expr]) -> list[Expr]:
@@ -175,3 +175,22 @@ def bound(order: Iterable[Expr]) -> set[Var]:
         elif isinstance(node, Loop):
             found.update(node.bound)
     return found
+
+
+def branchwise(
+    term: Expr, leaf: Callable[[Expr], Expr], branch: Callable[[If, Expr, Expr], Expr]
+) -> Expr:
+    """What becomes of `term` when its branches do; each is looked at once."""
+    done: dict[Expr, Expr] = {}
+    stack = [term]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+        elif not isinstance(node, If):
+            done[stack.pop()] = leaf(node)
+        elif pending := [x for x in (node.then, node.orelse) if x not in done]:
+            stack += pending
+        else:
+            done[stack.pop()] = branch(node, done[node.then], done[node.orelse])
+    return done[term]

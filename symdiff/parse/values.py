@@ -30,6 +30,8 @@ def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | 
     """`then if pred else orelse`, of conditions."""
     if isinstance(pred, bool):
         return then if pred else orelse
+    if then is orelse:
+        return then
     if isinstance(then, bool) and isinstance(orelse, bool):
         if then == orelse:
             return then
