@@ -407,3 +407,150 @@ def test_names_of_two_functions_that_one_loop_changes() -> None:
     value, _ = symdiff.value_and_grad(two_of_one_name)(1.3, 4)
     assert value == pytest.approx(two_of_one_name(1.3, 4))
     assert symdiff.grad(two_of_one_name).check(1.3, 4)
+
+
+def taken(x, k: int):
+    items = []
+    for e in x:
+        items.append(e)
+    for _ in range(k):
+        items.pop()
+    return items[-1]
+
+
+def positive(x, k: int):
+    items = []
+    for e in x:
+        if e > 0:
+            items.append(e)
+    return items[k]
+
+
+@pytest.mark.parametrize("f, good, bad", [(taken, (0, 2), (3, 4)), (positive, (0, -1), (2, -3))])
+def test_an_index_outside_raises_as_in_python(f, good, bad) -> None:
+    """The array that holds the list is larger than it: there was a 0 to be found."""
+    x = np.array([1.0, -2.0, 3.0]) if f is positive else np.array([1.0, 2.0, 3.0])
+    derivative = symdiff.value_and_grad(f)
+    for k in good:
+        assert derivative(x, k)[0] == f(x, k)
+    for k in bad:
+        with pytest.raises(IndexError) as expected:
+            f(x, k)
+        with pytest.raises(IndexError, match=str(expected.value)):
+            derivative(x, k)
+
+
+def neighbours(x):
+    items = []
+    for e in x:
+        items.append(e * 2)
+    s = 0.0
+    for i in range(1, len(items)):
+        s += items[i] * items[i - 1]
+    for i in range(len(items) - 1):
+        s -= items[i + 1]
+    return s + items[len(items) - 1]
+
+
+def bracketed(x):
+    items = []
+    for e in x:
+        if e < 0 and len(items) > 0:
+            items.pop()
+        else:
+            items.append(e)
+    return items[-1] * items[0] + len(items)
+
+
+def test_what_is_certainly_inside_is_not_checked() -> None:
+    x = np.array([1.0, 2.0, -3.0, 4.0])
+    derivative = symdiff.grad(neighbours)
+    assert derivative.check(x)
+    assert derivative.source.count("IndexError") == 1  # the last of none
+    assert symdiff.grad(bracketed).check(x)
+    folding = symdiff.grad(folded)
+    assert folding.check(x)
+    assert folding.source.count("IndexError") == 1
+
+
+def popped(x):
+    items = []
+    for e in x:
+        items.append(e)
+    s = 0.0
+    for e in items:
+        s += e * e
+        items.pop()
+    return s
+
+
+def overwritten(x):
+    items = []
+    for e in x:
+        items.append(e)
+    s = 0.0
+    for i, e in enumerate(items):
+        if i + 1 < len(items):
+            items[i + 1] = items[i + 1] * e
+        s += e
+    return s
+
+
+@pytest.mark.parametrize("f", [popped, overwritten])
+def test_a_list_that_changes_while_a_loop_runs_over_it(f) -> None:
+    with pytest.raises(symdiff.UnsupportedError, match="items changes while a loop runs over it"):
+        symdiff.grad(f)(np.array([1.0, 2.0, 3.0]))
+
+
+def pushed(x):
+    items = [1.0]
+    items.append(x[0])
+    for v in x:
+        items.append(v * items[-1] + items[1])
+        if v > 1.0:
+            items.pop()
+    return items[-2] * items[0]
+
+
+def drained(x):
+    items = [1.0]
+    for v in x:
+        items.append(v)
+        if v > 1.0:
+            items.pop()
+            items.pop()
+    return items[-1]
+
+
+def test_what_rounds_never_have_less_than() -> None:
+    x = np.array([0.5, 1.5, -0.7])
+    derivative = symdiff.grad(pushed)
+    assert derivative.check(x)
+    assert derivative.source.count("IndexError") == 0
+    derivative = symdiff.value_and_grad(drained)
+    assert derivative(x)[0] == -0.7
+    with pytest.raises(IndexError, match="pop from empty list"):
+        drained(x + 3.0)
+    with pytest.raises(IndexError, match="pop from empty list"):
+        derivative(x + 3.0)
+
+
+def test_what_rounds_demand_is_not_checked_in_a_loop_over_seeds() -> None:
+    """The loop over what `eye` gives has a variable that its rounds read."""
+    x = np.array([1.0, 2.0, 3.0])
+    forward = symdiff.jacobian(bracketed, mode="forward")
+    np.testing.assert_allclose(forward(x), symdiff.grad(bracketed)(x))
+    forward = symdiff.jacobian(stacked, mode="forward")
+    np.testing.assert_allclose(forward(x), symdiff.grad(stacked)(x))
+    with pytest.raises(IndexError):
+        forward(-x)
+
+
+def stacked(x):
+    items = []
+    items.append(1.0)
+    for e in x:
+        if e < 0:
+            items.pop()
+        items.append(e * items[-1])
+    return sum(items)

@@ -87,3 +87,18 @@ def test_a_branch_of_a_round_may_give_another_size() -> None:
     with pytest.raises(ValueError, match="shapes do not match"):
         derivative(X, X[:2], 2)  # the loop ended there, and nothing was said
     assert derivative(X, X[:2], 0)[0] == 0.0
+
+
+def left_over(x, y, n: int):
+    z = x
+    for i in range(n):
+        z = x if i % 2 else y
+    return (z * z).sum()
+
+
+def test_a_round_may_leave_another_size() -> None:
+    """No operation of the round reads it; the gradient was as long as `x`."""
+    derivative = symdiff.value_and_grad(left_over, wrt=("x", "y"))
+    assert symdiff.grad(left_over, wrt=("x", "y")).check(X, X[::-1], 3)
+    with pytest.raises(ValueError, match="shapes do not match"):
+        derivative(X, X[:2], 2)

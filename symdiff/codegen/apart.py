@@ -68,7 +68,9 @@ def _renamed(
     renamed = dict(zip(order, new[len(inside) :], strict=True))
     for v, nodes in list(ahead.items()):
         ahead[v] = nodes.union(renamed[n] for n in nodes if n in renamed)
-    ahead.update((made, ahead[v]) for v, made in fresh.items() if v in ahead)  # type: ignore[misc]
+    for v, made in fresh.items():
+        if isinstance(v, Var) and isinstance(made, Var) and v in ahead:
+            ahead[made] = ahead[v]
     carried = tuple(fresh.get(v, v) for v in loop.carried)
     body = new[: len(inside)]
     if isinstance(loop, For):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from symdiff.codegen.checks import pending
 from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, for_, project, while_
 from symdiff.ir.function import Function
-from symdiff.ir.walk import topological, transform
+from symdiff.ir.walk import bound, free_variables, topological, transform
 
 
 def with_joined_checks(function: Function) -> Function:
@@ -48,9 +48,13 @@ def _joined(function: Function, flag: Project) -> Function:
     assert isinstance(looks, Loop)
     fails = looks.body[flag.index]
     wanted = _slots_of(looks, [fails])
-    for loop in function.nodes():
+    nodes = function.nodes()
+    free = free_variables(nodes, bound(nodes))
+    for loop in nodes:
         if not isinstance(loop, Loop) or loop is looks or not _same_rounds(loop, looks, fails):
             continue
+        if free[loop]:
+            continue  # it runs in another, where the demand is not
         slots = dict(zip(loop.carried, zip(loop.initial, loop.body, strict=True), strict=True))
         if all(slots.get(v) == pair for v, pair in wanted.items()):
             return _moved(function, loop, flag)

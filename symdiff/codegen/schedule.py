@@ -20,7 +20,7 @@ from typing import Any
 from symdiff.codegen.stuck import Stuck
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.walk import bound as variables_bound
-from symdiff.ir.walk import topological, users
+from symdiff.ir.walk import free_variables, topological, users
 from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
 from symdiff.primitives.elementary import cast
 from symdiff.primitives.row import Discrete, Elementwise, Linear
@@ -129,7 +129,8 @@ def schedule(
         root = Block(items=list(order))
         return Schedule(root, {node: [root] for node in reversed(order)}, {}, {}, count)
     turns = _Turns(order)
-    bound = _bound_variables(order)
+    inner = variables_bound(order)
+    bound = free_variables(order, inner) if inner else {}
     stuck = Stuck(order if bound else (), set(certain), ahead or {})
     harmless = _harmless(order)
     root = Block()
@@ -228,27 +229,6 @@ class _Turns:
 
 def _group(home: Block, pred: Expr, turn: Turn) -> Group:
     return home.groups.get((pred, turn)) or Group(pred, home, turn)
-
-
-def _bound_variables(order: Sequence[Expr]) -> dict[Expr, frozenset[Expr]]:
-    """The loop variables that each node depends on."""
-    inner = variables_bound(order)
-    if not inner:
-        return {}
-    found: dict[Expr, frozenset[Expr]] = {}
-    for node in order:
-        if node in inner:
-            found[node] = frozenset((node,))
-        elif node.operands:
-            found[node] = frozenset().union(*(found[x] for x in node.operands))
-            if isinstance(node, Map):
-                found[node] -= frozenset(node.indices)
-            elif isinstance(node, Loop):
-                outside = frozenset().union(*(found[x] for x in node.outside))
-                found[node] = outside | (found[node] - frozenset(node.bound))
-        else:
-            found[node] = frozenset()
-    return found
 
 
 def _harmless(order: Iterable[Expr]) -> set[Expr]:

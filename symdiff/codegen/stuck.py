@@ -1,12 +1,13 @@
 """What may raise stays in a loop that may have no round: `1 / t`, where no round asks for it.
 
-    for i in range(n):                  for i in range(n):
-        c = 1 / t[i]             ->         c = 1 / t[i]
-        for k in range(m):                  for k in range(m):
-            s = s * c                           s = s * c
+    for i in range(n):                      for i in range(n):
+        for k in range(m):           ->         for k in range(m):     and not   c = 1 / (x + i)
+            s = s * (1 / (x + i))                   c = 1 / (x + i)              for k ...: s *= c
+                                                    s *= c
 
-Unless it has been computed before that loop anyway (see `Function.ahead`), so that it has raised
-there. Of a loop that is in no other, nor in a branch, what the function requires says so.
+But where the user has computed it before that loop anyway (see `Function.ahead`), it has raised
+there, and is computed there. Of a loop that is in no other, nor in a branch, what the function
+requires says so.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Carried:
     perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does. aliased:
     something else holds a container of it, too (see `parse.aliases`). number: a serial number, by
     which its variables differ from those of a place of the same name: of another function, or of
-    a list before it grew.
+    a list before it grew. least: of the length of a list, what no round has less than.
     """
 
     entry: Any
@@ -48,6 +48,7 @@ class Carried:
     lost: str = ""  # why it has no value from round to round
     perhaps: bool = False
     aliased: bool = False
+    least: int = 0
 
     def open(self, wish: str) -> None:
         """Put a variable for each value of `entry`, called after `wish`, into `opened`."""

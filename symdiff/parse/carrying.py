@@ -50,6 +50,10 @@ class CarriedArrays:
                 same = False
         return same
 
+    def content(self) -> list[Expr]:
+        """What is now in the objects that the loop writes."""
+        return [] if self.memory is None else [self.memory.nodes[n] for n in self.variables]
+
     def moves(self) -> dict[Expr, Expr]:
         """{node of an object before the loop: its node after the round}."""
         memory = self.memory

@@ -207,7 +207,10 @@ def boolean_operation(frame: Frame, node: ast.BoolOp) -> Evaluation:
     for pred, value in reversed(pending):
         other = pred if isinstance(result, Expr) and result.type.dtype == "bool" else value
         if isinstance(result, bool):
-            other, result = pred, result
+            if value is pred:  # `test and False` is False, `test and True` is test
+                result = pred if result is conjunction else result
+                continue
+            other = pred
         sides = (result, other) if conjunction else (other, result)
         result = join(pred, *sides, "this expression", context.freeze)
     return result

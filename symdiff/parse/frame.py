@@ -163,6 +163,7 @@ class Context:
     doubted: set[tuple[Frame, str]] = field(default_factory=set)  # names that were read in doubt
     grown: list[Grown] = field(default_factory=list)  # the lists that grow in loops
     numbers: dict[Expr, int] = field(default_factory=dict)  # of lengths that have a name
+    least: dict[Expr, int] = field(default_factory=dict)  # what lengths in loops are at least
     looping: dict[int, Any] = field(default_factory=dict)  # they, by serial number
     ahead: dict[Var, frozenset[Expr]] = field(default_factory=dict)  # see `Function.ahead`
     oldest: float = math.inf  # the serial number of the oldest thing that has been changed

@@ -14,15 +14,16 @@ from __future__ import annotations
 from typing import Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
-from symdiff.ir.expr import Const, Expr
+from symdiff.ir.expr import Expr
 from symdiff.ir.types import Type, promote_dtype
+from symdiff.parse.bounds import BEYOND, EMPTY, moved_by, place_of
 from symdiff.parse.frame import Context
 from symdiff.parse.values import Opaque
-from symdiff.primitives.arithmetic import add, less, subtract
+from symdiff.primitives.arithmetic import add
 from symdiff.primitives.arrays import concatenate, filled
 from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append, array_of, empty_list, head, list_of
-from symdiff.primitives.row import as_expr, choose, conform, zero_of
+from symdiff.primitives.row import as_expr, conform, zero_of
 from symdiff.primitives.shape import as_dim, size_of
 from symdiff.primitives.spell import subscript, template_of, to_expr
 
@@ -41,6 +42,7 @@ class Grown(Opaque):
         self.name = "items"  # the user's
         self.appended = 0  # how often a round has appended to it
         self.homes: set[int] = set()  # the loops that it has room for
+        self.running = 0  # how many loops run over it
         context.grown.append(self)
         self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
 
@@ -66,7 +68,15 @@ class Grown(Opaque):
         buffer = self.fields["buffer"]
         return array_of.build(buffer) if buffer.type.listed else buffer
 
+    def _check_mutable(self) -> None:
+        if self.running:
+            raise UnsupportedError(
+                f"{self.name} changes while a loop runs over it",
+                hint="run over a copy: for e in np.array(rows)",
+            )
+
     def append(self, value: Any) -> None:
+        self._check_mutable()
         buffer, length = self.fields["buffer"], self.length
         item = to_expr(value)
         if self.context.memory is not None and item.type.rank:
@@ -87,7 +97,7 @@ class Grown(Opaque):
             template, operands = template_of(buffer, length)
             item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
             self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
-        self.fields["length"] = _add(length, 1)
+        self.fields["length"] = moved_by(length, 1)
         self.appended += 1
 
     def is_older(self, serial: int) -> bool:
@@ -125,9 +135,10 @@ class Grown(Opaque):
             raise UnsupportedError(
                 "pop from inside of a list that grows in a loop", hint="pop the last item"
             )
-        item = self.item(-1)
-        self.store(-1, as_expr(0.0))  # what is not in use is 0
-        self.fields["length"] = _add(self.length, -1)
+        last = place_of(self.context, -1, self.length, EMPTY)
+        item = subscript(self.fields["buffer"], last)
+        self._put(last, as_expr(0.0))  # what is not in use is 0
+        self.fields["length"] = moved_by(self.length, -1)
         return item
 
     def item(self, key: Any) -> Expr:
@@ -136,6 +147,9 @@ class Grown(Opaque):
             return subscript(self.array(), key)
         return subscript(self.fields["buffer"], self._place(key))
 
+    def _place(self, key: Any) -> Any:
+        return place_of(self.context, key, self.length, BEYOND)
+
     def store(self, key: Any, value: Any) -> None:
         """`rows[key] = value`."""
         if isinstance(key, slice):
@@ -143,18 +157,15 @@ class Grown(Opaque):
                 "a slice of a list that grows in a loop is assigned",
                 hint="build an array from it: np.array(rows)",
             )
+        self._put(self._place(key), value)
+
+    def _put(self, place: Any, value: Any) -> None:
+        self._check_mutable()
         buffer = self.fields["buffer"]
-        template, operands = template_of(buffer, self._place(key))
+        template, operands = template_of(buffer, place)
         item = to_expr(value)
         item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
         self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
-
-    def _place(self, key: Any) -> Any:
-        key = key.value if isinstance(key, Const) else key
-        if not isinstance(key, Expr):
-            return key if key >= 0 else _add(self.length, key)
-        behind = add.build(as_expr(self.length), key)
-        return choose(less.build(key, 0), behind, key).expr
 
     def method(self, name: str) -> Any:
         """A bound method of the list."""
@@ -173,12 +184,6 @@ class Grown(Opaque):
 
 _ENDLESS = "a list of arrays grows, and nothing tells how long it becomes"
 _ENDLESS_HINT = "append in one `for` over a range or an array, or fill an array"
-
-
-def _add(a: Any, b: int) -> Any:
-    if not isinstance(a, Expr):
-        return a + b
-    return add.build(a, b) if b >= 0 else subtract.build(a, -b)
 
 
 def grown_from(

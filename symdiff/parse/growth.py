@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
-from symdiff.parse.alike import identical
 from symdiff.parse.ending import plus
 from symdiff.parse.frame import Frame
 from symdiff.parse.growing import Grown, grown_from
@@ -83,11 +82,9 @@ class Growth:
         """
         first = next((o for g, o in self.lists if g is owner), owner)
         content = self.content.setdefault(id(first), list(entry.contents.get(id(owner), ())))
-        longer = isinstance(first, list) and len(now) > len(content)
-        if not longer or not all(map(identical, content, now)):
+        if not isinstance(first, list):
             raise UnsupportedError(
-                f"a round of this loop changes the length of a {type(first).__name__}, "
-                "and not by appending",
+                f"a round of this loop changes the length of a {type(first).__name__}",
                 hint="append to a list, or use an array",
             )
         if self._is_from_outside(first):

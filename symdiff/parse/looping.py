@@ -14,7 +14,7 @@ from typing import Any
 
 from symdiff.errors import SymdiffError, UnknownNameError, UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Var, project, var
-from symdiff.ir.tree import Maybe, is_container, leaves, map_tree
+from symdiff.ir.tree import Maybe, expressions, is_container, leaves, map_tree
 from symdiff.ir.types import Type
 from symdiff.parse.aliases import note_aliases, refuse_changes
 from symdiff.parse.alike import (
@@ -27,12 +27,14 @@ from symdiff.parse.alike import (
     same_structure,
     widened,
 )
+from symdiff.parse.bounds import least
 from symdiff.parse.branches import branch, leave
 from symdiff.parse.carried import Carried, not_yet
 from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.demanded import RoundDemands
 from symdiff.parse.ending import Flags, Slot, bare, only_if, plus
 from symdiff.parse.frame import Exit, Frame, Unbound, UnknownError, UnreachableError, run
+from symdiff.parse.growing import Grown
 from symdiff.parse.growth import Growth
 from symdiff.parse.nullable import with_none
 from symdiff.parse.state import (
@@ -70,6 +72,9 @@ class LoopEvaluation:
         self.context.loops += 1
 
     # What differs between the two kinds of loop.
+
+    def running(self, more: int) -> None:
+        """A round is about to be evaluated, or (-1) has been."""
 
     def start_round(self) -> None:
         raise NotImplementedError
@@ -112,6 +117,7 @@ class LoopEvaluation:
             context.open_loops += 1
             context.looping[self.serial] = self
             self.growth.start()
+            self.running(1)
             open_ = list(context.frames), context.depth, context.lazy
             try:
                 self.start_round()
@@ -147,11 +153,16 @@ class LoopEvaluation:
                 self.growth.let(entry, error.owner, error.longer, inside_loop)
                 continue
             finally:
+                self.running(-1)
                 context.open_loops -= 1
                 del context.looping[self.serial]
             after = State(context)
             if self._settled(entry, after):
                 break
+        context.path = inside  # what a round leaves, and no operation of it has read
+        for place in after.places():
+            context.note(tuple(expressions(place.get(after))))
+        context.note(tuple(self.arrays.content()))
         self.demands = RoundDemands(context, mark, inside)
         frame.exits, context.path = outer_exits, path
         return self._finish(entry, after, flags)
@@ -175,6 +186,8 @@ class LoopEvaluation:
         content = (value.value, value.there) if perhaps else value
         types: list[Type | None] = [None] * len(list(leaves(content)))
         self.carried[place] = Carried(content, types, self.context.fresh(), perhaps=perhaps)
+        if self._is_length(place):
+            self.carried[place].least = least(self.context, content)
 
     def _open(self) -> None:
         """Replace what the loop carries by variables."""
@@ -188,6 +201,8 @@ class LoopEvaluation:
             for v in carried.variables:
                 if v is not None:
                     self.arrays.opened(v, carried.shares | carried.running)
+            if self._is_length(place):
+                self.context.least[carried.variables[0]] = carried.least
             if is_container(carried.opened):
                 born(self.context, carried.opened)
                 if carried.aliased:
@@ -196,16 +211,25 @@ class LoopEvaluation:
 
     def _wish(self, place: Place) -> str:
         """What the variable of a place should be called."""
-        if isinstance(place, Item):
-            grown = next((g for g in self.context.grown if g.fields is place.owner), None)
-            if grown is not None:
-                return grown.name if place.key == "buffer" else f"len_{grown.name}"
+        grown = self._grown(place)
+        if isinstance(place, Item) and grown is not None:
+            return grown.name if place.key == "buffer" else f"len_{grown.name}"
         return str(place)
+
+    def _grown(self, place: Place) -> Grown | None:
+        """The list that has grown and of which this is the array or the length."""
+        if not isinstance(place, Item):
+            return None
+        return next((g for g in self.context.grown if g.fields is place.owner), None)
+
+    def _is_length(self, place: Place) -> bool:
+        return isinstance(place, Item) and place.key == "length" and bool(self._grown(place))
 
     def _settled(self, entry: State, after: State) -> bool:
         """Whether the round changed no more than what is carried, in the types assumed."""
         if self.growth.found(entry, after):
             return False
+        entry.check_sets(after)
         same = self.arrays.settled()
         moves = self.arrays.moves()
         known = set(self.carried)
@@ -230,12 +254,21 @@ class LoopEvaluation:
             now = carried.content(place.get(after))
             if not carried.lost and not self._fits(carried, now, str(place)):
                 same = False
+            if carried.least and not self._keeps_length(carried, now):
+                same = False
         now = [(p, c, p.get(after)) for p, c in self.carried.items() if p in known and not c.lost]
         same = note_aliases(self.context, now) and same
         if same and self.awaited:
             self._give_up()
             return False
         return same
+
+    def _keeps_length(self, carried: Carried, now: Any) -> bool:
+        """Whether a list is as long after the round as it was assumed to be before it."""
+        if isinstance(now, (int, Expr)) and least(self.context, now) >= carried.least:
+            return True
+        carried.least = 0
+        return False
 
     def _give_up(self) -> None:
         """No round tells what these names hold: none assigns them before it reads them."""

@@ -130,6 +130,10 @@ class _Counted(LoopEvaluation):
         self.index = var(wish if wish != "_" else "i", INT, self.context.fresh())
         self.context.lines[self.index] = node.lineno
 
+    def running(self, more: int) -> None:
+        for grown in self.rounds.over:
+            grown.running += more
+
     def start_round(self) -> None:
         ran = self.certain()
         if isinstance(ran, Expr):

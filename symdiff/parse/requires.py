@@ -17,6 +17,7 @@ from symdiff.ir.function import Function, Require
 from symdiff.ir.types import Dim, SymDim, is_counted, show_shape
 from symdiff.ir.walk import topological
 from symdiff.primitives.arithmetic import (
+    add,
     equal,
     greater,
     greater_equal,
@@ -24,6 +25,7 @@ from symdiff.primitives.arithmetic import (
     less_equal,
     not_,
     not_equal,
+    subtract,
 )
 from symdiff.primitives.arrays import matmul
 from symdiff.primitives.elementary import cast, sized
@@ -79,7 +81,7 @@ def required(
 ) -> list[Require]:
     """What the demands, and the operations that were evaluated on some paths, require."""
     found: list[Require | None] = []
-    for ran, error, path, by in demands:
+    for ran, error, path, by in dict.fromkeys(demands):
         fails = as_expr(True) if ran is False else _negation(ran)
         demand = _require(fails if by is None else by, fails, {path: None}, error)
         found.append(None if demand is None else replace(demand, stated=by is None))
@@ -240,22 +242,23 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
         return not side
     if fails.op is not_ and fails.operands[0] is pred:
         return side
-    if (
-        pred.op not in _NEGATED
-        or len(fails.operands) != 2
-        or _number(pred.operands[0]) is not _number(fails.operands[0])
-    ):
+    if pred.op not in _NEGATED or len(fails.operands) != 2:
         return False
-    a, b = pred.operands[1], fails.operands[1]
-    if not isinstance(a, Const) or not isinstance(b, Const) or a.type.rank or b.type.rank:
+    x, shift = offset(_number(pred.operands[0]))
+    y, other = offset(_number(fails.operands[0]))
+    first, second = pred.operands[1], fails.operands[1]
+    if x is not y or not isinstance(first, Const) or not isinstance(second, Const):
         return False
+    if first.type.rank or second.type.rank:
+        return False
+    a, b = first.value - shift, second.value - other
     holds = pred.op if side else _NEGATED[pred.op]
     if holds in (equal, not_equal):
-        return fails.op is _NEGATED[holds] and a.value == b.value
+        return fails.op is _NEGATED[holds] and a == b
     equality = _OPPOSITES.get((holds, fails.op))
     if equality is None:
         return False
-    low, high = (b.value, a.value) if holds in (greater, greater_equal) else (a.value, b.value)
+    low, high = (b, a) if holds in (greater, greater_equal) else (a, b)
     return low < high or (equality and low == high)
 
 
@@ -275,6 +278,18 @@ def _number(node: Expr) -> Expr:
             break
         node = node.operands[0]
     return node
+
+
+def offset(node: Expr) -> tuple[Expr, int]:
+    """An integer as another and what is added to it: (n, 2) of `n + 3 - 1`."""
+    shift = 0
+    while isinstance(node, Apply) and node.type.dtype == "int" and not node.type.rank:
+        last = node.operands[-1] if node.op in (add, subtract) else None
+        if not isinstance(last, Const):
+            break
+        shift += last.value if node.op is add else -last.value
+        node = node.operands[0]
+    return node, shift
 
 
 SHAPES = ("ValueError", "the shapes do not match")

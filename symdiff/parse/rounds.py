@@ -22,15 +22,19 @@ from symdiff.primitives.spell import subscript, to_expr
 
 
 class Rounds(Opaque):
-    """count: how many (a negative number is none). item: of round k. bounds: of a plain `range`."""
+    """count: how many (a negative number is none). item: of round k. bounds: of a plain `range`.
+
+    over: the lists that have grown and that it looks into: none may change while it runs.
+    """
 
     def __init__(
         self,
         count: Any,
         item: Callable[[Any], Any],
         bounds: tuple[Any, Any, int] | None = None,
+        over: Sequence[Grown] = (),
     ):
-        self.count, self.item, self.bounds = count, item, bounds
+        self.count, self.item, self.bounds, self.over = count, item, bounds, over
 
 
 class Unrolled(Opaque):
@@ -90,7 +94,7 @@ def rounds_of(value: Any) -> Rounds | None:
         )
     if isinstance(value, Grown):
         buffer = value.fields["buffer"]
-        return Rounds(value.length, lambda k: subscript(buffer, k))
+        return Rounds(value.length, lambda k: subscript(buffer, k), over=(value,))
     if isinstance(value, Expr) and value.type.rank:
         return Rounds(length_of(value), lambda k: subscript(value, k))
     return None
@@ -112,14 +116,15 @@ def zipped(values: Sequence[Any], strict: bool = False) -> Rounds:
     for part in parts[1:]:
         if part.count is not count and not _is(part.count, count):
             count = _smaller(count, part.count)
-    return Rounds(count, lambda k: tuple(p.item(k) for p in parts))
+    over = [grown for part in parts for grown in part.over]
+    return Rounds(count, lambda k: tuple(p.item(k) for p in parts), over=over)
 
 
 def enumerated(value: Any, start: Any = 0) -> Rounds:
     """`enumerate(value, start)`."""
     part = rounds_of(value)
     assert part is not None
-    return Rounds(part.count, lambda k: (_add(start, k), part.item(k)))
+    return Rounds(part.count, lambda k: (_add(start, k), part.item(k)), over=part.over)
 
 
 def backwards(value: Any) -> Rounds:
@@ -130,7 +135,7 @@ def backwards(value: Any) -> Rounds:
         start, stop, step = part.bounds
         return range_of(_sub(stop, step), _sub(start, step), -step)
     last = _sub(part.count, 1)
-    return Rounds(part.count, lambda k: part.item(_sub(last, k)))
+    return Rounds(part.count, lambda k: part.item(_sub(last, k)), over=part.over)
 
 
 def _constant(value: Any) -> Rounds:

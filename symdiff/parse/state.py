@@ -163,14 +163,25 @@ class State:
         self.restore()
 
     def places(self) -> Iterator[Place]:
-        """Every place that holds something."""
+        """Every place that holds something; what is in a set is known when compiling."""
         for frame, env in self.names.items():
             for name in env:
                 yield Name(frame, name)
         for key, content in self.contents.items():
             owner = self.context.births[key][0]
+            if isinstance(owner, set):
+                continue
             for k in content if isinstance(content, dict) else range(len(content)):
                 yield Item(key, k, owner)
+
+    def check_sets(self, after: State) -> None:
+        """Refuse a loop whose round, from this state, leaves a set with other members."""
+        for key, content in self.contents.items():
+            if isinstance(content, set) and after.contents[key] != content:
+                raise UnsupportedError(
+                    "a set changes from round to round",
+                    hint="use a list or an array, or build the set before the loop",
+                )
 
 
 def _fill(owner: Any, content: Any) -> None:
@@ -254,6 +265,13 @@ def _joined(pred: Expr, a: Any, b: Any, freeze: Freeze, held: Held) -> Any:
                 hint="give it the same keys on both sides",
             )
         return {k: _item(pred, a[k], b[k], freeze, held) for k in a}
+    if isinstance(a, set):
+        if a != b:
+            raise UnsupportedError(
+                "a set has other members on one side of a run-time branch than on the other",
+                hint="give it the same members on both sides, or use a list of 0.0 and 1.0",
+            )
+        return a
     return type(a)(_item(pred, x, y, freeze, held) for x, y in zip(a, b, strict=True))
 
 

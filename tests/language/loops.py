@@ -345,3 +345,33 @@ def generator_kept(x, n: int):
     """A generator over run-time rounds, kept in a name"""
     g = (x * i for i in range(n))
     return sum(g)
+
+
+@shows(X)
+def set_in_loop(x):
+    """A set that a loop reads"""
+    known = {0, 2}
+    s = 0.0
+    for i in range(len(X)):
+        if i in known:
+            s += x[i] * len(known)
+    return s
+
+
+@refuses(0.7, 3)
+def growing_set(x, n: int):
+    """A set to which rounds add"""
+    seen = {0}
+    for _ in range(n):
+        x *= len(seen)
+        seen.add(7)
+    return x
+
+
+@refuses(0.7)
+def set_in_a_branch(x):
+    """... or one side of a run-time branch"""
+    seen = {0}
+    if x > 0.0:
+        seen.add(7)
+    return x * len(seen)

@@ -1,0 +1,109 @@
+"""Where an item is in a list that has grown, and whether it is inside: its array is larger.
+
+    items[-1]  demands  len(items) >= 1        items[k]  demands  -len(items) <= k < len(items)
+
+Nothing is demanded where it is certain: behind an `append`, in `for i in range(len(items))`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symdiff.ir.expr import Const, Expr, If, Loop, Project
+from symdiff.parse.frame import Context
+from symdiff.parse.requires import Demand, offset
+from symdiff.primitives.arithmetic import add, greater_equal, less, negative, subtract
+from symdiff.primitives.row import as_expr, choose
+
+BEYOND = ("IndexError", "list index out of range")
+EMPTY = ("IndexError", "pop from empty list")
+
+
+def place_of(context: Context, key: Any, length: Any, error: tuple[str, str]) -> Any:
+    """Where `items[key]` is, in a list of that length. Raises IndexError where it cannot be."""
+    key = key.value if isinstance(key, Const) else key
+    if isinstance(key, Expr) and offset(key) == offset(subtract.build(as_expr(length), 1)):
+        key = -1
+    if not isinstance(key, Expr):
+        needed = key + 1 if key >= 0 else -key
+        if isinstance(length, Expr) and least(context, length) < needed:
+            _demand(context, greater_equal.build(length, needed), error)
+        elif not isinstance(length, Expr) and length < needed:
+            raise IndexError(error[1])
+        return key if key >= 0 else moved_by(length, key)
+    first, stop = _range_of(context, key)
+    if stop is None or not _is_at_most(stop, length):
+        _demand(context, less.build(key, as_expr(length)), error)
+    if first is not None and first >= 0:
+        return key
+    _demand(context, greater_equal.build(key, negative.build(as_expr(length))), error)
+    return choose(less.build(key, 0), add.build(as_expr(length), key), key).expr
+
+
+def moved_by(length: Any, count: int) -> Any:
+    """`length + count`; `n`, not `n + 1 - 1`."""
+    if not isinstance(length, Expr):
+        return length + count
+    base, shift = offset(length)
+    count += shift
+    if not count:
+        return base
+    return add.build(base, count) if count > 0 else subtract.build(base, -count)
+
+
+def _demand(context: Context, holds: Expr, error: tuple[str, str]) -> None:
+    context.demands.append(Demand(holds, error, context.path, by=holds))
+
+
+def least(context: Context, length: Any) -> int:
+    """What a length is at least: in a round, and after a loop, what no round has less than."""
+    if not isinstance(length, Expr):
+        return int(length)
+    done: dict[Expr, int] = {}
+    stack = [length]
+    while stack:
+        node = stack[-1]
+        base, shift = offset(node)
+        below = (base.then, base.orelse) if isinstance(base, If) else ()
+        pending = [x for x in below if x not in done]
+        if pending:
+            stack += pending
+            continue
+        stack.pop()
+        if isinstance(base, Const):
+            known = int(base.value)
+        elif isinstance(base, If):
+            known = min(done[x] for x in below)
+        else:
+            known = context.least.get(_variable(base), 0)
+        done[node] = known + shift
+    return done[length]
+
+
+def _variable(node: Expr) -> Expr:
+    """The variable that a loop carries, of what it is after the last round."""
+    if isinstance(node, Project) and isinstance(node.operands[0], Loop):
+        return node.operands[0].carried[node.index]
+    return node
+
+
+def _range_of(context: Context, key: Expr) -> tuple[int | None, Any]:
+    """The first and the stop of a key that is the number of a round, or so far before or after."""
+    base, shift = offset(key)
+    for loop in context.looping.values():
+        rounds = getattr(loop, "rounds", None)
+        if rounds is None or loop.index is not base:
+            continue
+        first, stop, step = rounds.bounds or (0, rounds.count, 1)
+        if step > 0 and isinstance(first, int):
+            other, more = offset(as_expr(stop))
+            return first + shift, (other, more + shift)
+    return None, None
+
+
+def _is_at_most(stop: tuple[Expr, int], length: Any) -> bool:
+    """Whether `stop`, a value and what is added to it, is certain to be no more than a length."""
+    base, shift = offset(as_expr(length))
+    if isinstance(base, Const) and isinstance(stop[0], Const):
+        return stop[0].value + stop[1] <= base.value + shift
+    return stop[0] is base and stop[1] <= shift
