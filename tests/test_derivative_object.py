@@ -290,3 +290,22 @@ def test_what_is_registered_of_a_derivative_goes_with_it():
     del second
     gc.collect()
     assert not shown()
+
+
+@pytest.mark.parametrize("options", [symdiff.Options(), symdiff.Options(optimize=False)])
+def test_results_that_are_one_value_have_cotangents_of_their_own(options):
+    def twice(x, y):
+        t = (x + y) ** 2
+        return t, {"again": t, "other": [x, x]}
+
+    seeds = (1.0, {"again": 10.0, "other": [100.0, 1000.0]})
+    _, (d_x, d_y) = symdiff.vjp(twice, wrt=("x", "y"), options=options)(1.0, 2.0, seeds)
+    assert (d_x, d_y) == (1166.0, 66.0)
+
+    def f(x, y):
+        return math.tanh(x + y)
+
+    gradient = symdiff.grad(f, wrt=("x", "y"), options=options)
+    _, reverse = symdiff.vjp(gradient, wrt=("x", "y"), options=options)(0.3, 0.4, (1.0, 2.0))
+    forward = symdiff.hvp(f, wrt=("x", "y"), options=options)(0.3, 0.4, (1.0, 2.0))
+    assert reverse == pytest.approx(forward, rel=1e-14)

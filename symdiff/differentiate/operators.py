@@ -158,17 +158,17 @@ class _Derivation:
                 return self._finish(result)
             case "jvp":
                 tangents, params = self._seeds("d_", [(i.name, i.tree) for i in self.inputs])
-                result = map_tree(self._tangent(tangents), value)
+                result = map_tree(self._tangent(dict(tangents)), value)
                 return self._finish(self._with_aux((value, result)), params)
             case "vjp":
                 name = self._output_name()
                 seeds, params = self._seeds("d_", [(name, value)])
-                outputs = [o for o in expressions(value) if o in seeds]
-                grads = self._reverse(outputs, [seeds[o] for o in outputs])
+                outputs, cotangents = zip(*seeds, strict=True) if seeds else ((), ())
+                grads = self._reverse(outputs, cotangents)
                 return self._finish(self._with_aux((value, self._answer(grads))), params)
             case "hvp":
                 tangents, params = self._seeds("d_", [(i.name, i.tree) for i in self.inputs])
-                product = map_tree(self._tangent(tangents), self._grads())
+                product = map_tree(self._tangent(dict(tangents)), self._grads())
                 product = (product, self.aux) if request.has_aux else product
                 return self._finish(product, params)
             case "jacobian":
@@ -274,10 +274,13 @@ class _Derivation:
 
     def _seeds(
         self, prefix: str, trees: list[tuple[str, Tree]]
-    ) -> tuple[dict[Expr, Expr], list[Param]]:
-        """New parameters `d_x`, one for each tree, and the map from leaf to its new variable."""
+    ) -> tuple[list[tuple[Expr, Expr]], list[Param]]:
+        """New parameters `d_x`, one for each tree; and each leaf, with its new variable.
+
+        A leaf may be there twice: a function may return one value as two results.
+        """
         taken = {v.name for v in self.function.variables} | {p.name for p in self.function.params}
-        seeds: dict[Expr, Expr] = {}
+        seeds: list[tuple[Expr, Expr]] = []
         params: list[Param] = []
         number = 1 + max((p.seed for p in self.function.params), default=-1)
         for name, tree in trees:
@@ -295,7 +298,7 @@ class _Derivation:
                     return leaf
                 type_ = leaf.type if leaf.type.rank else Type(leaf.type.dtype, (), True)
                 new = var(fresh if single else f"{fresh}_{next(counter)}", type_)
-                seeds.setdefault(leaf, new)
+                seeds.append((leaf, new))
                 return new
 
             params.append(Param(fresh, map_tree(seed, tree), seed=number))
