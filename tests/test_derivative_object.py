@@ -309,3 +309,15 @@ def test_results_that_are_one_value_have_cotangents_of_their_own(options):
     _, reverse = symdiff.vjp(gradient, wrt=("x", "y"), options=options)(0.3, 0.4, (1.0, 2.0))
     forward = symdiff.hvp(f, wrt=("x", "y"), options=options)(0.3, 0.4, (1.0, 2.0))
     assert reverse == pytest.approx(forward, rel=1e-14)
+
+
+@pytest.mark.parametrize("options", [symdiff.Options(), symdiff.Options(optimize=False)])
+def test_cotangents_of_integers_are_not_looked_at(options):
+    """Not even where the integer is an argument that is returned."""
+
+    def f(x, n: int):
+        return {"a": x * n, "n": n, "three": 3, "v": n * np.ones(2) * x}
+
+    seeds = {"a": 1.0, "n": 7, "three": 8, "v": np.array([10.0, 100.0])}
+    value, d_x = symdiff.vjp(f, options=options)(2.0, 5, seeds)
+    assert (value["a"], value["n"], value["three"], d_x) == (10.0, 5, 3, 555.0)

@@ -294,11 +294,12 @@ class _Derivation:
             def seed(
                 leaf: Tree, fresh: str = fresh, single: bool = single, counter: Any = counter
             ) -> Tree:
-                if not isinstance(leaf, Expr) or not leaf.type.differentiable:
+                if not isinstance(leaf, Expr):
                     return leaf
                 type_ = leaf.type if leaf.type.rank else Type(leaf.type.dtype, (), True)
                 new = var(fresh if single else f"{fresh}_{next(counter)}", type_)
-                seeds.append((leaf, new))
+                if leaf.type.differentiable:  # what is passed for an integer is not looked at
+                    seeds.append((leaf, new))
                 return new
 
             params.append(Param(fresh, map_tree(seed, tree), seed=number))
