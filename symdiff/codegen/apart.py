@@ -16,6 +16,7 @@ def apart(function: Function) -> Function:
     names, lines, ahead = dict(function.names), dict(function.lines), dict(function.ahead)
     serial = 0
     while True:
+        paths = dict(function.paths)
         roots = [*function.results, *(x for r in function.requires for x in (r.fails, r.by))]
         order = topological(roots)
         owner: dict[Var, Loop] = {}
@@ -31,6 +32,8 @@ def apart(function: Function) -> Function:
                     fresh[v] = var(v.name, v.type, serial)
                     if v in lines:
                         lines[fresh[v]] = lines[v]
+                    if v in paths:
+                        paths[fresh[v]] = paths[v]
                 done: dict[Expr, Expr] = {node: _renamed(node, fresh, names, lines, ahead)}
                 transform(order, lambda n: n, done)
                 moved = {**done}
@@ -42,7 +45,9 @@ def apart(function: Function) -> Function:
                     *(n for nodes in ahead.values() for n in nodes),
                 ):  # what is inside of the changed loop keeps its name
                     done.setdefault(k, k)
-                function = function.replace(names=names, lines=lines, ahead=ahead).rewritten(done)
+                function = function.replace(
+                    names=names, lines=lines, ahead=ahead, paths=paths
+                ).rewritten(done)
                 break
             owner.update((v, node) for v in node.bound)
         else:

@@ -143,13 +143,12 @@ def emit_call(to: Emitter, node: Call, out: list[Statement]) -> None:
     operands = [to.operand(x) for x in node.operands]
     limit = to.options.line_width - 4 * to.depth - _ROOM
     while sum(t.width + 2 for t in operands) > limit:
-        at = [i for i, x in enumerate(node.operands) if x in to.text]
+        at = [i for i, x in enumerate(node.operands)
+              if x in to.text and not isinstance(operands[i].node, ast.Name)]  # fmt: skip
         if not at:
             break
         widest = max(at, key=lambda i: operands[i].width)
-        part = node.operands[widest]
-        to.assign(part, to.text.pop(part).node, out)
-        operands = [to.operand(x) for x in node.operands]
+        operands[widest] = to.named(node.operands[widest], out)
     for x in node.operands:
         to.consumed(x)
     assert isinstance(node.callee, str)

@@ -100,7 +100,12 @@ class Emitter:
             live = topological([*self.roots, *self.masks])
         certain = [r.by for r in function.requires if r.always]
         self.plan = schedule(
-            [*self.roots, *self.masks], [*first, *user], live, certain, function.ahead
+            [*self.roots, *self.masks],
+            [*first, *user],
+            live,
+            certain,
+            function.ahead,
+            function.paths,
         )
         self.storage = Storage(self.plan, [*self.roots, *self.masks], function.effects)
         self.apart: set[Expr] = set()  # results that have been copied already
@@ -239,9 +244,9 @@ class Emitter:
             return
         if node.op is sized:  # another type for the same value
             (operand,) = node.operands
-            if operand not in self.label:
-                self.assign(operand, self.text.pop(operand).node, out)
-            self.label[node] = self.label[operand]
+            read = self.operand(operand) if operand in self.label else self.named(operand, out)
+            assert isinstance(read.node, ast.Name)
+            self.label[node] = read.node.id
             return
         text = self._apply(node, out)
         self.place(node, text, out)
@@ -373,18 +378,29 @@ class Emitter:
                 width -= 2
             if not (repeats or width > limit or depth > self.options.nesting):
                 break
-            at = [i for i, x in enumerate(node.operands) if x in self.text]
+            at = [i for i, x in enumerate(node.operands)
+                  if x in self.text and not isinstance(operands[i].node, ast.Name)]  # fmt: skip
             if not at:
                 break
             # Name the part that is widest, so that what stays reads as one formula.
             key = (lambda i: operands[i].depth) if width <= limit else (lambda i: operands[i].width)
             worst = max(at, key=key)
-            part = node.operands[worst]
-            self.assign(part, self.text.pop(part).node, out)
-            operands[worst] = self.operand(part, node)
+            operands[worst] = self.named(node.operands[worst], out, node)
         for x in node.operands:
             self.consumed(x)
         return Text(spell_apply(self.spelling, [t.node for t in operands], node), width, depth)
+
+    def named(self, node: Expr, out: list[Statement], parent: Apply | None = None) -> Text:
+        """The name of a value that has been a formula so far.
+
+        What is of a block around this one may be read by other branches: the name is not for them.
+        """
+        if self.plan.uses.get(node, 0) <= 1 or self.at in self.plan.sites.get(node, (self.at,)):
+            self.assign(node, self.text.pop(node).node, out)
+            return self.operand(node, parent)
+        label = self.names.fresh(self.wish_for(node))
+        out.append(Statement(assign(label, self.text[node].node)))
+        return Text(name(label), len(label), 0)
 
     def consumed(self, node: Expr) -> None:
         """The formula of `node` is part of another now, or of a statement."""
@@ -452,6 +468,8 @@ class Emitter:
         """A value that is only one side of a choice gets the name of the choice at once."""
         if self.forced.get(like) in self.looping.written:
             return  # it is written last, when nothing reads the old value any more
+        if node in self.label or node in self.text:
+            return  # it has been computed before the branch
         named = node in self.function.names and len(self.plan.sites[node]) == 1
         if named or (isinstance(node, If) and not self._short(node)):
             self.forced[node] = self.name_of(like)

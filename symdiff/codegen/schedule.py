@@ -13,20 +13,22 @@ only the earlier computes it, and what the branches around it have decided is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from symdiff.codegen.stuck import Stuck
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Project, Var, While
+from symdiff.ir.function import Path
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import free_variables, topological, users
-from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
+from symdiff.primitives.arithmetic import divide
+from symdiff.primitives.conditions import Facts, implied, is_compound, value_of, with_fact
 from symdiff.primitives.elementary import cast
+from symdiff.primitives.indexing import index
 from symdiff.primitives.row import Discrete, Elementwise, Linear
 
 Step = tuple[Expr, bool]  # a predicate and a side; a loop has but one side
-Path = tuple[Step, ...]
 Turn = tuple[int, int]  # of the statements of a block, those with lower ones come first
 
 
@@ -112,11 +114,12 @@ def schedule(
     live: Sequence[Expr] | None = None,
     certain: Iterable[Expr] = (),
     ahead: Mapping[Var, frozenset[Expr]] | None = None,
+    paths: Mapping[Expr, Path] | None = None,
 ) -> Schedule:
     """Place everything that `results` need. `first` are nodes to compute early, in their order.
 
     live: what `results` need, operands first, where the caller knows. certain: what the function
-    computes in any case, so that it may raise before a loop. ahead: see `Function`.
+    computes in any case, so that it may raise before a loop. ahead, paths: see `Function`.
     """
     order = live = topological(results) if live is None else live
     if first:
@@ -132,7 +135,7 @@ def schedule(
     inner = variables_bound(order)
     bound = free_variables(order, inner) if inner else {}
     stuck = Stuck(order if bound else (), set(certain), ahead or {})
-    harmless = _harmless(order)
+    needs = _needs(order, paths or {})
     root = Block()
     sites: dict[Expr, list[Block]] = {}
     groups: dict[tuple[Expr, Block], Group] = {}
@@ -149,8 +152,8 @@ def schedule(
         depends = bound.get(node, frozenset[Expr]())
         wanted = dict.fromkeys(_lift(node, b, depends, stuck) for b in needed[node])
         places = _cover(wanted) if len(wanted) > 1 else list(wanted)
-        if len(places) > 1 and node in harmless:
-            places = _once(places, depends)
+        if len(places) > 1 and node in needs:
+            places = _once(places, depends, needs[node])
             count[node] += 1  # where its only user is computed several times, too
         if len(places) > 1 and isinstance(node, (Map, Loop)):
             places = _ahead(node, places, turns)
@@ -231,29 +234,100 @@ def _group(home: Block, pred: Expr, turn: Turn) -> Group:
     return home.groups.get((pred, turn)) or Group(pred, home, turn)
 
 
-def _harmless(order: Iterable[Expr]) -> set[Expr]:
-    """Numbers that may be computed where nobody needs them: it costs little and cannot raise."""
-    found: set[Expr] = set()
+def _needs(order: Sequence[Expr], paths: Mapping[Expr, Path]) -> dict[Expr, Path]:
+    """What must hold where a value may be computed although nobody needs it, of those that may be.
+
+    A number costs little, and the primal has computed all that is on its path. What could raise or
+    is costly is not computed elsewhere.
+    """
+    paths = _with_operands(order, paths)
+    found: dict[Expr, Path] = {}
+    divisors: dict[Expr, Path] = {}
     for node in order:
-        if node.type.rank or node.type.listed:
-            continue
-        if isinstance(node, Apply):
-            cheap = isinstance(node.op, (Elementwise, Discrete)) and not node.op.raises
-            # int(nan) raises.
-            cheap = cheap and (node.op is not cast or node.type.dtype != "int")
-        else:
-            cheap = isinstance(node, (Const, Var, If))
-        if cheap and all(x in found for x in node.operands):
-            found.add(node)
+        path = paths.get(node)
+        if (_is_cheap(node) or isinstance(node, Project)) and all(
+            x in found for x in node.operands
+        ):
+            found[node] = _of_operands(node, found)
+            if path is not None and len(path) < len(found[node]):
+                found[node] = path
+        elif path is not None:
+            found[node] = path
+        elif isinstance(node, Loop):
+            primal = next((paths[v] for v in node.bound if v in paths), None)
+            if primal is not None and not _raises(node, found):  # it has the rounds of the primal's
+                found[node] = primal
+        elif type(node) is Apply and node.op is divide and all(x in found for x in node.operands):
+            known = divisors.get(node.operands[1])  # it has been divided by that
+            if known is not None and not node.type.rank:
+                found[node] = _joined((known, found[node.operands[0]]))
+        if type(node) is Apply and node.op is divide and node in found:
+            divisors.setdefault(node.operands[1], found[node])
     return found
 
 
-def _once(places: Sequence[Block], depends: frozenset[Expr]) -> list[Block]:
+def _raises(loop: Loop, known: Container[Expr]) -> bool:
+    """Whether a round may raise; it reads only what the primal does."""
+    return any(
+        type(node) is Apply and node.op.raises and node.type.weak
+        and node.op is not index and node not in known
+        for node in topological(loop.inside)
+    )  # fmt: skip
+
+
+def _with_operands(order: Sequence[Expr], paths: Mapping[Expr, Path]) -> dict[Expr, Path]:
+    """`paths` with those of what the values are made of, which may have been rewritten."""
+    if not paths:
+        return {}
+    known = dict(paths)
+    for node in reversed(order):
+        path = known.get(node)
+        if path is None:
+            continue
+        below = node.outside if isinstance(node, Loop) else node.operands
+        for x in below[:1] if isinstance(node, (If, Map)) else below:
+            known.setdefault(x, path)
+    return known
+
+
+def _of_operands(node: Expr, found: Mapping[Expr, Path]) -> Path:
+    if not isinstance(node, If):
+        return _joined(found[x] for x in node.operands)
+    sides = (_besides(found[x], (node.pred, x is node.then)) for x in (node.then, node.orelse))
+    return _joined((found[node.pred], *sides))
+
+
+def _joined(paths: Iterable[Path]) -> Path:
+    """All steps of some paths, each once."""
+    return tuple(dict.fromkeys(step for path in paths for step in path))
+
+
+def _besides(needs: Path, step: Step) -> Path:
+    """What is needed besides where `step` holds."""
+    if not needs:
+        return needs
+    facts = implied(*step)
+    return tuple(s for s in needs if value_of(s[0], facts) is not s[1])
+
+
+def _is_cheap(node: Expr) -> bool:
+    """Whether a node is a number that costs little and cannot raise."""
+    if node.type.rank or node.type.listed:
+        return False
+    if isinstance(node, Apply):
+        cheap = isinstance(node.op, (Elementwise, Discrete)) and not node.op.raises
+        return cheap and (node.op is not cast or node.type.dtype != "int")  # int(nan) raises
+    return isinstance(node, (Const, Var, If))
+
+
+def _once(places: Sequence[Block], depends: frozenset[Expr], needs: Path) -> list[Block]:
     """The innermost block around `places`, one in each loop whose variables the value depends on.
 
     To compute a value in several branches doubles what it is made of, and that is made of, in turn.
+    Where what it needs does not hold there, the outermost blocks where it does.
     """
     common: dict[Block | None, list[Block]] = {}  # by the loop; what is around all, innermost first
+    inside: dict[Block | None, list[list[Block]]] = {}
     for place in places:
         around: list[Block] = []
         home: Block | None = None
@@ -264,7 +338,20 @@ def _once(places: Sequence[Block], depends: frozenset[Expr]) -> list[Block]:
                 break
         known = common.get(home)
         common[home] = around if known is None else [b for b in known if b in around]
-    return [blocks[0] for blocks in common.values()]
+        inside.setdefault(home, []).append(around)
+    result: dict[Block, None] = {}
+    for home, blocks in common.items():
+        if _holds(needs, blocks[0]):
+            result[blocks[0]] = None
+            continue
+        for around in inside[home]:
+            fit = [b for b in around if _holds(needs, b)]
+            result[fit[-1] if fit else around[0]] = None
+    return list(result) if len(result) < 2 or not needs else _cover(result)
+
+
+def _holds(steps: Iterable[Step], block: Block) -> bool:
+    return all(value_of(pred, block.facts) is side for pred, side in steps)
 
 
 def _binds(region: Map | Loop) -> Iterable[Expr]:

@@ -18,10 +18,10 @@ from symdiff.ir.walk import branchwise, depends_on, topological, transform
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
-from symdiff.primitives.lists import append
+from symdiff.primitives.lists import append, drop
 from symdiff.primitives.sharing import snapshot
 
-_WRITES = frozenset((accumulate, update, append))
+_WRITES = frozenset((accumulate, update, append, drop))
 _SPREAD = frozenset((broadcast_to, broadcast_like))
 
 

@@ -19,12 +19,12 @@ from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.conditions import value_of
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update
-from symdiff.primitives.lists import append, new_list, zeros_list
+from symdiff.primitives.lists import append, drop, new_list, zeros_list
 from symdiff.primitives.shape import axis_size
 from symdiff.primitives.sharing import shares_memory
 
 _SPREAD = (broadcast_to, broadcast_like)
-WRITES = frozenset((accumulate, update, append))
+WRITES = frozenset((accumulate, update, append, drop))
 FRESH = FILLS | {new_list, zeros_list}
 
 

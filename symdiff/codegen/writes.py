@@ -21,15 +21,15 @@ from symdiff.codegen.statements import Statement, assign, in_place
 from symdiff.codegen.storage import FRESH
 from symdiff.ir.expr import Apply, Expr
 from symdiff.primitives.indexing import accumulate
-from symdiff.primitives.lists import append
+from symdiff.primitives.lists import append, drop
 from symdiff.primitives.row import Elementwise, is_zero
 
 if TYPE_CHECKING:
-    from symdiff.codegen.emit import Emitter
+    from symdiff.codegen.emit import Emitter, Text
 
 
 class Writes:
-    """Turns `accumulate`, `update` and `append` into statements."""
+    """Turns `accumulate`, `update`, `append` and `drop` into statements."""
 
     def __init__(self, emitter: Emitter):
         self.to = emitter
@@ -61,7 +61,7 @@ class Writes:
         if place:
             to.looping.flush({to.label[x] for x in storage.aliases(storage.roots(base))
                               if x in to.label}, out, node.operands[1:],
-                             sizes=node.op is append)  # fmt: skip
+                             sizes=node.op in (append, drop))  # fmt: skip
         self._write(node, label, out, first and is_zero(base))
         for x in node.operands[1:]:
             to.consumed(x)
@@ -69,21 +69,27 @@ class Writes:
 
     def _write(self, node: Apply, label: str, out: list[Statement], blank: bool) -> None:
         to = self.to
+        if node.op is drop:
+            pop = ast.Attribute(name(label), "pop", ast.Load())
+            out.append(Statement(ast.Expr(ast.Call(pop, [], []))))
+            return
         value = node.operands[1]
         if node.op is append:
             grown = ast.Attribute(name(label), "append", ast.Load())
-            out.append(Statement(ast.Expr(ast.Call(grown, [self._item(value)], []))))
+            out.append(
+                Statement(ast.Expr(ast.Call(grown, [self._item(value, to.operand(value))], [])))
+            )
             return
         key = index_key(to.spelling, node.attrs[0], [to.operand(x).node for x in node.operands[2:]])
         text = to.operand(value)
         head = len(f"{label}[{ast.unparse(key)}] += ")
         room = to.options.line_width - 4 * to.depth - head
         if value in to.text and text.width > room:
-            to.assign(value, to.text.pop(value).node, out)
+            text = to.named(value, out)
         target = ast.Subscript(name(label), key, ast.Store())
         sums = node.op is accumulate and value.type.listed and not blank
         stored = node.operands[0].type.listed and not sums
-        amount = self._item(value) if stored else to.operand(value).node
+        amount = self._item(value, text) if stored else text.node
         if node.op is not accumulate or (blank and not is_repeatable(node.attrs[0])):
             made: ast.stmt = ast.Assign([target], amount)
         elif is_repeatable(node.attrs[0]):
@@ -95,12 +101,11 @@ class Writes:
             made = in_place(target, amount)
         out.append(Statement(made, to.comment(node)))
 
-    def _item(self, value: Expr) -> ast.expr:
+    def _item(self, value: Expr, text: Text) -> ast.expr:
         """A value as an item of a list; arrays that are written later are copied."""
-        text = self.to.operand(value).node
         if value.type.rank and self.to.storage.is_written(value):
-            return copy_of(text, value.type)
-        return text
+            return copy_of(text.node, value.type)
+        return text.node
 
     def _chain_label(self, node: Apply) -> str:
         """The name of a chain of writes: the one of its last link."""

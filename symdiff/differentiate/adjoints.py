@@ -108,6 +108,7 @@ def separate(terms: Sequence[Expr]) -> list[Expr]:
 
     What multiplies the adjoint may be computed only where the value is, so `a if p else 0` and
     `b if q else 0` stay apart: `(a if p else 0) + (b if q else 0)` is there even if neither holds.
+    Many would become more and more on their way: they are one behind `p or q or ...`.
     """
     total, inside = _sorted(terms)
     parts: list[Expr] = []
@@ -117,7 +118,14 @@ def separate(terms: Sequence[Expr]) -> list[Expr]:
             return [accumulate(terms)]
         parts += [guard(pred, part, True) for part in then]
         parts += [guard(pred, part, False) for part in orelse]
-    return parts if total is None else [accumulate(terms)]
+    if total is None and len(parts) <= _PARTS:
+        return parts
+    whole = accumulate(terms)
+    where = True if total is not None else reach(whole)
+    return [whole if isinstance(where, bool) else guard(where, whole, True)]
+
+
+_PARTS = 8  # as many branches each go on by themselves
 
 
 def _sorted(terms: Sequence[Expr]) -> tuple[Expr | None, dict[tuple[Expr, bool], list[Expr]]]:

@@ -203,7 +203,7 @@ class Backwards:
             if in_place:
                 written = update.build(held, kept, number, attrs=_PLACE)
             else:
-                written = append.build(held, kept, number)
+                written = append.build(held, kept, number, attrs=(False,))
             carried.append(held)
             initial.append(empty)
             body.append(written)

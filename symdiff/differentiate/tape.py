@@ -12,12 +12,12 @@ is a minimum cut between what a round starts from and what its reverse needs (Gr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
 from symdiff.ir.walk import depends_on, inside, topological
-from symdiff.primitives.conditions import Facts, value_of, with_fact
+from symdiff.primitives.conditions import implied, value_of
 from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import as_expr, choose, conform, zeros_like
 
@@ -178,7 +178,6 @@ def where_computed(
     order = topological(roots)
     unknown = inside(roots, (), [*bound, *seeds]) | depends_on(roots, seeds)
     reach: dict[Expr, Expr | bool] = dict.fromkeys(roots, True)
-    known: dict[tuple[Expr, bool], Facts] = {}
     for node in reversed(order):
         here = reach.get(node, False)
         if here is False:
@@ -187,7 +186,7 @@ def where_computed(
             there = here
             if isinstance(node, If) and i and node.pred not in unknown:
                 there = _both(here, node.pred, i == 1)
-            reach[x] = _or(reach.get(x, False), there, known)
+            reach[x] = _or(reach.get(x, False), there)
     return reach
 
 
@@ -196,8 +195,7 @@ def _both(a: Expr | bool, pred: Expr, side: bool) -> Expr | bool:
     return inner if a is True else choose(a, inner, False).expr
 
 
-def _or(a: Expr | bool, b: Expr | bool, known: dict[tuple[Expr, bool], Facts]) -> Expr | bool:
-    """known: what follows from a condition, found before."""
+def _or(a: Expr | bool, b: Expr | bool) -> Expr | bool:
     if a is True or b is True:
         return True
     if a is False or a is b:
@@ -205,34 +203,31 @@ def _or(a: Expr | bool, b: Expr | bool, known: dict[tuple[Expr, bool], Facts]) -
     if b is False:
         return a
 
-    def told(test: Expr, side: bool, of: Expr) -> bool | None:
-        if (test, side) not in known:
-            known[test, side] = with_fact({}, test, side)
-        return value_of(of, known[test, side])
-
     for one, other in ((a, b), (b, a)):  # decisions on the same condition are one decision
         if isinstance(one, If):
-            on = [_side(other, one.pred, side, told) for side in (True, False)]
+            on = [_side(other, one.pred, side) for side in (True, False)]
             if on[0] is not None and on[1] is not None:
-                then = _or(_known(one.then), on[0], known)
-                orelse = _or(_known(one.orelse), on[1], known)
+                then = _or(_known(one.then), on[0])
+                orelse = _or(_known(one.orelse), on[1])
                 return then if then is orelse else choose(one.pred, then, orelse).expr
-    if told(b, True, a):  # b implies a
+    if _told(b, True, a):  # b implies a
         return a
-    if told(a, True, b):
+    if _told(a, True, b):
         return b
-    if told(a, False, b) or told(b, False, a):  # one of them always holds
+    if _told(a, False, b) or _told(b, False, a):  # one of them always holds
         return True
     return choose(a, True, b).expr
 
 
-def _side(
-    x: Expr, pred: Expr, side: bool, told: Callable[[Expr, bool, Expr], bool | None]
-) -> Expr | bool | None:
+def _told(test: Expr, side: bool, of: Expr) -> bool | None:
+    return value_of(of, implied(test, side))
+
+
+def _side(x: Expr, pred: Expr, side: bool) -> Expr | bool | None:
     """What condition `x` comes to on one side of `pred`; None: it has nothing to do with it."""
     if isinstance(x, If) and x.pred is pred:
         return _known(x.then if side else x.orelse)
-    return told(pred, side, x)
+    return _told(pred, side, x)
 
 
 def _known(x: Expr) -> Expr | bool:

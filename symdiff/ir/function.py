@@ -39,6 +39,9 @@ class Measure:
     axis: int | None = None  # None: `of` is itself the size, an integer expression
 
 
+Path = tuple[tuple[Expr, bool], ...]  # conditions, and on which side of each
+
+
 @dataclass(frozen=True, slots=True)
 class Require:
     """Where `fails` the primal raises `error(message)`; `by`, if computed, does so itself.
@@ -93,6 +96,9 @@ class Function:
     origin: Derived | None = None  # of a definition: which derivative it is
     # What may raise and has been computed, whatever happens, before the loop that binds a variable.
     ahead: Mapping[Var, frozenset[Expr]] = field(default_factory=lambda: _EMPTY)
+    # The conditions under which the primal computes a value, where no loop does; of a variable that
+    # a loop binds: runs that loop.
+    paths: Mapping[Expr, Path] = field(default_factory=lambda: _EMPTY)
 
     @property
     def results(self) -> list[Expr]:
@@ -154,6 +160,7 @@ class Function:
             requires=tuple(replace(r, fails=moved(r.fails), by=moved(r.by)) for r in self.requires),
             effects=tuple((v, moved(value)) for v, value in self.effects),
             ahead=moved_ahead(self.ahead, mapping),
+            paths=moved_paths(self.paths, mapping),
         )
 
 
@@ -163,6 +170,25 @@ def moved_ahead(
     """`Function.ahead` of what `mapping` makes of the nodes."""
     moved = {v: frozenset(mapping[n] for n in nodes if n in mapping) for v, nodes in ahead.items()}
     return {v: nodes for v, nodes in moved.items() if nodes}
+
+
+def moved_paths(
+    paths: Mapping[Expr, Path | None], mapping: Mapping[Expr, Expr]
+) -> dict[Expr, Path]:
+    """`Function.paths` of what `mapping` makes of the nodes."""
+    moved: dict[Expr, Path] = {}
+    known: dict[Path, Path | None] = {}
+    for node, path in paths.items():
+        new = mapping.get(node, node if isinstance(node, Var) else None)
+        if new is None or path is None:
+            continue
+        if path not in known:
+            steps = [(mapping[pred], side) for pred, side in path if pred in mapping]
+            known[path] = tuple(steps) if len(steps) == len(path) else None
+        there = known[path]
+        if there is not None:
+            moved.setdefault(new, there)
+    return moved
 
 
 def line_of(node: Expr, lines: Mapping[Expr, int]) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from symdiff.ir.expr import Const, Expr, If, if_
 from symdiff.optimize.structure import Structural
 from symdiff.primitives.arithmetic import logical_not
-from symdiff.primitives.conditions import Facts, is_compound, value_of, with_fact
+from symdiff.primitives.conditions import Facts, implied, is_compound, value_of
 from symdiff.primitives.row import as_expr, conform
 
 
@@ -19,7 +19,7 @@ def _informed(node: If) -> Expr | None:
     if not any(type(x) is If or is_compound(x) for x in node.operands[1:]):
         return None
     then, orelse = (
-        _in_branch(x, with_fact({}, node.pred, side))
+        _in_branch(x, implied(node.pred, side))
         for x, side in ((node.then, True), (node.orelse, False))
     )
     if then is node.then and orelse is node.orelse:
@@ -46,7 +46,7 @@ def _condition(node: If) -> Expr | None:
         return None
     for value, other, side in ((node.then, node.orelse, True), (node.orelse, node.then, False)):
         if isinstance(value, Const):
-            tells = value_of(other, with_fact({}, node.pred, side))
+            tells = value_of(other, implied(node.pred, side))
             if tells is bool(value.value) and other.type == node.type:
                 return other  # p and q, or p
     if isinstance(node.then, Const) and isinstance(node.orelse, Const):

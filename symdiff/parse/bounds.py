@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from symdiff.ir.expr import Const, Expr, If, Loop, Project
+from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Project
 from symdiff.parse.frame import Context
-from symdiff.parse.requires import Demand, offset
-from symdiff.primitives.arithmetic import add, greater_equal, less, negative, subtract
+from symdiff.parse.requires import Demand, excludes, negation, offset
+from symdiff.primitives.arithmetic import add, greater_equal, less, negative, not_equal, subtract
 from symdiff.primitives.row import as_expr, choose
 
 BEYOND = ("IndexError", "list index out of range")
@@ -26,10 +26,10 @@ def place_of(context: Context, key: Any, length: Any, error: tuple[str, str]) ->
         key = -1
     if not isinstance(key, Expr):
         needed = key + 1 if key >= 0 else -key
-        if isinstance(length, Expr) and least(context, length) < needed:
+        if isinstance(length, Expr) and _least_here(context, length) < needed:
             _demand(context, greater_equal.build(length, needed), error)
-        elif not isinstance(length, Expr) and length < needed:
-            raise IndexError(error[1])
+        elif not isinstance(length, Expr) and length < needed:  # perhaps only in the first round
+            context.demands.append(Demand(False, error, context.path))
         return key if key >= 0 else moved_by(length, key)
     first, stop = _range_of(context, key)
     if stop is None or not _is_at_most(stop, length):
@@ -52,7 +52,9 @@ def moved_by(length: Any, count: int) -> Any:
 
 
 def _demand(context: Context, holds: Expr, error: tuple[str, str]) -> None:
-    context.demands.append(Demand(holds, error, context.path, by=holds))
+    fails = negation(holds)
+    if not any(excludes(pred, side, fails) for pred, side in context.path):
+        context.demands.append(Demand(holds, error, context.path, by=holds))
 
 
 def least(context: Context, length: Any) -> int:
@@ -78,6 +80,17 @@ def least(context: Context, length: Any) -> int:
             known = context.least.get(_variable(base), 0)
         done[node] = known + shift
     return done[length]
+
+
+def _least_here(context: Context, length: Expr) -> int:
+    """What a length is at least on this path: `while items` runs where there is one."""
+    base, shift = offset(length)
+    asked = any(
+        isinstance(pred, Apply) and pred.op is not_equal and pred.operands[0] is base
+        and isinstance(pred.operands[1], Const) and not pred.operands[1].value
+        for pred, side in context.path if side
+    )  # fmt: skip
+    return max(least(context, length), shift + 1 if asked and least(context, base) == 0 else 0)
 
 
 def _variable(node: Expr) -> Expr:

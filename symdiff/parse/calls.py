@@ -45,6 +45,7 @@ from symdiff.parse.objects import Method, instantiate, is_user_class, make_super
 from symdiff.parse.recursion import called, evaluated
 from symdiff.parse.rounds import is_dynamic
 from symdiff.parse.source import FunctionNode, definition_of, python_call
+from symdiff.parse.state import UnequalListsError
 from symdiff.parse.statements import PassThrough, block
 from symdiff.parse.streams import Stream, eagerly, live, stream_of, unchanged
 from symdiff.parse.values import from_python, is_static, static_index
@@ -323,9 +324,21 @@ def container_method(
         args[0] = static_index(args[0], "a key of a container")
     elif isinstance(owner, list) and name in ("insert", "pop") and args:
         args[0] = static_index(args[0], "an index into a Python container")
+    if isinstance(owner, list) and frame.context.looping:
+        _note_length(frame.context, owner, name)
     result = method.function(*args, **kwargs)
     made = isinstance(result, (list, dict, set)) and name not in ("get", "pop", "setdefault")
     return frame.context.born(result) if made else from_python(result)
+
+
+def _note_length(context: Context, owner: list[Any], name: str) -> None:
+    """A round changes a list: one that it drops more of than there was before it has grown."""
+    longest = context.longest.setdefault(id(owner), [])
+    if len(owner) > len(longest):
+        longest[:] = owner
+    older = any(context.born_at[id(owner)] < serial for serial in context.looping)
+    if name == "pop" and not owner and longest and older:
+        raise UnequalListsError(owner, longest)
 
 
 CHANGING = frozenset((

@@ -10,9 +10,11 @@ logarithms anyway. The user's own `raise` ends the loop itself, as `break` does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from symdiff.ir.expr import Expr, Loop, Var, project, var
+from symdiff.ir.function import Require
 from symdiff.ir.types import BOOL
 from symdiff.ir.walk import free_variables, topological
 from symdiff.parse.frame import Context
@@ -40,7 +42,7 @@ class RoundDemands:
         found = required(demands, evaluated)
         context.forget((mark[0], len(context.seen), mark[2], len(context.cuts)))
         self.own = [r for r in found if r.stated]
-        self.others = [r for r in found if not r.stated]
+        self.others = _together([r for r in found if not r.stated])
 
     def fails(self) -> Expr | None:
         """Whether a round raises what the user states."""
@@ -88,3 +90,17 @@ class RoundDemands:
                 path = context.path
                 flag = project(made(*zip(*longer, strict=True), until), len(slots), BOOL)
             context.demands.append(Demand(False, error, (*path, (flag, True)), require.by))
+
+
+def _together(requires: Sequence[Require]) -> list[Require]:
+    """`requires` where those that nothing but a condition enforces are one for each error."""
+    found: dict[object, Require] = {}
+    for require in requires:
+        plain = require.by.type.dtype == "bool"
+        key = (require.error, require.message, require.always) if plain else require
+        first = found.get(key)
+        if first is not None:
+            fails = choose(first.fails, True, require.fails).expr
+            require = replace(first, fails=fails, by=fails)
+        found[key] = require
+    return list(found.values())

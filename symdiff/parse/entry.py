@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from symdiff.errors import SymdiffError, UnsupportedError
-from symdiff.ir.expr import Expr, Var
-from symdiff.ir.function import Function, Param, moved_ahead
+from symdiff.ir.expr import Expr, If, Loop, Var
+from symdiff.ir.function import Function, Param, Path, moved_ahead, moved_paths
 from symdiff.ir.tree import Tree, expressions, leaves, map_tree
 from symdiff.ir.walk import substitute, topological
 from symdiff.parse import (
@@ -34,6 +34,7 @@ from symdiff.parse.frame import (
     Context,
     Frame,
     NeedsMemoryError,
+    NeedsPopsError,
     RecursionFoundError,
     UnreachableError,
     run,
@@ -65,15 +66,17 @@ def parse(
     opened: local variables that `wrt` names. nested: how derivatives inside it are made.
     Raises SymdiffError, with a span, for what is not supported.
     """
-    writes, recursive = False, frozenset[Hashable]()
+    writes, pops, recursive = False, False, frozenset[Hashable]()
     while True:
-        context = Context(opened=frozenset(opened), nested=nested, recursive=recursive)
+        context = Context(opened=frozenset(opened), nested=nested, recursive=recursive, pops=pops)
         if writes:
             context.memory = Memory(context)
         try:
             return _evaluated(function, arguments, context)
         except NeedsMemoryError:
             writes = True
+        except NeedsPopsError:
+            pops = True
         except RecursionFoundError as found:
             recursive |= {found.place}
 
@@ -163,10 +166,25 @@ def _evaluated(
         span=span,
         reads=tuple(context.reads.values()),
         ahead={v: frozenset(nodes) for v, nodes in context.ahead.items()},
+        paths=_paths(context, order),
     )
     roots = [*made.results, *(x for r in requires for x in (r.fails, r.by))]
     definitions = definitions_of(context, roots)
     return named(made, definitions) if definitions else made
+
+
+def _paths(context: Context, order: Sequence[Expr]) -> dict[Expr, Path]:
+    """`Function.paths`: only branches make a difference."""
+    if not any(type(node) is If for node in order):
+        return {}
+    found: dict[Expr, Path] = {}
+    for node in order:
+        path = context.seen.get(node)
+        if path is not None and node.operands:
+            found[node] = path
+            if isinstance(node, Loop):
+                found.update(dict.fromkeys(node.bound, path))
+    return found
 
 
 Effects = tuple[tuple[Var, Expr], ...]
@@ -190,6 +208,7 @@ def _without_marks(context: Context, result: Tree, effects: Effects) -> tuple[Tr
     context.names = {new[n]: name for n, name in reversed(context.names.items())}
     context.lines = {new[n]: line for n, line in reversed(context.lines.items()) if n in new}
     context.ahead = moved_ahead(context.ahead, new)
+    context.seen = {**moved_paths(context.seen, new)}
     context.evaluated = {
         new[n]: {bare(path): None for path in paths} for n, paths in context.evaluated.items()
     }

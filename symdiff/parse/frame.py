@@ -99,6 +99,11 @@ class NeedsMemoryError(Exception):
     """The function writes into arrays: it is evaluated again, with array objects."""
 
 
+class NeedsPopsError(Exception):
+    """The function drops items of a list of which nothing tells how long it becomes: it is
+    evaluated again, so that what its other lists say of lengths is exact."""
+
+
 class RecursionFoundError(Exception):
     """The function at `place` calls itself as deep as a run-time value says: evaluate it again,
     knowing that (see `parse.recursion`)."""
@@ -148,7 +153,12 @@ class Context:
     evaluated: dict[Expr, dict[Path, None]] = field(
         default_factory=dict
     )  # what may raise, and where
-    seen: dict[Expr, None] = field(default_factory=dict)
+    # Everything else too; the path only where it is no round's, and nothing catches what it raises.
+    seen: dict[Expr, Path | None] = field(default_factory=dict)
+    longest: dict[int, list[Any]] = field(
+        default_factory=dict
+    )  # lists, as long as rounds made them
+    pops: bool = False  # whether items are dropped from such lists
     loops: int = 0  # how many loops stay loops
     marked: list[Expr] = field(default_factory=list)  # variables that stand for opened locals
     demands: list[Demand] = field(default_factory=list)
@@ -195,7 +205,7 @@ class Context:
                 self.evaluated.setdefault(node, {}).setdefault(path)
             if node in self.seen:
                 continue
-            self.seen[node] = None
+            self.seen[node] = None if self.looping or self.trying else path
             # What rounds compute has been noted round by round.
             below = node.outside if isinstance(node, Loop) else node.operands
             for i, operand in enumerate(below):
@@ -461,7 +471,7 @@ def run(frame: Frame, node: Any) -> Any:
 
 
 # How evaluation goes on elsewhere; nobody sees these.
-_OWN = (UnreachableError, NeedsMemoryError, RecursionFoundError, DefineError)
+_OWN = (UnreachableError, NeedsMemoryError, NeedsPopsError, RecursionFoundError, DefineError)
 CAUGHT = (
     SymdiffError, ThrownError, *_OWN, TypeError, ValueError, IndexError, KeyError, AttributeError,
     ArithmeticError,

@@ -6,7 +6,7 @@
 
 When a round of a loop is seen to append to a list, the list is turned into a `Grown`: an array with
 room for all that the loop can append, and how much of it is in use. Where nothing tells how much
-that is, as in a `while`, it stays a list.
+that is, as in a `while`, it stays a list, which may be popped from.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from typing import Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
+from symdiff.ir.tree import is_container
 from symdiff.ir.types import Type, promote_dtype
 from symdiff.parse.bounds import BEYOND, EMPTY, moved_by, place_of
-from symdiff.parse.frame import Context
+from symdiff.parse.frame import Context, NeedsPopsError
 from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.arrays import concatenate, filled
 from symdiff.primitives.indexing import update
-from symdiff.primitives.lists import append, array_of, empty_list, head, list_of
-from symdiff.primitives.row import as_expr, conform, zero_of
+from symdiff.primitives.lists import append, array_of, drop, empty_list, head, list_of
+from symdiff.primitives.row import as_expr, conform, zero_of, zeros_like
 from symdiff.primitives.shape import as_dim, size_of
 from symdiff.primitives.spell import subscript, template_of, to_expr
 
-_PLAIN = ("append", "extend", "pop", "copy")
+_PLAIN = ("append", "extend", "pop", "clear", "copy")
 
 
 class Grown(Opaque):
@@ -92,7 +93,9 @@ class Grown(Opaque):
             )
         if buffer.type.listed:
             item = conform(item, buffer.type.item)
-            self.fields["buffer"] = append.build(buffer, item, as_expr(length))
+            self.fields["buffer"] = append.build(
+                buffer, item, as_expr(length), attrs=(self.context.pops,)
+            )
         else:
             template, operands = template_of(buffer, length)
             item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
@@ -126,20 +129,40 @@ class Grown(Opaque):
             self.append(value)
 
     def pop(self, at: Any = -1) -> Expr:
-        if self.fields["buffer"].type.listed:
-            raise UnsupportedError(
-                "pop from a list of which nothing tells how long it becomes",
-                hint="append in one `for` over a range or an array, or count what is in use",
-            )
+        self._check_mutable()
+        buffer = self.fields["buffer"]
+        if buffer.type.listed and not self.context.pops:
+            raise NeedsPopsError
         if at != -1:
             raise UnsupportedError(
                 "pop from inside of a list that grows in a loop", hint="pop the last item"
             )
         last = place_of(self.context, -1, self.length, EMPTY)
-        item = subscript(self.fields["buffer"], last)
-        self._put(last, as_expr(0.0))  # what is not in use is 0
+        item = subscript(buffer, last)
+        if buffer.type.listed:
+            self.fields["buffer"] = drop.build(buffer, as_expr(last))
+        else:
+            self._put(last, as_expr(0.0))  # what is not in use is 0
         self.fields["length"] = moved_by(self.length, -1)
         return item
+
+    def clear(self) -> None:
+        self._check_mutable()
+        old = self.fields["buffer"]
+        if old.type.listed:
+            raise UnsupportedError(
+                "clear of a list of which nothing tells how long it becomes",
+                hint="pop the items one by one",
+            )
+        self.fields["buffer"], self.fields["length"] = zeros_like(old), 0
+
+    def delete(self, key: Any) -> None:
+        """`del rows[key]`."""
+        if key != -1:
+            raise UnsupportedError(
+                "del from inside of a list that grows in a loop", hint="delete the last item"
+            )
+        self.pop()
 
     def item(self, key: Any) -> Expr:
         """`rows[key]`."""
@@ -193,6 +216,11 @@ def grown_from(
 
     count: None where it is not known.
     """
+    if count is None and any(is_container(x) for x in (*items, *added)):
+        raise UnsupportedError(
+            "a list of tuples grows in a loop, and nothing tells how long it becomes",
+            hint="keep one list for each part of the tuples",
+        )
     known = [to_expr(x) for x in (*items, *added)]
     dtype = promote_dtype(*[x.type for x in known])
     shapes = [x.type.shape for x in known]

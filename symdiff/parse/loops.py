@@ -22,7 +22,7 @@ from symdiff.parse.frame import Evaluation, Frame, handles, run
 from symdiff.parse.growing import Grown
 from symdiff.parse.looping import LoopEvaluation
 from symdiff.parse.rounds import Checkpointed, Rounds, is_dynamic, range_of_known, rounds_of
-from symdiff.parse.state import State
+from symdiff.parse.state import State, UnequalListsError
 from symdiff.parse.statements import assign, block
 from symdiff.parse.unrolled import TooManyRoundsError, unrolled, while_known
 from symdiff.parse.values import truth
@@ -55,7 +55,15 @@ def for_statement(frame: Frame, node: ast.For) -> Evaluation:
         return _Counted(frame, node, rounds).run()
     elif isinstance(iterable, range) and len(iterable) > UNROLLED:
         return _attempt(frame, _Counted(frame, node, range_of_known(iterable)), items)
-    return unrolled(frame, node, items())
+    counted = range_of_known(iterable) if isinstance(iterable, range) else rounds
+    if counted is None:
+        return unrolled(frame, node, items())
+    start = _Start(frame)
+    try:
+        return unrolled(frame, node, items())
+    except UnequalListsError:  # a loop lets it grow
+        start.again()
+        return _Counted(frame, node, counted).run()
 
 
 @handles(ast.While)
@@ -71,15 +79,34 @@ def while_statement(frame: Frame, node: ast.While) -> Evaluation:
         return _Conditional(frame, node).run()
     if not known:
         return (yield block(frame, node.orelse))
-    context = frame.context
-    before, exits, mark, path = State(context), list(frame.exits), context.mark(), context.path
+    start = _Start(frame)
     try:
         return unrolled(frame, node, while_known(frame, node), limit=UNROLLED)
     except TooManyRoundsError as cause:
-        before.restore()
-        context.forget(mark)
-        frame.exits, context.path = exits, path
+        start.again()
         return _attempt(frame, _Conditional(frame, node), lambda: while_known(frame, node), cause)
+    except UnequalListsError:
+        start.again()
+        return _Conditional(frame, node).run()
+
+
+class _Start:
+    """What a loop starts from, to evaluate it again in another way."""
+
+    def __init__(self, frame: Frame):
+        context = self.context = frame.context
+        self.frame = frame
+        self.before, self.exits, self.path = State(context), list(frame.exits), context.path
+        self.mark = context.mark()
+        self.open = list(context.frames), context.depth, context.lazy
+
+    def again(self) -> None:
+        """Go back to it."""
+        context = self.context
+        self.before.restore()
+        context.forget(self.mark)
+        self.frame.exits, context.path = self.exits, self.path
+        context.frames[:], context.depth, context.lazy = self.open
 
 
 def _attempt(
@@ -89,18 +116,13 @@ def _attempt(
     cause: TooManyRoundsError | None = None,
 ) -> Any:
     """As a loop; round by round where its body needs what only that knows (`layers[i]`)."""
-    before, exits, path = State(frame.context), list(frame.exits), frame.context.path
-    mark, context = frame.context.mark(), frame.context
-    open_ = list(context.frames), context.depth, context.lazy
+    start = _Start(frame)
     try:
         return loop.run()
     except SymdiffError as error:
         if cause is not None and cause.args:
             raise
-        before.restore()
-        context.forget(mark)
-        frame.exits, context.path = exits, path
-        context.frames[:], context.depth, context.lazy = open_
+        start.again()
         try:
             return unrolled(frame, loop.node, items())
         except SymdiffError:

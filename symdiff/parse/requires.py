@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symdiff.ir.expr import Apply, Const, Expr, Loop, Map, Var
-from symdiff.ir.function import Function, Require
+from symdiff.ir.function import Function, Path, Require
 from symdiff.ir.types import Dim, SymDim, is_counted, show_shape
 from symdiff.ir.walk import topological
 from symdiff.primitives.arithmetic import (
@@ -35,8 +35,6 @@ from symdiff.primitives.shape import axis_size, least_size, size
 
 if TYPE_CHECKING:
     from symdiff.parse.frame import Context
-
-Path = tuple[tuple[Expr, bool], ...]
 
 
 class Demand(NamedTuple):
@@ -82,7 +80,7 @@ def required(
     """What the demands, and the operations that were evaluated on some paths, require."""
     found: list[Require | None] = []
     for ran, error, path, by in dict.fromkeys(demands):
-        fails = as_expr(True) if ran is False else _negation(ran)
+        fails = as_expr(True) if ran is False else negation(ran)
         demand = _require(fails if by is None else by, fails, {path: None}, error)
         found.append(None if demand is None else replace(demand, stated=by is None))
     for node, paths in evaluated.items():
@@ -95,7 +93,7 @@ def required(
             fails = as_expr(Term(axis_size.build(node.operands[0], attrs=(axis,))).differs(dim))
             found.append(_require(fails, fails, paths, SHAPES))
         for a, b in _claimed(node):
-            fails = _negation(equal_sizes(a, b))
+            fails = negation(equal_sizes(a, b))
             found.append(_require(fails, fails, paths, SHAPES))
         for a, b in unequal_sizes(node):
             fails = as_expr(Term(_size_in(node, a)).differs(Term(_size_in(node, b))))
@@ -206,7 +204,7 @@ def _require(
 ) -> Require | None:
     if () in paths:
         return Require(fails, node, *error)
-    possible = [p for p in paths if not any(_excludes(pred, side, fails) for pred, side in p)]
+    possible = [p for p in paths if not any(excludes(pred, side, fails) for pred, side in p)]
     if not possible:
         return None
     total: Expr | None = None
@@ -234,7 +232,7 @@ _NEGATED = {
 }  # fmt: skip
 
 
-def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
+def excludes(pred: Expr, side: bool, fails: Expr) -> bool:
     """Whether `fails` cannot be where `pred` is `side`: both compare one value with numbers."""
     if not isinstance(pred, Apply) or not isinstance(fails, Apply):
         return False
@@ -255,14 +253,24 @@ def _excludes(pred: Expr, side: bool, fails: Expr) -> bool:
     holds = pred.op if side else _NEGATED[pred.op]
     if holds in (equal, not_equal):
         return fails.op is _NEGATED[holds] and a == b
-    equality = _OPPOSITES.get((holds, fails.op))
+    (holds, a), (broken, b) = _closed(holds, a, x), _closed(fails.op, b, y)
+    equality = _OPPOSITES.get((holds, broken))
     if equality is None:
         return False
     low, high = (b, a) if holds in (greater, greater_equal) else (a, b)
     return low < high or (equality and low == high)
 
 
-def _negation(test: Any) -> Expr:
+def _closed(op: Any, bound: Any, of: Expr) -> tuple[Any, Any]:
+    """`n >= 1` for `n > 0`."""
+    if of.type.dtype != "int" or not isinstance(bound, int):
+        return op, bound
+    if op is greater:
+        return greater_equal, bound + 1
+    return (less_equal, bound - 1) if op is less else (op, bound)
+
+
+def negation(test: Any) -> Expr:
     """Where `test` does not hold. Not of `x > a` alone: there is nan."""
     if isinstance(test, Apply) and test.op in _NEGATED and not test.type.rank:
         exact = all(x.type.dtype in ("int", "bool") for x in test.operands)

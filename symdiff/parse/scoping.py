@@ -13,6 +13,7 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Evaluation, Frame, Step, ThrownError, handles
+from symdiff.parse.growing import Grown
 from symdiff.parse.values import static_index
 
 
@@ -40,6 +41,9 @@ def _delete(frame: Frame, target: ast.expr) -> Evaluation:
         case ast.Subscript():
             container = yield target.value
             key = yield target.slice
+            if isinstance(container, Grown):
+                container.delete(key)
+                return
             if not isinstance(container, (list, dict)):
                 kind = "an array" if isinstance(container, Expr) else type(container).__name__
                 raise TypeError(f"items of {kind} cannot be deleted")

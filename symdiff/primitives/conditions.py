@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 from symdiff.ir.expr import Apply, Const, Expr, If
@@ -22,14 +23,16 @@ class Facts(dict[Expr, bool]):
     """What holds and what does not.
 
     wholes: the compounds that a condition is a part of, of those `seen` in what is known so far.
+    told: what compounds have been asked about.
     """
 
-    __slots__ = ("seen", "wholes")
+    __slots__ = ("seen", "told", "wholes")
 
     def __init__(self, known: Mapping[Expr, bool] | None = None):
         super().__init__(known or {})
         self.wholes: dict[Expr, tuple[Expr, ...]] = {}
         self.seen: set[Expr] = set()
+        self.told: dict[Expr, bool | None] = {}
         if isinstance(known, Facts):  # copied, not found again
             self.wholes.update(known.wholes)
             self.seen.update(known.seen)
@@ -65,6 +68,12 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
     return found
 
 
+@functools.lru_cache(maxsize=1024)
+def implied(test: Expr, side: bool) -> Facts:
+    """That `test` is `side`, with all that follows; many ask for the same. Not to be changed."""
+    return with_fact({}, test, side)
+
+
 def _watch(test: Expr, facts: Facts) -> list[Expr]:
     """Note what the compounds in `test` are made of; those that are new."""
     new: list[Expr] = []
@@ -89,7 +98,10 @@ def value_of(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
         return bool(test.value)
     if not is_compound(test):
         return None
-    known: dict[Expr, bool | None] = {}  # each part once: compounds share them
+    # Each part once: compounds share them.
+    known: dict[Expr, bool | None] = facts.told if isinstance(facts, Facts) else {}
+    if test in known:
+        return known[test]
     stack = [test]
     while stack:
         node = stack[-1]

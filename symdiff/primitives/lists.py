@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.types import DType, Type, symbol
 from symdiff.primitives.indexing import RUN, index
-from symdiff.primitives.row import Attrs, Discrete, Linear, as_expr
+from symdiff.primitives.row import Attrs, Discrete, Linear, as_expr, zero_of
 
 
 def _new_type(attrs: Attrs, types: Sequence[Type]) -> Type:
@@ -44,13 +44,26 @@ add_lists = Linear(
 
 
 def _appended_transpose(node: Apply, ct: Expr, i: int) -> Expr:
-    return ct if i == 0 else index.build(ct, node.operands[2], attrs=((("int", RUN),),))
+    length = node.operands[2]
+    if i:
+        return index.build(ct, length, attrs=((("int", RUN),),))
+    return drop.build(ct, length) if node.attrs[0] else ct
 
 
-# `list.append(value)`: operands (list, value, how long the list is before).
+def _dropped_transpose(node: Apply, ct: Expr, i: int) -> Expr:
+    return append.build(ct, zero_of(ct.type.item), node.operands[1], attrs=(True,))
+
+
+# `list.append(value)`: operands (list, value, how long the list is before). attrs: whether items
+# are dropped from it, too; its cotangent keeps all items otherwise.
 append = Linear(
     "append", lambda attrs, types: types[0], _appended_transpose, joint=True,
-    slots=lambda node: (0, 1), numpy="append",
+    slots=lambda node: (0, 1), numpy="append", attrs=("shrinks",),
+)  # fmt: skip
+# A list without its last item: operands (list, how long it is then).
+drop = Linear(
+    "drop", lambda attrs, types: types[0], _dropped_transpose, slots=lambda node: (0,),
+    numpy="drop",
 )  # fmt: skip
 
 

@@ -523,3 +523,72 @@ def number_or_function(x, v):
     if x > 0.5:
         f = math.sin
     return x if f is None else f(x)
+
+
+@shows(X)
+def stack_of_work(x):
+    """A stack in a `while`: what is popped appends more"""
+    stack = [x[0], x[1]]
+    total = 0.0
+    while stack:
+        a = stack.pop()
+        total += a * a
+        if a > 0.4:
+            stack.append(a / 2)
+            stack.append(math.sin(a) / 3)
+    return total
+
+
+@shows(X)
+def popped_in_rounds(x):
+    """`pop` and `del` of the last item in a loop"""
+    kept = [1.0]
+    for v in x:
+        kept.append(v * kept[-1])
+        if v > 1.0:
+            del kept[-1]
+    return kept.pop() * len(kept) + sum(kept)
+
+
+@raises(IndexError, X)
+def popped_from_none(x):
+    """... of a list that is empty by then"""
+    kept = [1.0]
+    for v in x:
+        kept.pop()
+        if v > 0.6:
+            kept.append(v)
+    return sum(kept)
+
+
+@raises(IndexError, X, 3)
+def index_outside_of_a_grown_list(x, k: int):
+    """An index outside of a list that has grown"""
+    kept = []
+    for v in x:
+        kept.append(v * v)
+    return kept[k]
+
+
+@refuses(X)
+def list_changed_under_a_loop(x):
+    """A list that changes while a loop runs over it"""
+    kept = []
+    for v in x:
+        kept.append(v)
+    s = 0.0
+    for v in kept:
+        s += v
+        kept.append(s)
+    return s
+
+
+@refuses(0.7, 3)
+def queue(x, n: int):
+    """`pop` from the front of a list in a loop"""
+    waiting = [x]
+    for _ in range(n):
+        a = waiting.pop(0)
+        waiting.append(a * x)
+        waiting.append(a)
+    return sum(waiting)
