@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from symdiff.ir.expr import Apply, Const, Expr, If, if_
 from symdiff.ir.walk import branchwise
-from symdiff.primitives.arithmetic import add, not_
+from symdiff.primitives.arithmetic import add
+from symdiff.primitives.conditions import either
 from symdiff.primitives.indexing import accumulate as into
-from symdiff.primitives.row import as_expr, choose, conform, is_zero, plus, zeros_like
+from symdiff.primitives.row import as_expr, conform, is_zero, plus, zeros_like
 
 
 def guard(pred: Expr, ct: Expr, side: bool) -> Expr:
@@ -237,16 +238,3 @@ def reach(ct: Expr) -> Expr | bool:
             a, b = (done[x] for x in below) if sums else (True, True)
             done[node] = either(a, True, b)
     return done[ct]
-
-
-def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
-    """`then if pred else orelse`, of conditions."""
-    if isinstance(pred, bool):
-        return then if pred else orelse
-    if then is orelse:
-        return then
-    if isinstance(then, bool) and isinstance(orelse, bool):
-        if then == orelse:
-            return then
-        return pred if then else not_.build(pred)
-    return choose(pred, then, orelse).expr

@@ -17,7 +17,6 @@ from symdiff.differentiate.adjoints import (
     accumulate,
     behind,
     certain,
-    either,
     guard,
     guarded,
     holds,
@@ -47,6 +46,7 @@ from symdiff.ir.types import Type
 from symdiff.ir.walk import bound, depends_on, topological
 from symdiff.primitives.arithmetic import not_equal
 from symdiff.primitives.arrays import sum_
+from symdiff.primitives.conditions import either
 from symdiff.primitives.elementary import aborts
 from symdiff.primitives.row import conform, fit, is_zero, scaled
 

@@ -90,22 +90,8 @@ class CarriedArrays:
 
     def read_by(self, value: Any) -> set[int]:
         """The objects that a value is read from."""
-        memory, found = self.memory, set[int]()
-        if memory is None:
-            return found
-        stack = [x for x in leaves(value) if isinstance(x, Expr)]
-        seen = set(stack)
-        while stack:
-            node = stack.pop()
-            number = memory.objects.get(node)
-            if number is not None:
-                found.add(number)
-                continue
-            for x in node.operands:
-                if x not in seen:
-                    seen.add(x)
-                    stack.append(x)
-        return found
+        nodes = [x for x in leaves(value) if isinstance(x, Expr)]
+        return set() if self.memory is None else self.memory.sources(nodes)
 
     def objects(self, value: Any) -> set[int]:
         """The objects that a place's value looks into, or may look into."""

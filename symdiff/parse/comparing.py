@@ -15,7 +15,8 @@ from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.frame import Evaluation, Frame, handles
 from symdiff.parse.nullable import is_none, operands, refuse_none
 from symdiff.parse.objects import as_tuple, class_of, has_operators, operate
-from symdiff.parse.values import either, is_static, truth
+from symdiff.parse.values import is_static, truth
+from symdiff.primitives.conditions import either
 from symdiff.primitives.row import choose
 from symdiff.primitives.spell import binary
 

@@ -19,7 +19,8 @@ from symdiff.ir.types import BOOL
 from symdiff.ir.walk import free_variables, topological
 from symdiff.parse.frame import Context
 from symdiff.parse.requires import Demand, Path, required
-from symdiff.parse.values import either, truth
+from symdiff.parse.values import truth
+from symdiff.primitives.conditions import either
 from symdiff.primitives.elementary import aborts
 from symdiff.primitives.row import as_expr, choose
 

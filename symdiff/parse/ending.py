@@ -14,8 +14,9 @@ from symdiff.ir.expr import Expr, Var
 from symdiff.ir.types import Type
 from symdiff.parse.frame import Exit, Unbound
 from symdiff.parse.statements import Break, Return
-from symdiff.parse.values import Freeze, either, join
+from symdiff.parse.values import Freeze, join
 from symdiff.primitives.arithmetic import add
+from symdiff.primitives.conditions import either
 from symdiff.primitives.row import as_expr, choose
 from symdiff.primitives.spell import to_expr
 

@@ -48,8 +48,9 @@ from symdiff.parse.state import (
 )
 from symdiff.parse.statements import Break, Return, bind, block
 from symdiff.parse.steady import Carries, demand_shapes
-from symdiff.parse.values import NEVER, NUMBERS, either, truth
+from symdiff.parse.values import NEVER, NUMBERS, truth
 from symdiff.primitives.arithmetic import add
+from symdiff.primitives.conditions import either
 from symdiff.primitives.row import as_expr, conform, conform_sized, zero_of
 from symdiff.primitives.spell import to_expr
 

@@ -12,7 +12,7 @@ evaluated. A function without such writes has no marks (see `frame.NeedsMemoryEr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from symdiff.errors import IllTypedError, UnsupportedError
@@ -114,15 +114,23 @@ class Memory:
 
     def roots(self, node: Expr) -> set[int]:
         """The objects that a value looks into."""
+        return self._below([node], looks_into)
+
+    def sources(self, nodes: Iterable[Expr]) -> set[int]:
+        """The objects that values are computed from."""
+        return self._below(nodes, lambda x: x.operands)
+
+    def _below(self, nodes: Iterable[Expr], below: Callable[[Expr], Sequence[Expr]]) -> set[int]:
         found: set[int] = set()
-        stack, seen = [node], {node}
+        stack = list(nodes)
+        seen = set(stack)
         while stack:
             top = stack.pop()
             number = self.objects.get(top)
             if number is not None:
                 found.add(number)
                 continue
-            for x in looks_into(top):
+            for x in below(top):
                 if x not in seen:
                     seen.add(x)
                     stack.append(x)

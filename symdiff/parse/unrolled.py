@@ -17,7 +17,8 @@ from symdiff.parse.frame import Context, Exit, Frame, UnknownError, UnreachableE
 from symdiff.parse.requires import Path
 from symdiff.parse.state import State
 from symdiff.parse.statements import Break, Continue, Return, assign, block
-from symdiff.parse.values import either, truth
+from symdiff.parse.values import truth
+from symdiff.primitives.conditions import either
 
 
 class TooManyRoundsError(Exception):

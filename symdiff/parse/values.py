@@ -13,8 +13,7 @@ from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import MISSING, Maybe, Nullable, Record, is_container, is_record, record_fields
 from symdiff.ir.types import Dim, Shape, dim_add, dim_mul
 from symdiff.parse.frame import Unbound
-from symdiff.primitives.arithmetic import not_
-from symdiff.primitives.conditions import Facts, value_of, with_fact
+from symdiff.primitives.conditions import Facts, either, value_of, with_fact
 from symdiff.primitives.elementary import detach
 from symdiff.primitives.row import choose
 from symdiff.primitives.spell import to_expr
@@ -24,19 +23,6 @@ NUMERIC = (Expr, *NUMBERS, np.ndarray)
 
 
 NEVER = Maybe(MISSING, False)  # what a name is that has not been assigned
-
-
-def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
-    """`then if pred else orelse`, of conditions."""
-    if isinstance(pred, bool):
-        return then if pred else orelse
-    if then is orelse:
-        return then
-    if isinstance(then, bool) and isinstance(orelse, bool):
-        if then == orelse:
-            return then
-        return pred if then else not_.build(pred)
-    return choose(pred, then, orelse).expr
 
 
 def is_static(value: Any) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from symdiff.ir.expr import Apply, Const, Expr, If
 from symdiff.primitives.arithmetic import logical_not, not_
 from symdiff.primitives.elementary import aborts, cast
+from symdiff.primitives.row import choose
 
 NEGATIONS = frozenset((not_, logical_not))
 
@@ -124,6 +125,19 @@ def value_of(test: Expr, facts: Mapping[Expr, bool]) -> bool | None:
             known[node] = None if value is None else value is not negates
         stack.pop()
     return known[test]
+
+
+def either(pred: Expr | bool, then: Expr | bool, orelse: Expr | bool) -> Expr | bool:
+    """`then if pred else orelse`, of conditions."""
+    if isinstance(pred, bool):
+        return then if pred else orelse
+    if then is orelse:
+        return then
+    if isinstance(then, bool) and isinstance(orelse, bool):
+        if then == orelse:
+            return then
+        return pred if then else not_.build(pred)
+    return choose(pred, then, orelse).expr
 
 
 def is_compound(test: Expr) -> bool:
