@@ -11,7 +11,8 @@ from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Project
 from symdiff.parse.frame import Context
-from symdiff.parse.requires import Demand, excludes, negation, offset
+from symdiff.parse.integers import moved_by, offset
+from symdiff.parse.requires import Demand, excludes, negation
 from symdiff.primitives.arithmetic import add, greater_equal, less, negative, not_equal, subtract
 from symdiff.primitives.row import as_expr, choose
 
@@ -38,17 +39,6 @@ def place_of(context: Context, key: Any, length: Any, error: tuple[str, str]) ->
         return key
     _demand(context, greater_equal.build(key, negative.build(as_expr(length))), error)
     return choose(less.build(key, 0), add.build(as_expr(length), key), key).expr
-
-
-def moved_by(length: Any, count: int) -> Any:
-    """`length + count`; `n`, not `n + 1 - 1`."""
-    if not isinstance(length, Expr):
-        return length + count
-    base, shift = offset(length)
-    count += shift
-    if not count:
-        return base
-    return add.build(base, count) if count > 0 else subtract.build(base, -count)
 
 
 def _demand(context: Context, holds: Expr, error: tuple[str, str]) -> None:

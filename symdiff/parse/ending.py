@@ -15,9 +15,8 @@ from symdiff.ir.types import Type
 from symdiff.parse.frame import Exit, Unbound
 from symdiff.parse.statements import Break, Return
 from symdiff.parse.values import Freeze, join
-from symdiff.primitives.arithmetic import add
 from symdiff.primitives.conditions import either
-from symdiff.primitives.row import as_expr, choose
+from symdiff.primitives.row import choose
 from symdiff.primitives.spell import to_expr
 
 
@@ -52,13 +51,6 @@ def only_if(returned: Expr | bool, value: Any, before: Var) -> Expr:
     """What a round returns, computed only where it does."""
     value = to_expr(value)
     return choose(returned, value, before).expr if isinstance(returned, Expr) else value
-
-
-def plus(start: Any, count: Any, step: int) -> Expr:
-    total = as_expr(count)
-    for _ in range(step - 1):
-        total = add.build(total, as_expr(count))
-    return total if start == 0 else add.build(total, as_expr(start))
 
 
 def bare(e: Exit) -> Exit:

@@ -17,8 +17,9 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import is_container
 from symdiff.ir.types import Type, promote_dtype
-from symdiff.parse.bounds import BEYOND, EMPTY, moved_by, place_of
+from symdiff.parse.bounds import BEYOND, EMPTY, place_of
 from symdiff.parse.frame import Context, NeedsPopsError
+from symdiff.parse.integers import moved_by
 from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.arrays import concatenate, filled

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
-from symdiff.parse.ending import plus
 from symdiff.parse.frame import Frame
 from symdiff.parse.growing import Grown, grown_from
+from symdiff.parse.integers import repeated
 from symdiff.parse.state import GrowsInsideError, State
 
 
@@ -69,7 +69,7 @@ class Growth:
                 )
             entry.restore()
             room = self.room()
-            grown.grow(None if room is None else plus(0, room, added))
+            grown.grow(None if room is None else repeated(0, room, added))
             grown.homes.add(self.serial)
             content.update(grown.fields)
             return True

@@ -32,10 +32,11 @@ from symdiff.parse.branches import branch, leave
 from symdiff.parse.carried import Carried, not_yet
 from symdiff.parse.carrying import CarriedArrays
 from symdiff.parse.demanded import RoundDemands
-from symdiff.parse.ending import Flags, Slot, bare, only_if, plus
+from symdiff.parse.ending import Flags, Slot, bare, only_if
 from symdiff.parse.frame import Exit, Frame, Unbound, UnknownError, UnreachableError, run
 from symdiff.parse.growing import Grown
 from symdiff.parse.growth import Growth
+from symdiff.parse.integers import repeated
 from symdiff.parse.nullable import with_none
 from symdiff.parse.state import (
     ABSENT,
@@ -468,7 +469,7 @@ class LoopEvaluation:
             total, step = total.operands[0], step + total.operands[1].value
         if total is not v:
             return None
-        return new.length if step == 0 else plus(self.carried[place].entry, self.room(), step)
+        return new.length if step == 0 else repeated(self.carried[place].entry, self.room(), step)
 
     def steady_rounds(self) -> bool:
         """Whether there are as many rounds as the loop was set out to make."""

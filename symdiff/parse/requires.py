@@ -16,8 +16,8 @@ from symdiff.ir.expr import Apply, Const, Expr, Loop, Map, Var
 from symdiff.ir.function import Function, Path, Require
 from symdiff.ir.types import Dim, SymDim, is_counted, show_shape
 from symdiff.ir.walk import topological
+from symdiff.parse.integers import offset
 from symdiff.primitives.arithmetic import (
-    add,
     equal,
     greater,
     greater_equal,
@@ -25,7 +25,6 @@ from symdiff.primitives.arithmetic import (
     less_equal,
     not_,
     not_equal,
-    subtract,
 )
 from symdiff.primitives.arrays import matmul
 from symdiff.primitives.elementary import cast, sized
@@ -286,18 +285,6 @@ def _number(node: Expr) -> Expr:
             break
         node = node.operands[0]
     return node
-
-
-def offset(node: Expr) -> tuple[Expr, int]:
-    """An integer as another and what is added to it: (n, 2) of `n + 3 - 1`."""
-    shift = 0
-    while isinstance(node, Apply) and node.type.dtype == "int" and not node.type.rank:
-        last = node.operands[-1] if node.op in (add, subtract) else None
-        if not isinstance(last, Const):
-            break
-        shift += last.value if node.op is add else -last.value
-        node = node.operands[0]
-    return node, shift
 
 
 SHAPES = ("ValueError", "the shapes do not match")

@@ -14,9 +14,9 @@ import numpy as np
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.parse.growing import Grown
+from symdiff.parse.integers import is_same, minus, plus, smaller, times
 from symdiff.parse.values import Opaque
-from symdiff.primitives.arithmetic import add, floor_divide, multiply, negative, subtract
-from symdiff.primitives.row import as_expr
+from symdiff.primitives.arithmetic import floor_divide, negative
 from symdiff.primitives.shape import length_of
 from symdiff.primitives.spell import subscript, to_expr
 
@@ -57,7 +57,7 @@ class Checkpointed(Opaque):
 def range_of_known(value: range) -> Rounds:
     """A range that is known when compiling."""
     bounds = (value.start, value.stop, value.step)
-    return Rounds(len(value), lambda k: _add(value.start, _times(value.step, k)), bounds)
+    return Rounds(len(value), lambda k: plus(value.start, times(value.step, k)), bounds)
 
 
 def range_of(start: Any, stop: Any, step: Any) -> Rounds:
@@ -73,12 +73,12 @@ def range_of(start: Any, stop: Any, step: Any) -> Rounds:
             )
     plain = not isinstance(step, Expr)
     if plain and step == 1:
-        count = stop if _is(start, 0) else _sub(stop, start)
+        count = stop if is_same(start, 0) else minus(stop, start)
     else:  # ceil((stop - start) / step)
-        count = negative.build(floor_divide.build(_sub(start, stop), step))
+        count = negative.build(floor_divide.build(minus(start, stop), step))
     return Rounds(
         count,
-        lambda k: _add(start, _times(step, k)),
+        lambda k: plus(start, times(step, k)),
         (start, stop, step) if plain else None,
     )
 
@@ -114,8 +114,8 @@ def zipped(values: Sequence[Any], strict: bool = False) -> Rounds:
     parts = [rounds_of(v) or _constant(v) for v in values]
     count = parts[0].count
     for part in parts[1:]:
-        if part.count is not count and not _is(part.count, count):
-            count = _smaller(count, part.count)
+        if part.count is not count and not is_same(part.count, count):
+            count = smaller(count, part.count)
     over = [grown for part in parts for grown in part.over]
     return Rounds(count, lambda k: tuple(p.item(k) for p in parts), over=over)
 
@@ -124,7 +124,7 @@ def enumerated(value: Any, start: Any = 0) -> Rounds:
     """`enumerate(value, start)`."""
     part = rounds_of(value)
     assert part is not None
-    return Rounds(part.count, lambda k: (_add(start, k), part.item(k)), over=part.over)
+    return Rounds(part.count, lambda k: (plus(start, k), part.item(k)), over=part.over)
 
 
 def backwards(value: Any) -> Rounds:
@@ -133,9 +133,9 @@ def backwards(value: Any) -> Rounds:
     assert part is not None
     if part.bounds is not None and part.bounds[2] in (1, -1):
         start, stop, step = part.bounds
-        return range_of(_sub(stop, step), _sub(start, step), -step)
-    last = _sub(part.count, 1)
-    return Rounds(part.count, lambda k: part.item(_sub(last, k)), over=part.over)
+        return range_of(minus(stop, step), minus(start, step), -step)
+    last = minus(part.count, 1)
+    return Rounds(part.count, lambda k: part.item(minus(last, k)), over=part.over)
 
 
 def _constant(value: Any) -> Rounds:
@@ -154,39 +154,3 @@ def _constant(value: Any) -> Rounds:
         )
     known = to_expr(table)
     return Rounds(len(items), lambda k: subscript(known, k))
-
-
-def _smaller(a: Any, b: Any) -> Any:
-    from symdiff.primitives.row import choose
-
-    if not isinstance(a, Expr) and not isinstance(b, Expr):
-        return min(a, b)
-    from symdiff.primitives.arithmetic import less_equal
-
-    return choose(less_equal.build(a, b), a, b).expr
-
-
-def _is(a: Any, b: Any) -> bool:
-    if isinstance(a, Expr) or isinstance(b, Expr):
-        return a is b
-    return a == b
-
-
-def _add(a: Any, b: Any) -> Any:
-    if _is(a, 0):
-        return b
-    if not isinstance(a, Expr) and not isinstance(b, Expr):
-        return a + b
-    return b if _is(a, 0) else a if _is(b, 0) else add.build(as_expr(a), as_expr(b))
-
-
-def _sub(a: Any, b: Any) -> Any:
-    if not isinstance(a, Expr) and not isinstance(b, Expr):
-        return a - b
-    return a if _is(b, 0) else subtract.build(as_expr(a), as_expr(b))
-
-
-def _times(a: Any, b: Any) -> Any:
-    if not isinstance(a, Expr) and not isinstance(b, Expr):
-        return a * b
-    return b if _is(a, 1) else multiply.build(as_expr(a), as_expr(b))
