@@ -9,7 +9,7 @@ from tests.fuzz_loops.oracle import judge
 from tests.fuzz_loops.program import HELPERS, Program
 
 # What the long run has found, beyond the first ones.
-FOUND = (755, 1091, 1307, 1439, 1525, 1557, 1930, 2135, 3825, 3930, 4173)
+FOUND = (755, 1091, 1307, 1439, 1525, 1557, 2135, 3825, 3930, 4173)
 
 
 @pytest.mark.parametrize("seed", (*range(300), *FOUND))
