@@ -554,3 +554,55 @@ def stacked(x):
             items.pop()
         items.append(e * items[-1])
     return sum(items)
+
+
+def counted_then_float(x, n: int):
+    kept = []
+    for i in range(n):
+        kept.append(i)
+    kept.append(x)
+    kept[0] = x * x
+    return kept[-1] * 2 + kept[0] + kept[1]
+
+
+def float_in_some_rounds(x, n: int):
+    kept = [1, 2]
+    for i in range(n):
+        kept.append(i)
+        if i > 0:
+            kept[0] = x * kept[1]
+    return kept[0] * 2 + kept[-1]
+
+
+def float_in_a_while(x, n: int):
+    kept = [1]
+    k = 0
+    while k < n:
+        kept.append(k)
+        kept[0] = x * kept[0]
+        k += 1
+    kept.append(x**3)
+    return kept[0] + kept[1] + kept[-1]
+
+
+def float_that_is_popped(x, n: int):
+    kept = [1, 2]
+    s = 0.0
+    for _ in range(n):
+        for k in range(2):
+            kept.append(x * k)
+            s += kept.pop() * kept[-1]
+        kept.append(3)
+    return s + sum(kept)
+
+
+@pytest.mark.parametrize(
+    "f", [counted_then_float, float_in_some_rounds, float_in_a_while, float_that_is_popped]
+)
+def test_a_list_of_integers_that_gets_a_float(f) -> None:
+    """The float became an integer: its derivative was 0."""
+    assert symdiff.value_and_grad(f)(1.7, 3)[0] == pytest.approx(f(1.7, 3), rel=1e-15)
+    assert symdiff.grad(f).check(1.7, 3)
+    assert symdiff.jacobian(f, mode="forward").check(1.7, 3)
+    plain = symdiff.grad(f, options=symdiff.Options(optimize=False))
+    assert plain.check(1.7, 3)

@@ -45,6 +45,7 @@ class Grown(Opaque):
         self.appended = 0  # how often a round has appended to it
         self.homes: set[int] = set()  # the loops that it has room for
         self.running = 0  # how many loops run over it
+        self.misfits: list[Expr] = []  # items of types that it has not been made for
         context.grown.append(self)
         self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
 
@@ -77,10 +78,19 @@ class Grown(Opaque):
                 hint="run over a copy: for e in np.array(rows)",
             )
 
+    def _make_fit(self, item: Expr) -> None:
+        """A list of integers that gets a float becomes one of floats."""
+        buffer = self.fields["buffer"]
+        dtype = promote_dtype(Type(buffer.type.dtype), item.type)
+        if dtype != buffer.type.dtype:
+            self.misfits.append(item)
+            self.fields["buffer"] = conform(buffer, buffer.type.with_dtype(dtype))
+
     def append(self, value: Any) -> None:
         self._check_mutable()
-        buffer, length = self.fields["buffer"], self.length
         item = to_expr(value)
+        self._make_fit(item)
+        buffer, length = self.fields["buffer"], self.length
         if self.context.memory is not None and item.type.rank:
             self.context.memory.lend(item)
         if not buffer.type.listed and self._is_full():
@@ -185,9 +195,10 @@ class Grown(Opaque):
 
     def _put(self, place: Any, value: Any) -> None:
         self._check_mutable()
+        item = to_expr(value)
+        self._make_fit(item)
         buffer = self.fields["buffer"]
         template, operands = template_of(buffer, place)
-        item = to_expr(value)
         item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
         self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
 
@@ -211,18 +222,23 @@ _ENDLESS_HINT = "append in one `for` over a range or an array, or fill an array"
 
 
 def grown_from(
-    context: Context, items: list[Any], added: list[Any], count: Any, times: int
+    context: Context,
+    items: list[Any],
+    added: list[Any],
+    count: Any,
+    times: int,
+    others: list[Expr],
 ) -> Grown:
     """The list `items`, to which each of `count` rounds may append like `added`, `times` often.
 
-    count: None where it is not known.
+    count: None where it is not known. others: what else it will hold.
     """
     if count is None and any(is_container(x) for x in (*items, *added)):
         raise UnsupportedError(
             "a list of tuples grows in a loop, and nothing tells how long it becomes",
             hint="keep one list for each part of the tuples",
         )
-    known = [to_expr(x) for x in (*items, *added)]
+    known = [to_expr(x) for x in (*items, *added, *others)]
     dtype = promote_dtype(*[x.type for x in known])
     shapes = [x.type.shape for x in known]
     if any(len(s) != len(shapes[0]) for s in shapes):

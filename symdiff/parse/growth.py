@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Expr
 from symdiff.parse.frame import Frame
 from symdiff.parse.growing import Grown, grown_from
 from symdiff.parse.integers import repeated
@@ -29,6 +30,7 @@ class Growth:
         self.times: dict[int, int] = {}  # how often a round appends, at most
         self.content: dict[int, list[Any]] = {}
         self.added: dict[int, list[Any]] = {}
+        self.others: dict[int, list[Expr]] = {}  # items of types that a list was not made for
 
     def found(self, entry: State, after: State) -> bool:
         """Turn a list that a round has made longer into one that may grow at run time."""
@@ -42,6 +44,11 @@ class Growth:
         if self._grows_on(entry):
             return True
         for new, owner in self.lists:
+            if new.misfits:
+                self.others.setdefault(id(owner), []).extend(new.misfits)
+                listed = new.fields["buffer"].type.listed
+                self.let(entry, new, self.added[id(owner)], inside=bool(listed))
+                return True
             if new.appended > self.times[id(owner)] and not new.fields["buffer"].type.listed:
                 self.times[id(owner)] = new.appended
                 self.let(entry, new, self.added[id(owner)])
@@ -94,7 +101,9 @@ class Growth:
         times = self.times.setdefault(id(first), len(added))
         entry.restore()
         # An item may depend on what only the round knows: its type is what counts here.
-        new = grown_from(self.context, content, added, None if inside else self.room(), times)
+        others = self.others.get(id(first), [])
+        room = None if inside else self.room()
+        new = grown_from(self.context, content, added, room, times, others)
         names = (name for name, value in self.frame.env.items() if value is owner)
         new.name = next(names, "items")
         new.homes.add(self.serial)

@@ -433,13 +433,23 @@ def conform(value: Expr, type_: Type) -> Expr:
     """`value` as `type_`, which it promotes to: for the two sides of an `If`."""
     if value.type == type_:
         return value
+    narrows = _KINDS.get(value.type.dtype, 2) > _KINDS.get(type_.dtype, 2)
+    assert not narrows, f"{value.type} is no {type_}"  # a float that became an integer would be wrong
     if isinstance(value, Const) and not type_.shape and not getattr(value.value, "shape", ()):
         return const(float(value.value) if type_.is_float else value.value, type_)
+    if value.type.listed and value.type != type_:
+        items = Term.rows["cast"].build(
+            Term.rows["array_of"].build(value), attrs=(type_.dtype, type_.weak)
+        )
+        return Term.rows["list_of"].build(items, attrs=(type_.weak,))
     if value.type.shape != type_.shape:
         value = Term.rows["broadcast_to"].build(value, attrs=(type_.shape,))
     if value.type != type_:
         value = Term.rows["cast"].build(value, attrs=(type_.dtype, type_.weak))
     return value
+
+
+_KINDS = {"bool": 0, "int": 1}
 
 
 def conform_sized(value: Expr, type_: Type) -> Expr:
