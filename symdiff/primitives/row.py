@@ -434,7 +434,7 @@ def conform(value: Expr, type_: Type) -> Expr:
     if value.type == type_:
         return value
     narrows = _KINDS.get(value.type.dtype, 2) > _KINDS.get(type_.dtype, 2)
-    assert not narrows, f"{value.type} is no {type_}"  # a float that became an integer would be wrong
+    assert not narrows, f"{value.type} is no {type_}"  # a float would become an integer
     if isinstance(value, Const) and not type_.shape and not getattr(value.value, "shape", ()):
         return const(float(value.value) if type_.is_float else value.value, type_)
     if value.type.listed and value.type != type_:
