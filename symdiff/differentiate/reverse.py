@@ -74,9 +74,10 @@ def pullback(
     results_of: dict[Expr, dict[int, Expr]] = {}  # the adjoints of what loops and calls result in
     where: dict[Expr, Expr | bool] = {}  # the condition under which a call is made, if any
     outside: set[Expr] = set()  # what is computed outside of rounds
-    if any(type(node) is Call for node in order):
+    calls = [node for node in order if type(node) is Call]
+    if calls:
         outside = _outside(results)
-        where = where_computed(results, (), [*bound(order)]) if branches else {}
+        where = where_computed(results, calls, (), [*bound(order)]) if branches else {}
 
     def contribute(pairs: Iterable[tuple[Expr, Expr | None]]) -> None:
         for operand, term in pairs:

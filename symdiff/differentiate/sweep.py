@@ -104,7 +104,7 @@ class Backwards:
         else:
             assert isinstance(loop, For)
             self.index = loop.index
-        read = where_computed(plan.body, loop.bound, plan.carried) if plan.record else {}
+        read = where_computed(plan.body, plan.record, loop.bound, plan.carried)
         mapping = self._recorded(plan.record, read, plan.lost)
         if not self.counted and isinstance(loop, For):
             start, _, step = loop.bounds
@@ -186,8 +186,10 @@ class Backwards:
                 carried.append(self.rounds)
                 initial.append(as_expr(0))
                 body.append(add.build(self.rounds, 1))
-        where = where_computed(loop.inside, loop.bound) if record else {}
-        tests = {n.pred for n in where if isinstance(n, If)}
+        below = topological(loop.inside)
+        inner = [n for n in below if isinstance(n, Loop)]
+        where = where_computed(loop.inside, [*record, *inner], loop.bound)
+        tests = {n.pred for n in below if isinstance(n, If)}
         places: list[tuple[Expr, int]] = []
         for value in record:
             slot = len(carried)

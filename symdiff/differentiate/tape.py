@@ -168,21 +168,29 @@ def _minimum_cut(
 
 
 def where_computed(
-    roots: Sequence[Expr], bound: Iterable[Var], seeds: Sequence[Var] = ()
+    roots: Sequence[Expr], values: Iterable[Expr], bound: Iterable[Var], seeds: Sequence[Var] = ()
 ) -> dict[Expr, Expr | bool]:
-    """The condition under which a round computes what `roots`, and `bound`, lead to.
+    """The condition under which a round computes each of `values` that `roots`, and `bound`, lead to.
 
     Conditions that depend on `seeds`, or on what inner loops bind, count as not known: what only
     they decide on may be computed.
     """
+    above = set(values)  # they, and all on the way to them
+    if not above:
+        return {}
     order = topological(roots)
     unknown = inside(roots, (), [*bound, *seeds]) | depends_on(roots, seeds)
-    reach: dict[Expr, Expr | bool] = dict.fromkeys(roots, True)
+    for node in order:
+        if not above.isdisjoint(node.operands):
+            above.add(node)
+    reach: dict[Expr, Expr | bool] = {x: True for x in roots if x in above}
     for node in reversed(order):
         here = reach.get(node, False)
         if here is False:
             continue
         for i, x in enumerate(node.operands):
+            if x not in above:
+                continue
             there = here
             if isinstance(node, If) and i and node.pred not in unknown:
                 there = _both(here, node.pred, i == 1)

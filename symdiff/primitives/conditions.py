@@ -72,7 +72,9 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
 @functools.lru_cache(maxsize=1024)
 def implied(test: Expr, side: bool) -> Facts:
     """That `test` is `side`, with all that follows; many ask for the same. Not to be changed."""
-    return with_fact({}, test, side)
+    alone = Facts()
+    alone[test] = side
+    return with_fact({}, test, side) if parts(test, alone) else alone
 
 
 def _watch(test: Expr, facts: Facts) -> list[Expr]:
