@@ -29,7 +29,7 @@ from symdiff.codegen.schedule import (
     schedule,
 )
 from symdiff.codegen.spell import Sizes, call, literal, name, number
-from symdiff.codegen.statements import Statement, assign, branch, choice, updated
+from symdiff.codegen.statements import Statement, assign, branch, choice, negated, updated
 from symdiff.codegen.storage import Storage, is_write
 from symdiff.codegen.writes import Writes
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Var
@@ -50,6 +50,7 @@ from symdiff.primitives.arithmetic import (
     not_equal,
     subtract,
 )
+from symdiff.primitives.conditions import NEGATIONS
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import Elementwise
@@ -388,7 +389,10 @@ class Emitter:
             operands[worst] = self.named(node.operands[worst], out, node)
         for x in node.operands:
             self.consumed(x)
-        return Text(spell_apply(self.spelling, [t.node for t in operands], node), width, depth)
+        made = spell_apply(self.spelling, [t.node for t in operands], node)
+        if node.op in NEGATIONS and not node.type.rank:
+            made = negated(operands[0].node)
+        return Text(made, width, depth)
 
     def named(self, node: Expr, out: list[Statement], parent: Apply | None = None) -> Text:
         """The name of a value that has been a formula so far.

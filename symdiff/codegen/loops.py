@@ -20,7 +20,7 @@ from symdiff.codegen.names import tape_name
 from symdiff.codegen.order import emission_order
 from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
-from symdiff.codegen.statements import Statement, assign, updated
+from symdiff.codegen.statements import Statement, assign, negated, updated
 from symdiff.codegen.storage import innermost, is_write
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.types import Type
@@ -443,13 +443,6 @@ class Looping:
                 if home is not to.at:  # loops before may use what names they have let go
                     to.label.setdefault(node, to.names.fresh(to.wish_for(node)))
                 to.assign(node, made, out if home is to.at else to.outs[home])
-
-
-def negated(test: ast.expr) -> ast.expr:
-    """`not test`, as one writes it."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return test.operand
-    return ast.UnaryOp(ast.Not(), test)
 
 
 def _break() -> Statement:

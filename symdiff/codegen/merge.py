@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from symdiff.codegen.statements import Statement
+from symdiff.codegen.statements import Statement, plain
 
 
 def merged(statements: Sequence[Statement]) -> list[Statement]:
@@ -40,20 +40,13 @@ def _sides(first: Statement, second: Statement) -> tuple[list[Statement], list[S
         return None
     if any(isinstance(s.node, ast.Raise) for s in first.body):
         return None
-    (test, negated), (other, turned) = map(_plain, (first.node.test, second.node.test))
+    (test, negated), (other, turned) = map(plain, (first.node.test, second.node.test))
     if ast.dump(test) != ast.dump(other):
         return None
     read = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
     if not read.isdisjoint(_assigned([*first.body, *first.orelse])):
         return None
     return (second.body, second.orelse) if negated == turned else (second.orelse, second.body)
-
-
-def _plain(test: ast.expr) -> tuple[ast.expr, bool]:
-    """A condition without `not`, and whether it had one."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return test.operand, True
-    return test, False
 
 
 def _assigned(statements: Sequence[Statement]) -> set[str]:

@@ -17,6 +17,15 @@ class Statement:
     comment: str = ""
     body: list[Statement] = field(default_factory=list)
     orelse: list[Statement] = field(default_factory=list)
+    _found: tuple[ast.stmt, list[ast.Name]] | None = field(default=None, init=False, compare=False)
+
+    @property
+    def names(self) -> list[ast.Name]:
+        """The names in `node`; found once, so a `node` that gets other parts is a new one."""
+        if self._found is None or self._found[0] is not self.node:
+            names = [n for n in ast.walk(self.node) if isinstance(n, ast.Name)]
+            self._found = self.node, names
+        return self._found[1]
 
 
 @dataclass(slots=True)
@@ -73,12 +82,34 @@ def in_place(target: ast.expr, amount: ast.expr) -> ast.stmt:
     return ast.AugAssign(target, ast.Add(), amount)  # type: ignore[arg-type]
 
 
+def negated(test: ast.expr) -> ast.expr:
+    """`not test`, as one writes it."""
+    match test:
+        case ast.UnaryOp(ast.Not(), operand):
+            return operand
+        case ast.Compare(left, [ast.Eq()], right):
+            return ast.Compare(left, [ast.NotEq()], right)
+        case _:
+            return ast.UnaryOp(ast.Not(), test)
+
+
+def plain(test: ast.expr) -> tuple[ast.expr, bool]:
+    """A condition without `not`, and whether it had one; `a != b` is `not a == b`."""
+    match test:
+        case ast.UnaryOp(ast.Not(), operand):
+            return operand, True
+        case ast.Compare(left, [ast.NotEq()], right):
+            return ast.Compare(left, [ast.Eq()], right), True
+        case _:
+            return test, False
+
+
 def branch(
     test: ast.expr, then: list[Statement], orelse: list[Statement], comment: str
 ) -> Statement:
     """An `if` statement; an empty first side is turned around."""
     if not then:
-        test = ast.UnaryOp(ast.Not(), test)
+        test = negated(test)
         then, orelse = orelse, []
     return Statement(ast.If(test, [], []), comment, then, orelse)
 
@@ -92,10 +123,10 @@ _LEAST_MOST: dict[type[ast.cmpop], str] = {
 def choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.expr:
     """`then if test else orelse`; as `and`, `or` where one side is True or False; `min`, `max`."""
     if member.type.dtype == "bool":
-        for value, (a, b) in ((False, (test, then)), (True, (ast.UnaryOp(ast.Not(), test), then))):
+        for value, (a, b) in ((False, (test, then)), (True, (negated(test), then))):
             if isinstance(member.orelse, Const) and bool(member.orelse.value) is value:
                 return ast.BoolOp(ast.Or() if value else ast.And(), [a, b])
-        for value, a in ((True, test), (False, ast.UnaryOp(ast.Not(), test))):
+        for value, a in ((True, test), (False, negated(test))):
             if isinstance(member.then, Const) and bool(member.then.value) is value:
                 return ast.BoolOp(ast.Or() if value else ast.And(), [a, orelse])
     if member.type.dtype == "int" and not member.type.rank and isinstance(test, ast.Compare):

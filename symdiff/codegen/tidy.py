@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from symdiff.codegen.coalesce import coalesced
 from symdiff.codegen.names import RESERVED
-from symdiff.codegen.statements import Definition, Statement
+from symdiff.codegen.statements import Definition, Statement, negated, plain
 
 _LOOPS = (ast.For, ast.While)
 _ARITHMETIC = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator,
@@ -61,13 +61,9 @@ def _walk(statements: Iterable[Statement]) -> Iterator[Statement]:
         stack += [*statement.body, *statement.orelse][::-1]
 
 
-def _names(statement: Statement) -> Iterator[ast.Name]:
-    return (n for n in ast.walk(statement.node) if isinstance(n, ast.Name))
-
-
 def _occurrences(statements: Iterable[Statement]) -> Counter[str]:
     """How often each name stands in statements."""
-    return Counter(n.id for s in _walk(statements) for n in _names(s))
+    return Counter(n.id for s in _walk(statements) for n in s.names)
 
 
 def _changed(statements: Iterable[Statement]) -> set[str]:
@@ -171,12 +167,12 @@ def _left_first(body: list[Statement], numbers: Set[str]) -> bool:
     assert isinstance(branch.node, ast.If)
     if _leaves(branch):
         return False
-    wanted, turned = _plain(leave.node.test)
-    test, negated = _plain(branch.node.test)
+    wanted, turned = plain(leave.node.test)
+    test, other = plain(branch.node.test)
     if ast.dump(test) != ast.dump(wanted):
         return False
     last, others = branch.body, branch.orelse
-    if negated != turned:
+    if other != turned:
         last, others = others, last
     between = body[at + 1 : -1]
     if not all(_is_apart(s, numbers) for s in between):
@@ -229,13 +225,6 @@ def _is_leaving(statement: Statement) -> bool:
         isinstance(statement.node, ast.If) and not statement.orelse
         and len(statement.body) == 1 and isinstance(statement.body[0].node, ast.Break)
     )  # fmt: skip
-
-
-def _plain(test: ast.expr) -> tuple[ast.expr, bool]:
-    """A condition without `not`, and whether it had one."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return test.operand, True
-    return test, False
 
 
 # Copies.
@@ -364,11 +353,11 @@ def _inline_tests(statements: list[Statement], count: Counter[str]) -> None:
         at = next(i for i, s in enumerate(statements) if s is made)
         read = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
         for later in statements[at + 1 :]:
-            if any(n.id == label for n in _names(later)):
+            if any(n.id == label for n in later.names):
                 if isinstance(later.node, ast.If):
-                    test, negated = _plain(later.node.test)
+                    test, turned = plain(later.node.test)
                     if isinstance(test, ast.Name):
-                        later.node.test = ast.UnaryOp(ast.Not(), value) if negated else value
+                        later.node = ast.If(negated(value) if turned else value, [], [])
                         del statements[at]
                 break
             if later.body or not _is_plain(value) or not read.isdisjoint(_changed([later])):
@@ -415,7 +404,7 @@ def _rename(body: Sequence[Statement], mapping: Mapping[str, str]) -> None:
         return
     seen: set[int] = set()  # syntax may stand in several statements
     for statement in _walk(body):
-        for label in _names(statement):
+        for label in statement.names:
             if id(label) not in seen:
                 seen.add(id(label))
                 label.id = mapping.get(label.id, label.id)

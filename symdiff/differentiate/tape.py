@@ -170,7 +170,7 @@ def _minimum_cut(
 def where_computed(
     roots: Sequence[Expr], values: Iterable[Expr], bound: Iterable[Var], seeds: Sequence[Var] = ()
 ) -> dict[Expr, Expr | bool]:
-    """The condition under which a round computes each of `values` that `roots`, and `bound`, lead to.
+    """Where a round, which has `bound`, computes each of `values` on its way to `roots`.
 
     Conditions that depend on `seeds`, or on what inner loops bind, count as not known: what only
     they decide on may be computed.

@@ -7,10 +7,10 @@ True if p else False                      ->   p
 
 from __future__ import annotations
 
-from symdiff.ir.expr import Const, Expr, If, if_
+from symdiff.ir.expr import Apply, Const, Expr, If, if_
 from symdiff.optimize.structure import Structural
-from symdiff.primitives.arithmetic import logical_not
-from symdiff.primitives.conditions import Facts, implied, is_compound, value_of
+from symdiff.primitives.arithmetic import equal, logical_not, not_, not_equal
+from symdiff.primitives.conditions import NEGATIONS, Facts, implied, is_compound, value_of
 from symdiff.primitives.row import as_expr, conform
 
 
@@ -68,8 +68,29 @@ def _turned(node: If) -> Expr | None:
     return None
 
 
+def _different(node: Apply) -> Expr | None:
+    """`x != y` of scalars is `not x == y`, so that the two are one condition; arrays go back."""
+    if node.op is not_equal:
+        test = None if node.type.rank else equal.build(*node.operands)
+        return test and (not_ if node.type.weak else logical_not).build(test)
+    test = node.operands[0]
+    if node.type.rank and isinstance(test, Apply) and test.op is equal:
+        return not_equal.build(*test.operands)
+    return None
+
+
+def _twice(node: Apply) -> Expr | None:
+    """What is negated twice, and is a truth value."""
+    test = node.operands[0]
+    if isinstance(test, Apply) and test.op in NEGATIONS and test.operands[0].type == node.type:
+        return test.operands[0]
+    return None
+
+
 CHOICES: tuple[Structural, ...] = (
     Structural("informed_choice", "exact", (If,), _informed),
     Structural("condition", "exact", (If,), _condition),
     Structural("turned_choice", "exact", (If,), _turned),
+    Structural("not_not", "exact", tuple(NEGATIONS), _twice),
+    Structural("different", "exact", (not_equal, logical_not), _different),
 )

@@ -111,10 +111,6 @@ RULES: tuple[Rule, ...] = (
         lambda p, x, y: (where(p, x, 0.0) + where(p, y, 0.0), where(p, x + y, 0.0)),
     ),
     rule("not_not_not", "exact", lambda p: (not_(not_(not_(p))), not_(p))),
-    rule("not_equal_scalar", "exact", lambda x, y: (not_(equal(x, y)), not_equal(x, y))),
-    rule("not_not_equal_scalar", "exact", lambda x, y: (not_(not_equal(x, y)), equal(x, y))),
-    rule("not_not", "exact", lambda p: (logical_not(logical_not(p)), p)),
-    rule("not_equal", "exact", lambda x, y: (logical_not(equal(x, y)), not_equal(x, y))),
     rule("not_not_equal", "exact", lambda x, y: (logical_not(not_equal(x, y)), equal(x, y))),
     # Comparisons with the sides swapped read alike, so they are shared.
     rule("constant_less", "exact", lambda c, x: (less(c, x), greater(x, c))),
