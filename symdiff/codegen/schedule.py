@@ -47,6 +47,7 @@ class Block:
     when: tuple[Turn, ...] = ()
     facts: Facts = field(default_factory=Facts)  # what holds here
     groups: dict[tuple[Expr, Turn], Group] = field(default_factory=dict)  # its `if` statements
+    served: dict[Block, bool] = field(default_factory=dict)  # what has been asked, see `serves`
 
 
 def _inside(home: Block, step: Step, turn: Turn, **fields: Any) -> Block:
@@ -477,6 +478,12 @@ def _ahead(node: Map | Loop, places: Sequence[Block], turns: _Turns) -> list[Blo
 
 def serves(first: Block, block: Block) -> bool:
     """Whether what `first` computes is there in `block`."""
+    if first not in block.served:
+        block.served[first] = _serves(first, block)
+    return block.served[first]
+
+
+def _serves(first: Block, block: Block) -> bool:
     a, b = first, block
     while len(b.path) > len(a.path) and b.parent is not None:
         b = b.parent

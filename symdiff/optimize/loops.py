@@ -8,7 +8,6 @@ Each rewrite states what it relies on; none changes the order in which a loop do
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 
 from symdiff.ir.expr import (
@@ -131,6 +130,7 @@ def _larger(function: Function) -> dict[Expr, Expr]:
         loop: {t: k for k, t in enumerate(zip(loop.carried, loop.initial, loop.body, strict=True))}
         for group in alike.values() if len(group) > 1 for loop in group
     }  # fmt: skip
+    places: Places | None = None  # not looked for in vain
     into: dict[Expr, Loop] = {}
     gone = 0  # the bits of those that are in `into`
     for small in loops:
@@ -142,7 +142,8 @@ def _larger(function: Function) -> dict[Expr, Expr]:
                 continue
             if not slots[small].keys() <= slots[large].keys():
                 continue
-            if not nesting.places.covers(large, small) and not only_records(large, small):
+            places = places or nesting.places(slots)
+            if not places.covers(large, small) and not only_records(large, small):
                 continue
             # What reads the smaller one stays apart from it; the others that go come next time.
             if nesting.below[large] & (nesting.bit[small] | gone):
@@ -249,12 +250,21 @@ def _alike(loop: Loop) -> dict[int, int]:
         v = loop.carried[k]
         for j in first.get(start, ()):
             w = loop.carried[j]
-            if v.type is w.type and substitute([loop.body[k]], {v: w})[0] is loop.body[j]:
+            if v.type is not w.type or not _one_kind(loop.body[k], loop.body[j]):
+                continue
+            if substitute([loop.body[k]], {v: w})[0] is loop.body[j]:
                 found[k] = j
                 break
         else:
             first.setdefault(start, []).append(k)
     return found
+
+
+def _one_kind(one: Expr, other: Expr) -> bool:
+    """Whether two values can be the same but for a variable."""
+    return type(one) is type(other) and (
+        not isinstance(one, Apply) or not isinstance(other, Apply) or one.op is other.op
+    )
 
 
 # Sums do not care in which order.
@@ -389,12 +399,17 @@ def _fused(function: Function) -> dict[Expr, Expr]:
     if all(len(loops) < 2 for loops in alike.values()):
         return {}
     nesting = _Nesting(order, function.results)
+    shared = [loop for loops in alike.values() if len(loops) > 1 for loop in loops]
+    places: Places | None = None
     for loops in alike.values():
         around = [nesting.around(loop) for loop in loops]
         for i, first in enumerate(loops):
             for k in range(i + 1, len(loops)):
                 apart = around[i] == around[k] and nesting.independent(first, loops[k])
-                if apart and nesting.places.same(first, loops[k]):
+                if not apart:
+                    continue
+                places = places or nesting.places(shared)
+                if places.same(first, loops[k]):
                     mapping = _merge(function, first, loops[k])
                     if mapping:
                         return mapping
@@ -427,10 +442,12 @@ class _Nesting:
             for v in region.indices if isinstance(region, Map) else region.bound:
                 self.binding.setdefault(v, []).append(region)
 
-    @functools.cached_property
-    def places(self) -> Places:
-        """Under which conditions each region runs."""
-        matter = {node for node, below in self.below.items() if below}
+    def places(self, regions: Iterable[Expr]) -> Places:
+        """Under which conditions each of `regions` runs."""
+        wanted = 0
+        for region in regions:
+            wanted |= self.bit[region]
+        matter = {node for node, below in self.below.items() if below & wanted}
         return Places(self.order, self.roots, matter, self.free)
 
     def independent(self, first: Loop, second: Loop) -> bool:
