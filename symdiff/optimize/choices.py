@@ -16,7 +16,7 @@ from symdiff.primitives.row import as_expr, conform
 
 def _informed(node: If) -> Expr | None:
     """The sides of a choice, with what its condition tells."""
-    if not any(type(x) is If or is_compound(x) for x in node.operands[1:]):
+    if not any(type(x) is If or is_compound(x) or x is node.pred for x in node.operands[1:]):
         return None
     then, orelse = (
         _in_branch(x, implied(node.pred, side))
@@ -29,7 +29,7 @@ def _informed(node: If) -> Expr | None:
 
 def _in_branch(value: Expr, facts: Facts) -> Expr:
     """`value` where `facts` hold."""
-    known = value_of(value, facts) if is_compound(value) else None
+    known = facts.get(value, value_of(value, facts) if is_compound(value) else None)
     if known is not None:
         return conform(as_expr(known), value.type)
     while type(value) is If:

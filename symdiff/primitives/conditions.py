@@ -61,7 +61,7 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
         inside = _watch(test, found)
         for compound in (*inside, test, *found.around(test)):
             if compound in found:
-                stack += parts(compound, found)
+                stack += parts(compound, found) or _either_way(compound, found[compound])
             else:
                 value = _from_parts(compound, found)
                 if value is not None:
@@ -70,11 +70,29 @@ def with_fact(facts: Mapping[Expr, bool], test: Expr, side: bool) -> Facts:
 
 
 @functools.lru_cache(maxsize=1024)
+def _either_way(test: Expr, side: bool) -> list[tuple[Expr, bool]]:
+    """What holds whichever part of a choice makes it `side`: `p and q or p and r` tells p."""
+    if not isinstance(test, If) or len(_watch(test, Facts())) > _PARTS:
+        return []
+    cases: list[Facts] = []
+    for part, taken in ((test.then, True), (test.orelse, False)):
+        known = {} if isinstance(part, Const) else implied(part, side)
+        if not isinstance(part, Const) or bool(part.value) is side:
+            cases.append(with_fact(known, test.pred, taken))
+    first, *others = cases
+    return [(x, is_so) for x, is_so in first.items() if all(c.get(x) is is_so for c in others)]
+
+
+_PARTS = 16  # what larger conditions tell is not looked for
+
+
+@functools.lru_cache(maxsize=1024)
 def implied(test: Expr, side: bool) -> Facts:
     """That `test` is `side`, with all that follows; many ask for the same. Not to be changed."""
     alone = Facts()
     alone[test] = side
-    return with_fact({}, test, side) if parts(test, alone) else alone
+    follows = parts(test, alone) or _either_way(test, side)
+    return with_fact({}, test, side) if follows else alone
 
 
 def _watch(test: Expr, facts: Facts) -> list[Expr]:
