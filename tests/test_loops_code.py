@@ -21,6 +21,8 @@ from symdiff.optimize.simplify import simplified
 from symdiff.primitives.arithmetic import logical_not
 from symdiff.primitives.conditions import value_of, with_fact
 from symdiff.primitives.row import choose
+from tests.fuzz_loops.generate import generate
+from tests.fuzz_loops.program import differentiable
 
 W = np.array([0.3, -0.7, 0.2])
 
@@ -401,3 +403,25 @@ def test_what_only_rounds_compute_raises_only_where_there_are_some() -> None:
     with pytest.raises(ZeroDivisionError):
         made(0.0, 3, 0, 1.0)
     assert made(2.0, 3, 3, 1.0)[1] == pytest.approx(-0.25 * (1 + 9))
+
+
+def test_a_loop_in_two_places_records_in_place() -> None:
+    """The recorded lists of a loop that is computed in two branches grow, and are not copied."""
+    program = generate(1930)
+    f = program.load()
+    grad = symdiff.grad(f, wrt=tuple(differentiable(program)))
+    grad(*program.points[0])
+    loops = [n for n in ast.walk(ast.parse(grad.source)) if isinstance(n, ast.For | ast.While)]
+    recorded = [ast.unparse(s) for loop in loops for s in ast.walk(loop) if isinstance(s, ast.stmt)]
+    assert any("_tape.append(" in s for s in recorded)
+    assert not [s for s in recorded if "_tape.copy()" in s]
+
+
+def test_what_both_sides_of_a_choice_tell() -> None:
+    """`p and q or p and r` tells p."""
+    p, q, r = (var(name, BOOL, 0) for name in "pqr")
+    either = choose(choose(p, q, False), True, choose(p, r, False)).expr
+    assert with_fact({}, either, True).get(p) is True
+    assert p not in with_fact({}, either, False)
+    both = choose(either, r, False).expr
+    assert value_of(p, with_fact({}, both, True)) is True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.codegen.schedule import REGIONS, Block, Group, Schedule, is_free, serves
+from symdiff.codegen.schedule import REGIONS, Block, Group, Schedule, is_free, near, serves
 from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var, While
 from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append
@@ -150,7 +150,7 @@ def _reads(plan: Schedule, item: Expr | Group, home: Block) -> dict[tuple[Expr, 
         for operand in outside:
             read(operand, home)
         for earlier in plan.after.get(item, ()):
-            for site in plan.sites.get(earlier, ()):
+            for site in near(plan.sites.get(earlier, ()), home):
                 found.setdefault((earlier, site), False)
         if body is not None:
             rest = plan.rests.get((item, home))

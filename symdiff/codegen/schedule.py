@@ -396,6 +396,25 @@ def ancestors(block: Block | None) -> Iterator[Block]:
         block = block.parent
 
 
+def round_of(block: Block | None) -> Block | None:
+    """The body of the loop that a block is in; a loop may be in several places."""
+    while block is not None and block.region is None:
+        block = block.parent
+    while block is not None and block.parent is not None and block.parent.region is block.region:
+        block = block.parent  # what comes after the test of a `while` is in its body
+    return block
+
+
+def near(sites: Sequence[Block], at: Block) -> Sequence[Block]:
+    """Of several places where a value is computed, those in the same round as `at`.
+
+    All of them where there is none in it, or `at` is not in any.
+    """
+    if len(sites) < 2 or (here := round_of(at)) is None:
+        return sites
+    return [site for site in sites if here in ancestors(site)] or sites
+
+
 def _cover(wanted: dict[Block, None]) -> list[Block]:
     """The outermost, earliest blocks where what all of `wanted` need is sure to be needed."""
     while True:

@@ -10,10 +10,10 @@ In the IR a write makes a new value. It happens in place where the old value is 
 from __future__ import annotations
 
 import functools
-from collections.abc import Container, Iterable, Iterator, Set
+from collections.abc import Container, Iterable, Iterator, Sequence, Set
 
 from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
-from symdiff.codegen.schedule import Block, Schedule, ancestors, is_free, serves
+from symdiff.codegen.schedule import Block, Schedule, ancestors, is_free, near, round_of, serves
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Project, Var
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.conditions import value_of
@@ -270,10 +270,14 @@ class Storage:
         if node in self._ends:
             return False
         return all(
-            sum(user.operands.count(x) for user in self._users.get(x, ())
+            sum(user.operands.count(x) * self._times(user, at) for user in self._users.get(x, ())
                 if not self._elsewhere(user, x, at)) <= 1
             for x in self.aliases(self._since(node))
         )  # fmt: skip
+
+    def _times(self, user: Expr, at: Block) -> int:
+        """In how many places that can come together with `at` a value is computed."""
+        return sum(not _exclusive(s, at) for s in near(self.plan.sites.get(user, (at,)), at))
 
     def _since(self, node: Expr) -> set[Expr]:
         """Where what is in the memory of a value was written: who read it before has done so."""
@@ -294,14 +298,15 @@ class Storage:
         """Whether `user` looks at `old` only on the other side of a branch around `at`."""
         if isinstance(user, If) and user.operands.count(old) == 1 and old is not user.pred:
             return value_of(user.pred, at.facts) is (old is user.orelse)
-        sites = self.plan.sites.get(user, ())
+        sites = near(self.plan.sites.get(user, ()), at)
         return bool(sites) and all(_exclusive(site, at) for site in sites)
 
     def is_free(self, write: Expr, at: Block, done: Container[tuple[Expr, Block]]) -> bool:
         """Whether all that has to come before a write has been computed, wherever it is read."""
         return all(
             (node, site) in done or _exclusive(site, at)
-            for node in self.after.get(write, ()) for site in self.plan.sites.get(node, ())
+            for node in self.after.get(write, ())
+            for site in near(self.plan.sites.get(node, ()), at)
         )  # fmt: skip
 
     def _settle(self, write: Expr, base: Expr) -> None:
@@ -309,15 +314,30 @@ class Storage:
 
         A loop that starts from `base`, and writes it, may take its memory just as well.
         """
-        sites = self.plan.sites
-        at = sites[write][0]
+        sites = self.plan.sites[write]
         if base in self.blank:
             self.after[write] = ()
             return
         led = write in self.leading or not self.is_given(base)
-        if not led or len(sites[write]) > 1 or not self.is_own(base, at):
+        if not led or not _apart(sites) or not all(self.is_own(base, at) for at in sites):
             self._copied(write, base)
             return
+        before: dict[Expr, None] = {}
+        for at in sites:
+            found = self._before(write, base, at)
+            if found is None:
+                self._copied(write, base)
+                return
+            before.update(found)
+        if isinstance(write, Loop):
+            self.taken.add((write, base))
+        self.after[write] = (*self.after.get(write, ()), *before)
+        for node in before:
+            self._waiting.setdefault(node, []).append(write)
+
+    def _before(self, write: Expr, base: Expr, at: Block) -> dict[Expr, None] | None:
+        """What must be computed before a write in place at `at`; None: it has to be to a copy."""
+        sites = self.plan.sites
         later = self.later([write])
         waits = later | self.later(self._made_around(at, set()))
         chain = self._chain(base)
@@ -326,12 +346,11 @@ class Storage:
             if node in later:
                 continue  # it comes of the write
             if node in self._ends:
-                self._copied(write, base)
-                return
+                return None
             for user in self._users.get(node, ()):
                 if user in chain:
                     continue  # the write is to what this has made
-                if sites.get(user) and all(_exclusive(site, at) for site in sites[user]):
+                if sites.get(user) and all(_exclusive(s, at) for s in near(sites[user], at)):
                     continue  # it is on the other side of a branch
                 verdict = self._relation(user, node, write, base, later, at)
                 if verdict:
@@ -339,15 +358,10 @@ class Storage:
                 if verdict and not waits.isdisjoint(self._statement(user, at)):
                     verdict = None  # it waits for the `if` or loop that the write is in
                 if verdict is None:
-                    self._copied(write, base)
-                    return
+                    return None
                 if verdict:
                     before[user] = None
-        if isinstance(write, Loop):
-            self.taken.add((write, base))
-        self.after[write] = (*self.after.get(write, ()), *before)
-        for node in before:
-            self._waiting.setdefault(node, []).append(write)
+        return before
 
     def _read_sooner(self, user: Expr, write: Expr) -> None:
         """Let a number be read where the array is written, not in a branch that comes later.
@@ -357,6 +371,8 @@ class Storage:
         """
         plan, at = self.plan, self.plan.sites[write][0]
         if not isinstance(user, Apply) or user.op is not index or user.type.rank:
+            return
+        if len(plan.sites[write]) > 1:
             return
         late = [s for s in plan.sites[user] if at not in ancestors(s) and serves(at, s)]
         there = all(
@@ -388,7 +404,7 @@ class Storage:
                 return False  # those who read the choice count
             return False if value_of(user.pred, at.facts) is (user.orelse is old) else None
         if is_write(user) and user.operands[0] is old and user not in self.copied:
-            return False if _exclusive(self.plan.sites[user][0], at) else None
+            return False if _exclusive(near(self.plan.sites[user], at)[0], at) else None
         if user in later:
             return None
         return not (isinstance(user, Apply) and old in self._shared(user))
@@ -408,7 +424,7 @@ class Storage:
         """`node`, and what else the statements around it compute that are not around `at`."""
         yield node
         around = set(ancestors(at))
-        for site in self.plan.sites.get(node, ()):
+        for site in near(self.plan.sites.get(node, ()), at):
             if not _exclusive(site, at):
                 yield from self._made_around(site, around)
 
@@ -421,6 +437,15 @@ class Storage:
                 yield from block.group.members
             elif block.region is not None:
                 yield block.region
+
+
+def _apart(sites: Sequence[Block]) -> bool:
+    """Whether places are one, or each in another copy of one loop, in whose rounds all goes on."""
+    bodies = {round_of(site) for site in sites}
+    regions = {None if body is None else body.region for body in bodies}
+    return len(bodies) == len(sites) and (
+        len(sites) == 1 or (None not in bodies and len(regions) == 1)
+    )
 
 
 def _exclusive(a: Block, b: Block) -> bool:
