@@ -123,6 +123,10 @@ _LEAST_MOST: dict[type[ast.cmpop], str] = {
 def choice(member: If, test: ast.expr, then: ast.expr, orelse: ast.expr) -> ast.expr:
     """`then if test else orelse`; as `and`, `or` where one side is True or False; `min`, `max`."""
     if member.type.dtype == "bool":
+        if isinstance(member.then, Const) and isinstance(member.orelse, Const):
+            sides = bool(member.then.value), bool(member.orelse.value)
+            if sides[0] is not sides[1]:
+                return test if sides[0] else negated(test)
         for value, (a, b) in ((False, (test, then)), (True, (negated(test), then))):
             if isinstance(member.orelse, Const) and bool(member.orelse.value) is value:
                 return ast.BoolOp(ast.Or() if value else ast.And(), [a, b])

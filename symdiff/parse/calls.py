@@ -38,6 +38,7 @@ from symdiff.parse.frame import (
 )
 from symdiff.parse.growing import Grown
 from symdiff.parse.hinted import hinted
+from symdiff.parse.items import PLAIN
 from symdiff.parse.library import Function, Lazy
 from symdiff.parse.memory import returned
 from symdiff.parse.nullable import given, present
@@ -132,6 +133,11 @@ def call(
     if any(isinstance(a, Grown) for a in args) and callee not in _OF_LISTS and (
         builtin is not None or spelled(callee) is not None
     ):  # fmt: skip
+        if builtin is not None and any(isinstance(a, Grown) and a.kind != PLAIN for a in args):
+            raise UnsupportedError(
+                f"{callee.__name__} of a list of tuples, or lists, that grows in a loop",
+                hint="write a loop over its items",
+            )
         whole = len(args) == 1 and callee in (sum, np.sum, math.fsum) and not kwargs
         args = [(a.summed() if whole else a.array()) if isinstance(a, Grown) else a for a in args]
     if builtin is not None:

@@ -13,6 +13,7 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Nullable, Record
 from symdiff.parse.frame import Evaluation, Frame, handles
+from symdiff.parse.growing import Grown, array_beside
 from symdiff.parse.nullable import is_none, operands, refuse_none
 from symdiff.parse.objects import as_tuple, class_of, has_operators, operate
 from symdiff.parse.values import is_static, truth
@@ -125,6 +126,11 @@ def contains(frame: Frame, container: Any, value: Any, node: ast.AST) -> Evaluat
                 hint="compare with each item, or use np.any(x == items)",
             )
         container = list(container)
+    if isinstance(container, Grown):
+        raise UnsupportedError(
+            "'in' of a list that grows in a loop is not supported",
+            hint="compare with each item in a loop",
+        )
     if isinstance(container, Expr) or (isinstance(value, Expr) and value.type.rank):
         raise UnsupportedError("'in' of arrays is not supported", hint="use np.any(x == items)")
     if is_static(container) and is_static(value):
@@ -140,6 +146,11 @@ def contains(frame: Frame, container: Any, value: Any, node: ast.AST) -> Evaluat
 
 def compare(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
     """`left op right`, for one of the six operators."""
+    left, right = array_beside(left, right), array_beside(right, left)
+    if isinstance(left, Grown) or isinstance(right, Grown):
+        raise UnsupportedError(
+            "a list that grows in a loop is compared", hint="compare its length, or its items"
+        )
     if op in ORDERED:
         left, right = operands(frame.context, op, left, right)
     elif isinstance(left, Nullable) or isinstance(right, Nullable):

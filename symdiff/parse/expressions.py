@@ -12,9 +12,9 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
-from symdiff.ir.tree import Record
+from symdiff.ir.tree import Record, map_tree
 from symdiff.parse.frame import Evaluation, Frame, Unbound, UnknownError, handles
-from symdiff.parse.growing import Grown
+from symdiff.parse.growing import Grown, array_beside, joined
 from symdiff.parse.nullable import operands, present, refuse_none
 from symdiff.parse.objects import (
     Method,
@@ -91,10 +91,10 @@ def binary_operation(frame: Frame, node: ast.BinOp) -> Evaluation:
 def operation(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Evaluation:
     """`left op right`, by the methods of a user's class where one defines it."""
     left, right = operands(frame.context, op, left, right)
-    if isinstance(left, Grown) and op is operator.add and isinstance(right, list):
-        made = left.copy()
-        made.extend(right)
-        return made
+    if isinstance(left, Grown) or isinstance(right, Grown):
+        left, right = array_beside(left, right), array_beside(right, left)
+    if isinstance(left, Grown) or isinstance(right, Grown):
+        return joined(op, left, right)
     if has_operators(left) or has_operators(right):
         result = yield operate(frame, op, left, right, node)
         if result is not NotImplemented:
@@ -330,11 +330,16 @@ def _item(frame: Frame, node: ast.Subscript, value: Any, key: Any) -> Evaluation
     if isinstance(value, Expr):
         return subscript(value, key)
     if isinstance(value, Grown):
-        item, memory = value.item(key), frame.context.memory
-        if memory is not None and item.type.rank:
-            item = memory.copy_of(item)
-            memory.lend(item)
-        return item
+        memory = frame.context.memory
+
+        def lent(leaf: Any) -> Any:
+            if memory is None or not isinstance(leaf, Expr) or not leaf.type.rank:
+                return leaf
+            leaf = memory.copy_of(leaf)
+            memory.lend(leaf)
+            return leaf
+
+        return value.item(key) if memory is None else map_tree(lent, value.item(key))
     if isinstance(value, np.ndarray):
         return value[key] if is_static(key) else subscript(to_expr(value), key)
     if isinstance(value, Record) or user_method(value, "__getitem__"):

@@ -148,6 +148,8 @@ class Context:
     lent: set[int] = field(default_factory=set)  # those that are the caller's
     born_at: dict[int, int] = field(default_factory=dict)  # their serial numbers
     frozen: dict[int, Any] = field(default_factory=dict)  # those that have copies by now
+    given: dict[int, Any] = field(default_factory=dict)  # items of lists that grow in loops
+    altered: set[int] = field(default_factory=set)  # containers that rounds have changed
     chosen: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # those, and what they copy
     path: Path = ()  # the run-time conditions under which evaluation is now
     evaluated: dict[Expr, dict[Path, None]] = field(
@@ -293,7 +295,15 @@ class Context:
                 "this changes a container that was made outside the function",
                 hint="change a copy, list(...) or dict(...), and return it",
             )
-        self.oldest = min(self.oldest, self.born_at[id(container)])
+        if id(container) in self.given:
+            raise UnsupportedError(
+                "this changes a list or object that is an item of a list that grows in a loop",
+                hint="append a copy: rows.append(list(row)); assign whole items: rows[i] = [x, y]",
+            )
+        born_at = self.born_at[id(container)]
+        self.oldest = min(self.oldest, born_at)
+        if any(born_at <= serial for serial in self.looping):
+            self.altered.add(id(container))
         if self.births[id(container)][1] < self.lazy:
             raise UnsupportedError(
                 "this changes a container inside an expression that runs only under a condition",

@@ -11,7 +11,11 @@ that is, as in a `while`, it stays a list, which may be popped from.
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
+
+import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
@@ -20,13 +24,14 @@ from symdiff.ir.types import Type, promote_dtype
 from symdiff.parse.bounds import BEYOND, EMPTY, place_of
 from symdiff.parse.frame import Context, NeedsPopsError
 from symdiff.parse.integers import moved_by
+from symdiff.parse.items import PLAIN, Kind, give_away, kind_of
 from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import add
 from symdiff.primitives.arrays import concatenate, filled
 from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append, array_of, drop, empty_list, head, list_of
 from symdiff.primitives.row import as_expr, conform, zero_of, zeros_like
-from symdiff.primitives.shape import as_dim, size_of
+from symdiff.primitives.shape import as_dim, length_of, size_of
 from symdiff.primitives.spell import subscript, template_of, to_expr
 
 _PLAIN = ("append", "extend", "pop", "clear", "copy")
@@ -36,16 +41,17 @@ class Grown(Opaque):
     """A list of numbers or arrays of one shape, as long as is known only at run time.
 
     fields: `buffer`, an array or a list of numbers, and `length`, how many of its rows are items.
-    They change as the contents of a dict do (see `parse.state`).
+    They change as the contents of a dict do (see `parse.state`). kind: what the rows stand for.
     """
 
-    def __init__(self, context: Context, buffer: Expr, length: Any):
+    def __init__(self, context: Context, buffer: Expr, length: Any, kind: Kind = PLAIN):
         self.context = context
         self.name = "items"  # the user's
         self.appended = 0  # how often a round has appended to it
         self.homes: set[int] = set()  # the loops that it has room for
         self.running = 0  # how many loops run over it
         self.misfits: list[Expr] = []  # items of types that it has not been made for
+        self.kind = kind
         context.grown.append(self)
         self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
 
@@ -86,10 +92,21 @@ class Grown(Opaque):
             self.misfits.append(item)
             self.fields["buffer"] = conform(buffer, buffer.type.with_dtype(dtype))
 
-    def append(self, value: Any) -> None:
+    def _taken(self, value: Any) -> Expr:
+        """A value that becomes an item, as a row."""
         self._check_mutable()
+        if self.kind.joined(kind_of(value)) != self.kind:
+            raise IllTypedError(
+                "an item of a list that grows in a loop holds floats where others hold integers",
+                hint="make them floats from the first: rows = [(0.0, x)]",
+            )
+        give_away(self.context, value)
         item = to_expr(value)
         self._make_fit(item)
+        return item
+
+    def append(self, value: Any) -> None:
+        item = self._taken(value)
         buffer, length = self.fields["buffer"], self.length
         if self.context.memory is not None and item.type.rank:
             self.context.memory.lend(item)
@@ -149,11 +166,11 @@ class Grown(Opaque):
                 "pop from inside of a list that grows in a loop", hint="pop the last item"
             )
         last = place_of(self.context, -1, self.length, EMPTY)
-        item = subscript(buffer, last)
+        item = self.kind.of(self.context, subscript(buffer, last))
         if buffer.type.listed:
             self.fields["buffer"] = drop.build(buffer, as_expr(last))
         else:
-            self._put(last, as_expr(0.0))  # what is not in use is 0
+            self._write(last, as_expr(0.0))  # what is not in use is 0
         self.fields["length"] = moved_by(self.length, -1)
         return item
 
@@ -175,11 +192,16 @@ class Grown(Opaque):
             )
         self.pop()
 
-    def item(self, key: Any) -> Expr:
+    def item(self, key: Any) -> Any:
         """`rows[key]`."""
         if isinstance(key, slice):
-            return subscript(self.array(), key)
-        return subscript(self.fields["buffer"], self._place(key))
+            part = subscript(self.array(), key)
+            return self.made(part, length_of(part))
+        return self.at(self._place(key))
+
+    def at(self, place: Any) -> Any:
+        """The item at a place that is certain to be inside."""
+        return self.kind.of(self.context, subscript(self.fields["buffer"], place))
 
     def _place(self, key: Any) -> Any:
         return place_of(self.context, key, self.length, BEYOND)
@@ -191,12 +213,10 @@ class Grown(Opaque):
                 "a slice of a list that grows in a loop is assigned",
                 hint="build an array from it: np.array(rows)",
             )
-        self._put(self._place(key), value)
+        item = self._taken(value)
+        self._write(self._place(key), item)
 
-    def _put(self, place: Any, value: Any) -> None:
-        self._check_mutable()
-        item = to_expr(value)
-        self._make_fit(item)
+    def _write(self, place: Any, item: Expr) -> None:
         buffer = self.fields["buffer"]
         template, operands = template_of(buffer, place)
         item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
@@ -212,9 +232,42 @@ class Grown(Opaque):
         return getattr(self, name)
 
     def copy(self) -> Grown:
-        made = Grown(self.context, self.fields["buffer"], self.length)
+        return self.made(self.fields["buffer"], self.length)
+
+    def made(self, buffer: Expr, length: Any) -> Grown:
+        """A new list of items of this kind."""
+        made = Grown(self.context, buffer, length, self.kind)
         made.homes = {-1}  # there is room for nothing more
         return made
+
+
+def joined(op: Any, left: Any, right: Any) -> Grown:
+    """`left + right`, one of which grows in a loop and the other is a list, too."""
+    if op is not operator.add or not all(isinstance(x, (Grown, list)) for x in (left, right)):
+        kinds = [x for x in (left, right) if not isinstance(x, (Grown, list))]
+        raise UnsupportedError(
+            "this operation on a list that grows in a loop is not supported",
+            hint="for arithmetic build an array: np.array(rows)" if kinds else "",
+        )
+    if isinstance(right, list):
+        made = left.copy()
+        made.extend(right)
+        return made
+    first = left
+    if isinstance(left, list):
+        if not left:
+            return right.copy()
+        first = grown_from(right.context, [], left, len(left), 1, [])
+        first.extend(left)
+    first.kind.joined(right.kind)
+    both = concatenate.build(first.array(), right.array(), attrs=(-first.array().type.rank,))
+    return right.made(both, length_of(both))
+
+
+def array_beside(value: Any, other: Any) -> Any:
+    """A list that grows is an array in an operation with one."""
+    is_array = isinstance(other, (Expr, np.ndarray)) and to_expr(other).type.rank
+    return value.array() if isinstance(value, Grown) and is_array else value
 
 
 _ENDLESS = "a list of arrays grows, and nothing tells how long it becomes"
@@ -238,6 +291,7 @@ def grown_from(
             "a list of tuples grows in a loop, and nothing tells how long it becomes",
             hint="keep one list for each part of the tuples",
         )
+    kind = functools.reduce(Kind.joined, map(kind_of, (*items, *added)))
     known = [to_expr(x) for x in (*items, *added, *others)]
     dtype = promote_dtype(*[x.type for x in known])
     shapes = [x.type.shape for x in known]
@@ -261,7 +315,7 @@ def grown_from(
         room = add.build(room, len(items))
     blank = zero_of(Type(dtype, (), True))
     buffer = filled(blank, (room, *map(size_of, shapes[0])), dtype)
-    made = Grown(context, buffer, 0)
+    made = Grown(context, buffer, 0, kind)
     made.extend(items)
     made.appended = 0
     return made

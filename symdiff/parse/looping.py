@@ -37,6 +37,7 @@ from symdiff.parse.frame import Exit, Frame, Unbound, UnknownError, UnreachableE
 from symdiff.parse.growing import Grown
 from symdiff.parse.growth import Growth
 from symdiff.parse.integers import repeated
+from symdiff.parse.items import changeable
 from symdiff.parse.nullable import with_none
 from symdiff.parse.state import (
     ABSENT,
@@ -207,6 +208,8 @@ class LoopEvaluation:
                 self.context.least[carried.variables[0]] = carried.least
             if is_container(carried.opened):
                 born(self.context, carried.opened)
+                for part in changeable(carried.opened):
+                    self.context.born_at[id(part)] = self.serial  # an earlier round has made it
                 if carried.aliased:
                     self.context.freeze(carried.opened)
             place.set(carried.held(carried.opened))

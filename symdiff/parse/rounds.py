@@ -93,8 +93,7 @@ def rounds_of(value: Any) -> Rounds | None:
             hint="put it around all of it: checkpoint(zip(...)), checkpoint(enumerate(...))",
         )
     if isinstance(value, Grown):
-        buffer = value.fields["buffer"]
-        return Rounds(value.length, lambda k: subscript(buffer, k), over=(value,))
+        return Rounds(value.length, value.at, over=(value,))
     if isinstance(value, Expr) and value.type.rank:
         return Rounds(length_of(value), lambda k: subscript(value, k))
     return None
