@@ -133,6 +133,8 @@ def call(
     if any(isinstance(a, Grown) for a in args) and callee not in _OF_LISTS and (
         builtin is not None or spelled(callee) is not None
     ):  # fmt: skip
+        if callee is list and len(args) == 1 and not kwargs:
+            return args[0].copy()
         if builtin is not None and any(isinstance(a, Grown) and a.kind != PLAIN for a in args):
             raise UnsupportedError(
                 f"{callee.__name__} of a list of tuples, or lists, that grows in a loop",

@@ -21,6 +21,7 @@ from symdiff.ir.tree import Maybe, map_tree
 from symdiff.ir.types import Type
 from symdiff.parse.alike import leaf_names
 from symdiff.parse.frame import Unbound
+from symdiff.parse.growing import Grown
 from symdiff.parse.nullable import as_nullable
 from symdiff.parse.state import ABSENT
 from symdiff.parse.values import NUMBERS
@@ -35,7 +36,8 @@ class Carried:
     perhaps: it holds a `Maybe`; the value is a pair of what it holds and whether it does. aliased:
     something else holds a container of it, too (see `parse.aliases`). number: a serial number, by
     which its variables differ from those of a place of the same name: of another function, or of
-    a list before it grew. least: of the length of a list, what no round has less than.
+    a list before it grew. like: a list that grows, where each round binds another one; the array of
+    its items is carried. least: of the length of a list, what no round has less than.
     """
 
     entry: Any
@@ -48,6 +50,7 @@ class Carried:
     lost: str = ""  # why it has no value from round to round
     perhaps: bool = False
     aliased: bool = False
+    like: Grown | None = None
     least: int = 0
 
     def open(self, wish: str) -> None:
@@ -74,12 +77,17 @@ class Carried:
         """What a place that holds `now` carries."""
         if now is ABSENT or isinstance(now, Unbound):
             return now
+        if self.like is not None:
+            fits = isinstance(now, Grown) and now.kind == self.like.kind
+            return now.array() if fits else now
         if self.perhaps:
             now = (now.value, now.there) if isinstance(now, Maybe) else (now, True)
         return as_nullable(self.entry, now)
 
     def held(self, content: Any) -> Any:
         """The inverse of `content`."""
+        if self.like is not None:
+            return self.like.another(content)
         return Maybe(*content) if self.perhaps else content
 
 

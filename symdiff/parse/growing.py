@@ -52,6 +52,7 @@ class Grown(Opaque):
         self.running = 0  # how many loops run over it
         self.misfits: list[Expr] = []  # items of types that it has not been made for
         self.kind = kind
+        self.is_copy = False  # a loop binds its name anew, so that changes would be lost
         context.grown.append(self)
         self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
 
@@ -78,6 +79,11 @@ class Grown(Opaque):
         return array_of.build(buffer) if buffer.type.listed else buffer
 
     def _check_mutable(self) -> None:
+        if self.is_copy:
+            raise UnsupportedError(
+                f"{self.name} is another list from round to round, and changes in place",
+                hint="build a new list from it: [*row], row + [x], or list(row)",
+            )
         if self.running:
             raise UnsupportedError(
                 f"{self.name} changes while a loop runs over it",
@@ -233,6 +239,12 @@ class Grown(Opaque):
 
     def copy(self) -> Grown:
         return self.made(self.fields["buffer"], self.length)
+
+    def another(self, items: Expr) -> Grown:
+        """What a loop binds in place of this list."""
+        made = self.made(items, length_of(items))
+        made.name, made.is_copy = self.name, True
+        return made
 
     def made(self, buffer: Expr, length: Any) -> Grown:
         """A new list of items of this kind."""

@@ -187,8 +187,14 @@ class LoopEvaluation:
     def _carry(self, place: Place, value: Any) -> None:
         perhaps = isinstance(value, Maybe)
         content = (value.value, value.there) if perhaps else value
+        like = value if isinstance(value, Grown) else None
+        if like is not None:
+            content, like.is_copy = like.array(), True
+            if isinstance(place, Name):
+                like.name = place.name
         types: list[Type | None] = [None] * len(list(leaves(content)))
         self.carried[place] = Carried(content, types, self.context.fresh(), perhaps=perhaps)
+        self.carried[place].like = like
         if self._is_length(place):
             self.carried[place].least = least(self.context, content)
 
@@ -355,6 +361,7 @@ class LoopEvaluation:
         slots: list[tuple[Var, Expr, Expr]] = []
         carries: list[Carries] = []
         final: list[tuple[Place, Any, bool]] = []  # (place, its tree of slots' numbers, is it new)
+        lists: dict[Place, Grown] = {}  # that only rounds bind
 
         def slot(name: str, initial: Expr | None, result: Expr, of: Var | None = None) -> Expr:
             v = of or var(name, result.type, context.fresh())
@@ -374,7 +381,7 @@ class LoopEvaluation:
                 return now if v is None else slot(str(place), to_expr(start), to_expr(now), v)
 
             now = carried.content(place.get(after))
-            final.append((place, carried.held(map_tree(of, now)), False))
+            final.append((place, map_tree(of, now), False))
         written = [
             (n, slot(v.name, self.arrays.entry[n], context.memory.nodes[n], v))
             for n, v in self.arrays.variables.items() if context.memory is not None
@@ -394,6 +401,9 @@ class LoopEvaluation:
                 return now
 
             try:
+                if isinstance(value, Grown):
+                    lists[Name(frame, name)], value.name = value, name
+                    value = value.array()
                 final.append((Name(frame, name), map_tree(fresh, value), True))
             except SymdiffError:
                 final.append((Name(frame, name), Unbound("is set only inside a loop"), False))
@@ -430,6 +440,10 @@ class LoopEvaluation:
             context.memory.replace(moves)
         for place, tree, is_new in final:
             tree = self._length(place, after) or map_tree(close, tree)
+            if place in lists:
+                tree = lists[place].another(tree)
+            elif place in self.carried and not isinstance(tree, Unbound):
+                tree = self.carried[place].held(tree)
             self._note_arrays(tree, place)
             if is_container(tree):
                 born(context, tree)
