@@ -592,3 +592,78 @@ def queue(x, n: int):
         waiting.append(a * x)
         waiting.append(a)
     return sum(waiting)
+
+
+@shows(X)
+def tuples_in_a_grown_list(x):
+    """Tuples in a list that grows, an index among them"""
+    best = []
+    for i in range(len(x)):
+        best.append((i, x[i] * x[i]))
+    s = 0.0
+    for k, t in best:
+        s += x[k] * t
+    return s + len(best[0] + best[1])
+
+
+@shows(X)
+def sums_of_grown_lists(x):
+    """Slices and sums of lists that have grown are lists"""
+    rows = [v * v for v in x]
+    both = rows[1:] + rows
+    return both[0] * both[-1] + len(both)
+
+
+@shows(0.7, 4)
+def two_rows_of_a_table(x, n: int):
+    """A list that each round replaces by another"""
+    previous = list(range(n + 1))
+    for i in range(1, n + 1):
+        current = [i]
+        for j in range(1, n + 1):
+            cost = abs(x * i - j)
+            current.append(min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + cost))
+        previous = current
+    return previous[n]
+
+
+@refuses(0.7, 4)
+def one_list_in_many_places(x, n: int):
+    """A list that rounds change, appended to another"""
+    rows, row = [], [0.0, 1.0]
+    for _ in range(n):
+        row[0] += x
+        rows.append(row)
+    return rows[0][0]
+
+
+@refuses(0.7, 4)
+def item_of_a_grown_list_changed(x, n: int):
+    """A list that is an item of a list that has grown, changed"""
+    rows = [[x, x * i] for i in range(n)]
+    rows[1][0] = 5.0
+    return rows[1][0]
+
+
+@refuses(0.7, 4)
+def replaced_list_changed(x, n: int):
+    """A list that each round replaces, changed in place"""
+    row = [x * j for j in range(n)]
+    for _ in range(n):
+        row[0] += x
+        row = [v * x for v in row]
+    return row[0]
+
+
+@refuses(0.7, 4)
+def grown_list_multiplied(x, n: int):
+    """`rows * 2` of a list that has grown"""
+    rows = [x * i for i in range(n)]
+    return (rows * 2)[1]
+
+
+@refuses(0.7, 4)
+def grown_list_compared(x, n: int):
+    """`rows == [...]` of a list that has grown"""
+    rows = [x * i for i in range(n)]
+    return x if rows == [0.0, 1.0] else rows[1]
