@@ -11,6 +11,11 @@ import numpy as np
 import pytest
 
 import symdiff
+from symdiff.ir.expr import for_, project, var
+from symdiff.ir.types import INT
+from symdiff.ir.walk import depends_on, substitute
+from symdiff.primitives.arithmetic import add
+from symdiff.primitives.row import as_expr
 from tests.fuzz.generate import generate
 from tests.fuzz.oracle import judge
 
@@ -266,3 +271,63 @@ def test_part_of_a_chain_is_known(x: float, expected: float) -> None:
 @pytest.mark.parametrize("seed", [461, 539, 797, 839, 1007, 1625])
 def test_programs_that_once_failed(seed: int) -> None:
     assert judge(generate(seed, 4)).failures == []
+
+
+# Rows that a loop of their own fills: their second derivative has loops of one range that are made
+# one, though a loop inside binds what the other counts with.
+
+
+def row_by_row(x, n):
+    a = np.zeros((n, n))
+    for i in range(n):
+        r = np.zeros(n)
+        for j in range(n):
+            r[j] = x + i - j
+        a[i] = r
+    return a
+
+
+def one_product(x, n: int):
+    a = row_by_row(x, n)
+    return a[0, 1] * a[1, 2] * a[2, 2]
+
+
+def products_of_rows(x, n: int):
+    a = row_by_row(x, n)
+    c = np.zeros(n)
+    for i in range(n):
+        s = 0.0
+        for k in range(n):
+            s += a[i, k] * a[k, i]
+        c[i] = s
+    return c[0] * c[1]
+
+
+def sum_of_cubes(x, n: int):
+    a = row_by_row(x, n)
+    s = 0.0
+    for k in range(n):
+        s += a[0, k] * a[0, k] * a[0, k]
+    return s
+
+
+@pytest.mark.parametrize("f", [one_product, products_of_rows, sum_of_cubes])
+def test_no_region_binds_what_is_put_into_it(f) -> None:
+    x, n, h = 0.7, 4, 1e-5
+    grad = symdiff.grad(f)
+    numeric = (grad(x + h, n) - grad(x - h, n)) / (2.0 * h)
+    _, forward = symdiff.jvp(grad)(x, n, 1.0)
+    assert symdiff.grad(grad)(x, n) == pytest.approx(numeric, rel=1e-7)
+    assert forward == pytest.approx(numeric, rel=1e-7)
+
+
+def test_substitution_renames_what_a_loop_binds() -> None:
+    """`sum of i + j over j`, with j for i, is not `sum of j + j over j`."""
+    i, j, k, s = (var(name, INT, 0) for name in "ijks")
+    operands = (0, 3, 1, 0, add.build(s, add.build(i, j)), False)
+    total = project(for_(j, (s,), tuple(map(as_expr, operands)), INT), 0, INT)
+    (changed,) = substitute([total], {i: j})
+    assert j in depends_on([changed], [j])
+    assert j not in depends_on([total], [j])
+    (same,) = substitute([total], {i: k})
+    assert same.operands[0].index is j

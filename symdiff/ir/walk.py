@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from symdiff.ir.expr import Expr, If, Loop, Map, Var, with_operands
+from symdiff.ir.expr import Expr, For, If, Loop, Map, Var, for_, map_, var, while_, with_operands
 
 
 def topological(roots: Iterable[Expr]) -> list[Expr]:
@@ -65,16 +65,77 @@ def transform(
 def substitute(roots: Iterable[Expr], mapping: Mapping[Expr, Expr]) -> list[Expr]:
     """`roots` with every node of `mapping` replaced by what it maps to.
 
-    A variable that a region binds is not replaced inside of that region.
+    A variable that a region binds is not replaced inside of that region; nor does a region bind
+    what it gets from `mapping`: its own variables are renamed then.
+
+        sum of x[j] * i over j, with j for i    ->    sum of x[j'] * j over j'
     """
-    roots = list(roots)
     done = dict(mapping)
+    roots = list(roots)
     order = topological(roots)
-    if not bound(order).isdisjoint(mapping):
+    bound_here = bound(order)
+    while bound_here and (clash := _captured(order, bound_here, mapping)) is not None:
+        region, variables = clash
+        roots_of = transform(
+            roots, lambda node: node, {region: _rebound(region, variables, order, mapping)}
+        )
+        roots = [roots_of[root] for root in roots]
+        order = topological(roots)
+        bound_here = bound(order)
+    if not bound_here.isdisjoint(mapping):
         hit = depends_on(roots, mapping)
         done.update((node, node) for node in order if node not in hit)
     done = transform(roots, lambda node: node, done)
     return [done[root] for root in roots]
+
+
+def _captured(
+    order: Iterable[Expr], bound_here: AbstractSet[Expr], mapping: Mapping[Expr, Expr]
+) -> tuple[Loop | Map, set[Var]] | None:
+    """An innermost region that would bind variables of what `mapping` puts into it, and these."""
+    values = topological(mapping.values())
+    names = bound_here.intersection(values)
+    if not names:
+        return None
+    free = free_variables(values, names)
+    brought = {old: free[new] for old, new in mapping.items() if free[new] and old is not new}
+    if not brought:
+        return None
+    held = free_variables(order, brought.keys())
+    for node in order:
+        if isinstance(node, (Loop, Map)):
+            rounds = node.inside if isinstance(node, Loop) else (node.body,)
+            own = node.bound if isinstance(node, Loop) else node.indices
+            put = {old for x in rounds for old in held[x]}.difference(own)
+            clash = {v for v in own if any(v in brought[old] for old in put)}
+            if clash:
+                return node, clash
+    return None
+
+
+def _rebound(
+    region: Loop | Map,
+    variables: AbstractSet[Var],
+    order: Iterable[Expr],
+    mapping: Mapping[Expr, Expr],
+) -> Loop | Map:
+    """`region` with others for some of the variables that it binds."""
+    nodes = (*order, *topological(mapping.values()))
+    serial = 1 + max(n.tag for n in nodes if isinstance(n, Var))
+    ordered = region.bound if isinstance(region, Loop) else region.indices
+    fresh: dict[Expr, Var] = {}
+    for v in ordered:
+        fresh[v] = var(v.name, v.type, serial + len(fresh)) if v in variables else v
+    changed = {v: new for v, new in fresh.items() if new is not v}
+    if isinstance(region, Map):
+        (body,) = substitute([region.body], changed)
+        return map_(tuple(fresh[v] for v in region.indices), region.over, body, region.type)
+    carried = tuple(fresh[v] for v in region.carried)
+    inner = substitute(region.inside, changed)
+    if isinstance(region, For):
+        operands = (*region.outside, *inner)
+        return for_(fresh[region.index], carried, operands, region.type, region.recompute)
+    return while_(carried, (inner[0], *region.initial, *inner[1:]), region.type)
 
 
 def depends_on(roots: Iterable[Expr], sources: Iterable[Expr]) -> set[Expr]:

@@ -406,7 +406,7 @@ def _fused(function: Function) -> dict[Expr, Expr]:
         for i, first in enumerate(loops):
             for k in range(i + 1, len(loops)):
                 apart = around[i] == around[k] and nesting.independent(first, loops[k])
-                if not apart:
+                if not apart or nesting.would_bind(first, loops[k]):
                     continue
                 places = places or nesting.places(shared)
                 if places.same(first, loops[k]):
@@ -453,6 +453,12 @@ class _Nesting:
     def independent(self, first: Loop, second: Loop) -> bool:
         """Whether neither loop reads what the other leaves."""
         return not (self.below[first] & self.bit[second] or self.below[second] & self.bit[first])
+
+    def would_bind(self, first: Loop, second: Loop) -> bool:
+        """Whether one of two loops depends on a variable, of one around, that the other binds."""
+        return not (
+            self.free[first].isdisjoint(second.bound) and self.free[second].isdisjoint(first.bound)
+        )
 
     def may_be_one(self, first: Loop, second: Loop) -> bool:
         """Whether two loops over one range can run as one."""
