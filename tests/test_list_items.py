@@ -186,7 +186,117 @@ def read_after_the_loop(x, n):
     return row[1] + new[2] * len(new)
 
 
+# Lists of lists.
+
+
+def table(x, n):
+    d = [[0.0] * (n + 1) for _ in range(n + 1)]
+    for i in range(n + 1):
+        d[i][0] = x * i
+        d[0][i] = i
+    for i in range(1, n + 1):
+        for j in range(1, n + 1):
+            step = min(d[i - 1][j] + 1.0, d[i][j - 1] + 1.5)
+            d[i][j] = min(step, d[i - 1][j - 1] + abs(x * i - j))
+    return d[n][n]
+
+
+def rows_by_name(x, n):
+    d = [[0.0] * n for _ in range(n)]
+    previous = d[0]
+    for i in range(n):
+        current = d[i]
+        for j in range(n):
+            current[j] = previous[j] * x + x + i
+        previous = current
+    d[1][1] = 5.0
+    return sum(previous) + d[1][1] * d[n - 1][1] + current[0]
+
+
+def row_under_two_names(x, n):
+    d = [[0.0] * n for _ in range(n)]
+    row, again = d[0], d[0]
+    row[1] = x
+    d[0][1] *= 3.0
+    again[1] += x * x
+    return row[1] * d[0][1]
+
+
+def appended_then_filled(x, n):
+    d = []
+    for i in range(n):
+        row = [0.0] * n
+        d.append(row)
+        row[0] = x * i
+    return d[2][0] * d[1][0]
+
+
+def product(x, n):
+    a = [[x + i - j for j in range(n)] for i in range(n)]
+    b = [[1.0 * (i == j) + x for j in range(n)] for i in range(n)]
+    c = [[sum(a[i][k] * b[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
+    return sum(c[i][i] for i in range(n)) + c[0][1] * c[1][2]
+
+
+def changed_while_run_over(x, n):
+    d = [[x * i * j for j in range(n)] for i in range(n)]
+    for row in d:
+        for j in range(len(row)):
+            row[j] = row[j] * x
+    return np.sum(np.array(d)) + len(d) * len(d[0])
+
+
+def shortest_paths(x, n):
+    d = [[x * (i - j) ** 2 + 0.1 * (i + 2 * j) for j in range(n)] for i in range(n)]
+    for k in range(n):
+        for i in range(n):
+            for j in range(n):
+                if d[i][k] + d[k][j] < d[i][j]:
+                    d[i][j] = d[i][k] + d[k][j]
+    return sum(d[i][j] for i in range(n) for j in range(n))
+
+
+def heat(x, n):
+    u = [[x * i + j * j for j in range(n)] for i in range(n)]
+    for _ in range(n):
+        new = [[0.0] * n for _ in range(n)]
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                new[i][j] = u[i][j] + 0.1 * (u[i - 1][j] + u[i + 1][j] - x * u[i][j])
+        u = new
+    return u[1][2] + u[2][1]
+
+
+def in_helpers(x, n):
+    def bump(row, k):
+        row[k] = row[k] * x + 1.0
+
+    d = [[x * j for j in range(n)] for _ in range(n)]
+    row = d[1]
+    for k in range(n):
+        bump(row, k)
+        bump(d[2], k)
+    return row[2] + d[1][3] + d[2][1]
+
+
+def of_lists_of_lists(x, n):
+    d = [[[x * i + j - k for k in range(n)] for j in range(n)] for i in range(n)]
+    plane = d[1]
+    plane[2][3] = x * x
+    d[1][2][3] *= 3.0
+    return d[1][2][3] + sum(sum(row) for row in plane) + len(d[0][0])
+
+
+def integers_that_become_floats(x, n):
+    d = [[0] * n for _ in range(n)]
+    for i in range(n):
+        d[i][i] = x * i
+    return sum(d[i][i] * i for i in range(n))
+
+
 @pytest.mark.parametrize("f", [
+    table, rows_by_name, row_under_two_names, appended_then_filled, product, changed_while_run_over,
+    shortest_paths, heat, in_helpers, of_lists_of_lists, integers_that_become_floats,
     tuple_repeated, list_repeated, tuples_joined, tuples_unpacked, named_tuples, dataclasses_,
     integers_in_tuples, items_of_two_branches, popped, slices_joined, with_lists_on_either_side,
     with_arrays, kept_states, kept_copies, row_by_row, edit_distance, in_a_while, nested, of_tuples,
@@ -299,7 +409,74 @@ def of_two_kinds(x, n):
     return rows[0][0]
 
 
+def one_row_everywhere(x, n):
+    d, row = [], [0.0] * n
+    for _ in range(n):
+        d.append(row)
+        row[0] += x
+    return d[0][0]
+
+
+def one_row_twice(x, n):
+    d = []
+    for i in range(n):
+        row = [x * i] * n
+        d.append(row)
+        d.append(row)
+    d[0][0] = 3.0
+    return d[1][0]
+
+
+def one_row_repeated(x, n):
+    d = [[0.0] * n] * n
+    d[0][0] = x
+    return d[1][0]
+
+
+def row_assigned(x, n):
+    d = [[x * i * j for j in range(n)] for i in range(n)]
+    row = d[0]
+    d[0] = d[1]
+    return row[1] + d[0][1]
+
+
+def row_appended_perhaps(x, n):
+    d = []
+    for i in range(n):
+        row = [x * j for j in range(n)]
+        if i > 1:
+            d.append(row)
+        row[0] = 5.0 * x
+    return d[0][0]
+
+
+def rows_sliced(x, n):
+    d = [[x * i * j for j in range(n)] for i in range(n)]
+    tail = d[1:]
+    d[1][0] = 3.0
+    return tail[0][0]
+
+
+def replaced_table_changed(x, n):
+    u = [[x * j for j in range(n)] for _ in range(n)]
+    for _ in range(n):
+        u[0][0] = x
+        u = [[v * x for v in row] for row in u]
+    return u[1][1]
+
+
+def ragged(x, n):
+    d = [[x * j for j in range(i)] for i in range(n)]
+    return d[3][2]
+
+
 @pytest.mark.parametrize(("f", "says"), [
+    (one_row_everywhere, "may be an item of several lists"),
+    (one_row_twice, "may be an item of several lists"), (one_row_repeated, "are not repeated"),
+    (row_assigned, "assignment to an item of a list of lists"),
+    (row_appended_perhaps, "may be an item of several lists"),
+    (rows_sliced, "a slice of a list of lists"),
+    (replaced_table_changed, "u is another list from round to round"), (ragged, "a size that"),
     (changed_after, "is an item of a list that grows"), (changed_before, "that rounds change"),
     (changed_at_last, "is an item of a list that grows"),
     (changed_inside, "is an item of a list that grows"),

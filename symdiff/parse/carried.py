@@ -78,8 +78,7 @@ class Carried:
         if now is ABSENT or isinstance(now, Unbound):
             return now
         if self.like is not None:
-            fits = isinstance(now, Grown) and now.kind == self.like.kind
-            return now.array() if fits else now
+            return now.carried() if isinstance(now, Grown) and now.is_like(self.like) else now
         if self.perhaps:
             now = (now.value, now.there) if isinstance(now, Maybe) else (now, True)
         return as_nullable(self.entry, now)

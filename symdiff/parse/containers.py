@@ -12,6 +12,7 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Context, Evaluation, Frame, Step, ThrownError, handles
+from symdiff.parse.growing import Grown
 from symdiff.parse.nullable import present
 from symdiff.parse.objects import user_method
 from symdiff.parse.rounds import Rounds, Unrolled, is_dynamic
@@ -47,7 +48,9 @@ def items_of(value: Any) -> list[Any]:
         return limited(value, MAX_ROUNDS // 10)
     if isinstance(value, np.ndarray):
         return list(value)
-    if isinstance(value, Rounds):
+    if isinstance(value, Grown) and isinstance(value.length, int):
+        return [value.at(k) for k in range(value.length)]
+    if isinstance(value, (Rounds, Grown)):
         raise UnsupportedError(
             "how many items there are is known only at run time, and they must be known here",
             hint="use a loop, or a list comprehension over one range or array",

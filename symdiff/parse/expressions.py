@@ -14,7 +14,7 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Const, Expr
 from symdiff.ir.tree import Record, map_tree
 from symdiff.parse.frame import Evaluation, Frame, Unbound, UnknownError, handles
-from symdiff.parse.growing import Grown, array_beside, joined
+from symdiff.parse.growing import Grown, array_beside, joined, repeated_list
 from symdiff.parse.nullable import operands, present, refuse_none
 from symdiff.parse.objects import (
     Method,
@@ -95,6 +95,8 @@ def operation(frame: Frame, op: Any, left: Any, right: Any, node: ast.AST) -> Ev
         left, right = array_beside(left, right), array_beside(right, left)
     if isinstance(left, Grown) or isinstance(right, Grown):
         return joined(op, left, right)
+    if op is operator.mul and isinstance(left, list) and isinstance(right, Expr):
+        return repeated_list(frame.context, left, right)
     if has_operators(left) or has_operators(right):
         result = yield operate(frame, op, left, right, node)
         if result is not NotImplemented:

@@ -149,7 +149,8 @@ class Context:
     born_at: dict[int, int] = field(default_factory=dict)  # their serial numbers
     frozen: dict[int, Any] = field(default_factory=dict)  # those that have copies by now
     given: dict[int, Any] = field(default_factory=dict)  # items of lists that grow in loops
-    altered: set[int] = field(default_factory=set)  # containers that rounds have changed
+    # The loops, by serial number, whose rounds have changed a container that is older.
+    altered: dict[int, set[int]] = field(default_factory=dict)
     chosen: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # those, and what they copy
     path: Path = ()  # the run-time conditions under which evaluation is now
     evaluated: dict[Expr, dict[Path, None]] = field(
@@ -284,6 +285,15 @@ class Context:
             place = scope.cell(name) if isinstance(scope, Cells) else scope
             self.reads.setdefault((id(scope), name), (place, name, value))
 
+    def give(self, container: Any) -> None:
+        """It becomes an item of a list that grows, which holds a copy: nothing may change it."""
+        if not self.altered.get(id(container), set()).isdisjoint(self.looping):
+            raise UnsupportedError(
+                "a list or object that rounds change is appended to a list",
+                hint="append a copy: rows.append(list(row))",
+            )
+        self.given[id(container)] = container
+
     def check_mutable(self, container: Any) -> None:
         if id(container) in self.frozen:
             raise UnsupportedError(
@@ -302,8 +312,8 @@ class Context:
             )
         born_at = self.born_at[id(container)]
         self.oldest = min(self.oldest, born_at)
-        if any(born_at <= serial for serial in self.looping):
-            self.altered.add(id(container))
+        rounds = {serial for serial in self.looping if born_at <= serial}
+        self.altered.setdefault(id(container), set()).update(rounds)
         if self.births[id(container)][1] < self.lazy:
             raise UnsupportedError(
                 "this changes a container inside an expression that runs only under a condition",

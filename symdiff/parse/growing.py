@@ -19,7 +19,7 @@ import numpy as np
 
 from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
-from symdiff.ir.tree import is_container
+from symdiff.ir.tree import Record, is_container
 from symdiff.ir.types import Type, promote_dtype
 from symdiff.parse.bounds import BEYOND, EMPTY, place_of
 from symdiff.parse.frame import Context, NeedsPopsError
@@ -53,8 +53,31 @@ class Grown(Opaque):
         self.misfits: list[Expr] = []  # items of types that it has not been made for
         self.kind = kind
         self.is_copy = False  # a loop binds its name anew, so that changes would be lost
-        context.grown.append(self)
-        self.fields: dict[str, Any] = context.born({"buffer": buffer, "length": length})
+        # In a list of lists: that list, and the place in it.
+        self.home: tuple[Grown, Any] | None = None
+        self._own: dict[str, Any] = {"buffer": buffer, "length": length}
+        self.path = context.path  # the conditions under which it has been made
+
+    @classmethod
+    def born(cls, *args: Any) -> Grown:
+        """A list of its own."""
+        made = cls(*args)
+        made.context.grown.append(made)
+        made.context.born(made.fields)
+        return made
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        if self.home is None:
+            return self._own
+        parent, place = self.home
+        row = subscript(parent.fields["buffer"], place)
+        return {"buffer": row, "length": length_of(row)}
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages; those of comprehensions have no name."""
+        return "this list" if self.name.startswith(".") else self.name
 
     @property
     def length(self) -> Any:
@@ -79,19 +102,32 @@ class Grown(Opaque):
         return array_of.build(buffer) if buffer.type.listed else buffer
 
     def _check_mutable(self) -> None:
-        if self.is_copy:
-            raise UnsupportedError(
-                f"{self.name} is another list from round to round, and changes in place",
-                hint="build a new list from it: [*row], row + [x], or list(row)",
-            )
+        if self.home is not None:
+            self.home[0]._check_own()
+            return
+        self._check_own()
         if self.running:
             raise UnsupportedError(
-                f"{self.name} changes while a loop runs over it",
+                f"{self.title} changes while a loop runs over it",
                 hint="run over a copy: for e in np.array(rows)",
+            )
+
+    def _check_own(self) -> None:
+        if self.home is not None:
+            self.home[0]._check_own()
+            return
+        self.context.check_mutable(self.fields)
+        if self.is_copy:
+            raise UnsupportedError(
+                f"{self.title} is another list from round to round, and changes in place",
+                hint="build a new list from it: [*row], row + [x], or list(row)",
             )
 
     def _make_fit(self, item: Expr) -> None:
         """A list of integers that gets a float becomes one of floats."""
+        if self.home is not None:
+            self.home[0]._make_fit(item)
+            return
         buffer = self.fields["buffer"]
         dtype = promote_dtype(Type(buffer.type.dtype), item.type)
         if dtype != buffer.type.dtype:
@@ -101,18 +137,22 @@ class Grown(Opaque):
     def _taken(self, value: Any) -> Expr:
         """A value that becomes an item, as a row."""
         self._check_mutable()
-        if self.kind.joined(kind_of(value)) != self.kind:
+        if self.kind.joined(_kind_of(value)) != self.kind:
             raise IllTypedError(
                 "an item of a list that grows in a loop holds floats where others hold integers",
                 hint="make them floats from the first: rows = [(0.0, x)]",
             )
-        give_away(self.context, value)
-        item = to_expr(value)
+        if isinstance(value, Grown):
+            value._check_alone()
+        else:
+            give_away(self.context, value)
+        item = _row_of(value)
         self._make_fit(item)
         return item
 
     def append(self, value: Any) -> None:
-        item = self._taken(value)
+        self._check_length()
+        item, place = self._taken(value), self.length
         buffer, length = self.fields["buffer"], self.length
         if self.context.memory is not None and item.type.rank:
             self.context.memory.lend(item)
@@ -136,6 +176,8 @@ class Grown(Opaque):
             self.fields["buffer"] = update.build(buffer, item, *operands, attrs=(template,))
         self.fields["length"] = moved_by(length, 1)
         self.appended += 1
+        if isinstance(value, Grown):
+            value._move(self, place)
 
     def is_older(self, serial: int) -> bool:
         """Whether it was there before the loop of this number."""
@@ -164,6 +206,8 @@ class Grown(Opaque):
 
     def pop(self, at: Any = -1) -> Expr:
         self._check_mutable()
+        self._check_length()
+        self._check_plain("pop")
         buffer = self.fields["buffer"]
         if buffer.type.listed and not self.context.pops:
             raise NeedsPopsError
@@ -182,6 +226,8 @@ class Grown(Opaque):
 
     def clear(self) -> None:
         self._check_mutable()
+        self._check_length()
+        self._check_plain("clear")
         old = self.fields["buffer"]
         if old.type.listed:
             raise UnsupportedError(
@@ -201,12 +247,15 @@ class Grown(Opaque):
     def item(self, key: Any) -> Any:
         """`rows[key]`."""
         if isinstance(key, slice):
+            self._check_plain("a slice")
             part = subscript(self.array(), key)
             return self.made(part, length_of(part))
         return self.at(self._place(key))
 
     def at(self, place: Any) -> Any:
         """The item at a place that is certain to be inside."""
+        if self.kind.rows is not None:
+            return self._row(place)
         return self.kind.of(self.context, subscript(self.fields["buffer"], place))
 
     def _place(self, key: Any) -> Any:
@@ -219,10 +268,15 @@ class Grown(Opaque):
                 "a slice of a list that grows in a loop is assigned",
                 hint="build an array from it: np.array(rows)",
             )
+        self._check_plain("assignment to an item")
         item = self._taken(value)
         self._write(self._place(key), item)
 
     def _write(self, place: Any, item: Expr) -> None:
+        if self.home is not None:
+            parent, at = self.home
+            parent._write((at, *(place if isinstance(place, tuple) else (place,))), item)
+            return
         buffer = self.fields["buffer"]
         template, operands = template_of(buffer, place)
         item = conform(item, Type(buffer.type.dtype, item.type.shape, item.type.weak))
@@ -238,17 +292,76 @@ class Grown(Opaque):
         return getattr(self, name)
 
     def copy(self) -> Grown:
+        self._check_plain("a copy")
         return self.made(self.fields["buffer"], self.length)
+
+    def _check_plain(self, what: str) -> None:
+        """Refuse what would make two lists of the same inner lists, or leave one of them alone."""
+        if self.kind.rows is not None:
+            raise UnsupportedError(
+                f"{what} of a list of lists that grows in a loop",
+                hint="assign item by item: rows[i][j] = x",
+            )
+
+    def _check_length(self) -> None:
+        if self.home is not None:
+            raise UnsupportedError(
+                "an item of a list of lists that grows in a loop gets longer, or shorter",
+                hint="append it when it is complete",
+            )
+
+    def _check_alone(self) -> None:
+        """Refuse to make it an item of a list, if it may become one of others, too."""
+        apart = self.home is None and not self.is_copy and self.path == self.context.path
+        if not apart or any(self.is_older(serial) for serial in self.context.looping):
+            raise UnsupportedError(
+                "this list may be an item of several lists, or several times",
+                hint="append a copy: rows.append(list(row))",
+            )
+
+    def _move(self, parent: Grown, place: Any) -> None:
+        """From now on it is the item of `parent` at this place."""
+        self.home = parent, place
+        self.context.grown.remove(self)
+
+    def _row(self, place: Any) -> Grown:
+        """The item at a place of a list of lists: read, and written, where it is."""
+        assert self.kind.rows is not None
+        made = Grown(self.context, self.fields["buffer"], 0, self.kind.rows)
+        made.name, made.homes = f"an item of {self.title}", {-1}
+        made.home, made.misfits = (self, place), self.misfits
+        return made
+
+    def is_like(self, other: Grown) -> bool:
+        """Whether one variable may stand for either."""
+        parents = [None if x.home is None else x.home[0] for x in (self, other)]
+        return parents[0] is parents[1] and self.kind == other.kind
+
+    def outlives(self, serial: int) -> bool:
+        """Whether it is there after a loop in which it has been bound."""
+        if self.home is None:
+            return True
+        parent = self.home[0]
+        return parent.home is None and parent.is_older(serial)
+
+    def carried(self) -> Expr:
+        """What a loop carries that binds another list in each round."""
+        if self.home is not None:
+            return as_expr(self.home[1])
+        self.is_copy = True
+        return self.array()
 
     def another(self, items: Expr) -> Grown:
         """What a loop binds in place of this list."""
+        if self.home is not None:
+            return self.home[0]._row(items)
         made = self.made(items, length_of(items))
         made.name, made.is_copy = self.name, True
         return made
 
     def made(self, buffer: Expr, length: Any) -> Grown:
         """A new list of items of this kind."""
-        made = Grown(self.context, buffer, length, self.kind)
+        made = Grown.born(self.context, buffer, length, self.kind)
         made.homes = {-1}  # there is room for nothing more
         return made
 
@@ -282,6 +395,31 @@ def array_beside(value: Any, other: Any) -> Any:
     return value.array() if isinstance(value, Grown) and is_array else value
 
 
+def _kind_of(value: Any) -> Kind:
+    return Kind(rows=value.kind) if isinstance(value, Grown) else kind_of(value)
+
+
+def _row_of(value: Any) -> Expr:
+    return value.array() if isinstance(value, Grown) else to_expr(value)
+
+
+def repeated_list(context: Context, items: list[Any], times: Expr) -> Grown:
+    """`[x] * n`."""
+    if len(items) != 1 or isinstance(items[0], (Grown, list, dict, Record)):
+        raise UnsupportedError(
+            "lists of several items, or of lists, are not repeated a number of times that is known "
+            "only at run time",
+            hint="[[0.0] * m for _ in range(n)]",
+        )
+    made = grown_from(context, [], items, times, 1, [])
+    row = _row_of(items[0])
+    sizes = (times, *map(size_of, row.type.shape))
+    made.fields["buffer"] = filled(row, sizes, made.fields["buffer"].type.dtype)
+    made.fields["length"] = times
+    made.homes = {-1}
+    return made
+
+
 _ENDLESS = "a list of arrays grows, and nothing tells how long it becomes"
 _ENDLESS_HINT = "append in one `for` over a range or an array, or fill an array"
 
@@ -303,8 +441,13 @@ def grown_from(
             "a list of tuples grows in a loop, and nothing tells how long it becomes",
             hint="keep one list for each part of the tuples",
         )
-    kind = functools.reduce(Kind.joined, map(kind_of, (*items, *added)))
-    known = [to_expr(x) for x in (*items, *added, *others)]
+    kind = functools.reduce(Kind.joined, map(_kind_of, (*items, *added)))
+    if any(isinstance(x, Grown) for x in items):
+        raise UnsupportedError(
+            "a list that holds a list of unknown length grows in a loop",
+            hint="append all of its items in the loop",
+        )
+    known = [_row_of(x) for x in (*items, *added, *others)]
     dtype = promote_dtype(*[x.type for x in known])
     shapes = [x.type.shape for x in known]
     if any(len(s) != len(shapes[0]) for s in shapes):
@@ -316,7 +459,7 @@ def grown_from(
         if shapes[0]:
             raise IllTypedError(_ENDLESS, hint=_ENDLESS_HINT)
         weak = all(x.type.weak for x in known)
-        made = Grown(context, empty_list(dtype, weak, context.fresh()), 0)
+        made = Grown.born(context, empty_list(dtype, weak, context.fresh()), 0)
         made.extend(items)
         made.appended = 0
         return made
@@ -327,7 +470,7 @@ def grown_from(
         room = add.build(room, len(items))
     blank = zero_of(Type(dtype, (), True))
     buffer = filled(blank, (room, *map(size_of, shapes[0])), dtype)
-    made = Grown(context, buffer, 0, kind)
+    made = Grown.born(context, buffer, 0, kind)
     made.extend(items)
     made.appended = 0
     return made

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from symdiff.errors import IllTypedError, UnsupportedError
+from symdiff.errors import IllTypedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Record
 from symdiff.parse.frame import Context
@@ -23,17 +23,25 @@ from symdiff.primitives.spell import subscript, to_expr
 class Kind:
     """Of what an item is made: `cls` of `parts`, or a number or an array where there are none.
 
-    names: of the fields of a record. dtype: of an integer or a truth value among floats.
+    names: of the fields of a record. dtype: of an integer or a truth value among floats. rows: the
+    kind of the items of a list that is as long as is known only at run time.
     """
 
     cls: type = float
     parts: tuple[Kind, ...] = ()
     names: tuple[str, ...] = ()
     dtype: str = ""
+    rows: Kind | None = None
 
     def joined(self, other: Kind) -> Kind:
         """What is true of items of both kinds."""
-        if (self.cls, len(self.parts), self.names) != (other.cls, len(other.parts), other.names):
+        if self.rows is not None and other.rows is not None:
+            return Kind(rows=self.rows.joined(other.rows))
+        if (self.cls, len(self.parts), self.names) != (
+            other.cls,
+            len(other.parts),
+            other.names,
+        ) or (self.rows is not other.rows):
             raise IllTypedError(
                 "a list that grows in a loop holds items of different kinds",
                 hint="append only numbers, or only tuples of one length",
@@ -82,14 +90,9 @@ def _part(value: Any) -> Kind:
 
 
 def give_away(context: Context, value: Any) -> None:
-    """`value` becomes an item of a list that grows, which holds a copy: nothing may change it."""
+    """`value` becomes an item of a list that grows."""
     for part in changeable(value):
-        if id(part) in context.altered:
-            raise UnsupportedError(
-                "a list or object that rounds change is appended to a list",
-                hint="append a copy: rows.append(list(row))",
-            )
-        context.given[id(part)] = part
+        context.give(part)
 
 
 def changeable(value: Any) -> Iterator[Any]:

@@ -168,6 +168,8 @@ class LoopEvaluation:
         context.note(tuple(self.arrays.content()))
         self.demands = RoundDemands(context, mark, inside)
         frame.exits, context.path = outer_exits, path
+        for grown, _ in self.growth.lists:
+            grown.path = path
         return self._finish(entry, after, flags)
 
     def _raised(self, entry: State) -> Any:
@@ -189,7 +191,7 @@ class LoopEvaluation:
         content = (value.value, value.there) if perhaps else value
         like = value if isinstance(value, Grown) else None
         if like is not None:
-            content, like.is_copy = like.array(), True
+            content = like.carried()
             if isinstance(place, Name):
                 like.name = place.name
         types: list[Type | None] = [None] * len(list(leaves(content)))
@@ -401,9 +403,11 @@ class LoopEvaluation:
                 return now
 
             try:
+                if isinstance(value, Grown) and not value.outlives(self.serial):
+                    raise UnsupportedError("an item of a list that is gone")
                 if isinstance(value, Grown):
                     lists[Name(frame, name)], value.name = value, name
-                    value = value.array()
+                    value = value.carried()
                 final.append((Name(frame, name), map_tree(fresh, value), True))
             except SymdiffError:
                 final.append((Name(frame, name), Unbound("is set only inside a loop"), False))
