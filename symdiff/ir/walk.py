@@ -94,7 +94,7 @@ def _captured(
 ) -> tuple[Loop | Map, set[Var]] | None:
     """An innermost region that would bind variables of what `mapping` puts into it, and these."""
     values = topological(mapping.values())
-    names = bound_here.intersection(values)
+    names = bound_here & set(values)
     if not names:
         return None
     free = free_variables(values, names)
@@ -106,7 +106,8 @@ def _captured(
         if isinstance(node, (Loop, Map)):
             rounds = node.inside if isinstance(node, Loop) else (node.body,)
             own = node.bound if isinstance(node, Loop) else node.indices
-            put = {old for x in rounds for old in held[x]}.difference(own)
+            put = {old for x in rounds for old in held[x] if not brought[old].isdisjoint(own)}
+            put = {old for old in put if old not in depends_on([old], own)}
             clash = {v for v in own if any(v in brought[old] for old in put)}
             if clash:
                 return node, clash

@@ -119,6 +119,7 @@ def call_expression(frame: Frame, node: ast.Call) -> Evaluation:
 
 # What takes a list that grows in a loop as it is; others take the array of its items.
 _OF_LISTS: tuple[Any, ...] = (len, zip, enumerate, reversed, isinstance, type, id)
+_COPIES: Any = list
 
 
 def call(
@@ -133,7 +134,7 @@ def call(
     if any(isinstance(a, Grown) for a in args) and callee not in _OF_LISTS and (
         builtin is not None or spelled(callee) is not None
     ):  # fmt: skip
-        if callee is list and len(args) == 1 and not kwargs:
+        if callee is _COPIES and len(args) == 1 and not kwargs:
             return args[0].copy()
         if builtin is not None and any(isinstance(a, Grown) and a.kind != PLAIN for a in args):
             raise UnsupportedError(
