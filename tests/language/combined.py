@@ -667,3 +667,66 @@ def grown_list_compared(x, n: int):
     """`rows == [...]` of a list that has grown"""
     rows = [x * i for i in range(n)]
     return x if rows == [0.0, 1.0] else rows[1]
+
+
+@shows(0.7, 3)
+def table_as_lists(x, n: int):
+    """A table as a list of lists"""
+    d = [[0.0] * (n + 1) for _ in range(n + 1)]
+    for i in range(n + 1):
+        d[i][0] = x * i
+        d[0][i] = i
+    for i in range(1, n + 1):
+        for j in range(1, n + 1):
+            d[i][j] = min(d[i - 1][j], d[i][j - 1]) + abs(x * i - j)
+    return d[n][n]
+
+
+@shows(0.7, 3)
+def rows_under_other_names(x, n: int):
+    """Rows of a list of lists under names of their own"""
+    d = [[x * j for j in range(n)] for _ in range(n)]
+    previous = d[0]
+    for current in d:
+        for j in range(n):
+            current[j] += previous[j] * x
+        previous = current
+    return d[n - 1][1] * previous[2]
+
+
+@shows(0.7, 4)
+def table_per_round(x, n: int):
+    """A list of lists that each round replaces"""
+    u = [[x * i + j for j in range(n)] for i in range(n)]
+    for _ in range(n):
+        new = [[0.0] * n for _ in range(n)]
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                new[i][j] = u[i][j] + 0.1 * (u[i - 1][j] - x * u[i][j + 1])
+        u = new
+    return u[1][2] * u[2][1]
+
+
+@refuses(0.7, 4)
+def one_row_in_many_places(x, n: int):
+    """One list as several items of another"""
+    d, row = [], [x] * n
+    for _ in range(n):
+        d.append(row)
+    d[0][0] = 5.0
+    return d[1][0]
+
+
+@refuses(0.7, 4)
+def rows_of_other_lengths(x, n: int):
+    """A list of lists of different lengths"""
+    d = [[x * j for j in range(i)] for i in range(n)]
+    return d[3][2]
+
+
+@refuses(0.7, 4)
+def row_replaced(x, n: int):
+    """An item of a list of lists replaced by another list"""
+    d = [[x * i * j for j in range(n)] for i in range(n)]
+    d[0] = d[1]
+    return d[0][1]
