@@ -256,7 +256,14 @@ class Grown(Opaque):
         """The item at a place that is certain to be inside."""
         if self.kind.rows is not None:
             return self._row(place)
-        return self.kind.of(self.context, subscript(self.fields["buffer"], place))
+        return self.kind.of(self.context, self._entry((place,)))
+
+    def _entry(self, places: tuple[Any, ...]) -> Expr:
+        """`buffer[places]`; of a list in a list an entry of that, with no row in between."""
+        if self.home is None:
+            return subscript(self.fields["buffer"], places)
+        parent, at = self.home
+        return parent._entry((at, *places))
 
     def _place(self, key: Any) -> Any:
         return place_of(self.context, key, self.length, BEYOND)
