@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -312,6 +313,16 @@ def test_value_and_slopes(f: Any) -> None:
     twice = symdiff.grad(symdiff.grad(f))(x, n)
     grad = symdiff.grad(f)
     assert twice == pytest.approx((grad(x + h, n) - grad(x - h, n)) / (2.0 * h), rel=1e-6, abs=1e-8)
+
+
+def test_a_table_is_filled_and_swept_entry_by_entry() -> None:
+    """No row is made on the way to an entry, and no entry is looked for that is certain to be."""
+    grad = symdiff.grad(table)
+    grad(0.7, 4)
+    loops = [n for n in ast.walk(ast.parse(grad.source)) if isinstance(n, ast.For)]
+    inner = [ast.unparse(n) for n in loops if not any(isinstance(x, ast.For) for x in n.body)]
+    assert not [text for text in inner if "zeros" in text or "failed" in text or "copy" in text]
+    assert len(loops) == 7  # the rows, the edges, the table; and backwards
 
 
 # Refused: what in Python is one object would be two.

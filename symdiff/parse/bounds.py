@@ -10,11 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Project
+from symdiff.ir.types import dim_add, dim_mul
 from symdiff.parse.frame import Context
 from symdiff.parse.integers import moved_by, offset
 from symdiff.parse.requires import Demand, excludes, negation
 from symdiff.primitives.arithmetic import add, greater_equal, less, negative, not_equal, subtract
 from symdiff.primitives.row import as_expr, choose
+from symdiff.primitives.shape import as_dim, axis_size, size
 
 BEYOND = ("IndexError", "list index out of range")
 EMPTY = ("IndexError", "pop from empty list")
@@ -33,7 +35,10 @@ def place_of(context: Context, key: Any, length: Any, error: tuple[str, str]) ->
             context.demands.append(Demand(False, error, context.path))
         return key if key >= 0 else moved_by(length, key)
     first, stop = _range_of(context, key)
-    if stop is None or not _is_at_most(stop, length):
+    if stop is None:
+        base, shift = offset(key)
+        stop = base, shift + 1
+    if not _is_at_most(stop, length):
         _demand(context, less.build(key, as_expr(length)), error)
     if first is not None and first >= 0:
         return key
@@ -109,4 +114,7 @@ def _is_at_most(stop: tuple[Expr, int], length: Any) -> bool:
     base, shift = offset(as_expr(length))
     if isinstance(base, Const) and isinstance(stop[0], Const):
         return stop[0].value + stop[1] <= base.value + shift
+    if isinstance(length, Apply) and length.op in (size, axis_size):
+        gap = dim_add(as_dim(length), dim_mul(-1, as_dim(add.build(*map(as_expr, stop)))))
+        return isinstance(gap, int) and gap >= 0
     return stop[0] is base and stop[1] <= shift

@@ -226,7 +226,8 @@ class LoopEvaluation:
         """What the variable of a place should be called."""
         grown = self._grown(place)
         if isinstance(place, Item) and grown is not None:
-            return grown.name if place.key == "buffer" else f"len_{grown.name}"
+            name = grown.name.lstrip(".")
+            return name if place.key == "buffer" else f"len_{name}"
         return str(place)
 
     def _grown(self, place: Place) -> Grown | None:
