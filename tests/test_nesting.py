@@ -331,3 +331,11 @@ def test_substitution_renames_what_a_loop_binds() -> None:
     assert total not in depends_on([total], [j])
     (same,) = substitute([total], {i: k})
     assert same.operands[0].index is j
+
+
+def test_what_is_replaced_as_a_whole_is_not_renamed() -> None:
+    """A loop below a value that is replaced goes with it, whatever it binds."""
+    i, j, s = (var(name, INT, 0) for name in "ijs")
+    operands = (0, 3, 1, 0, add.build(s, add.build(i, j)), False)
+    total = project(for_(j, (s,), tuple(map(as_expr, operands)), INT), 0, INT)
+    assert substitute([add.build(total, i)], {total: i, i: j}) == [add.build(i, j)]

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from symdiff.ir.expr import Expr, For, If, Loop, Map, Var, for_, map_, var, while_, with_operands
 
 
-def topological(roots: Iterable[Expr]) -> list[Expr]:
-    """All nodes that `roots` are made of, each once, operands before their users."""
+def topological(roots: Iterable[Expr], ends: Container[Expr] = ()) -> list[Expr]:
+    """All nodes that `roots` are made of, each once, operands before their users.
+
+    ends: nodes that are not looked into.
+    """
     order: dict[Expr, None] = {}
     for root in roots:
         if root in order:
             continue
         # What is being looked through, and the operands of it that are still to come.
         stack: list[tuple[Expr, Iterator[Expr]]] = []
-        node, operands = root, iter(root.operands)
+        node, operands = root, iter(() if root in ends else root.operands)
         while True:
             for x in operands:
                 if x not in order:
                     below = x.operands
-                    if below:
+                    if below and x not in ends:
                         stack.append((node, operands))
                         node, operands = x, iter(below)
                         break
@@ -70,19 +73,16 @@ def substitute(roots: Iterable[Expr], mapping: Mapping[Expr, Expr]) -> list[Expr
 
         sum of x[j] * i over j, with j for i    ->    sum of x[j'] * j over j'
     """
-    done = dict(mapping)
     roots = list(roots)
-    order = topological(roots)
-    bound_here = bound(order)
-    while bound_here and (clash := _captured(order, bound_here, mapping)) is not None:
+    while (clash := _captured(roots, mapping)) is not None:
         region, variables = clash
-        roots_of = transform(
-            roots, lambda node: node, {region: _rebound(region, variables, order, mapping)}
-        )
-        roots = [roots_of[root] for root in roots]
-        order = topological(roots)
-        bound_here = bound(order)
-    if not bound_here.isdisjoint(mapping):
+        moved: dict[Expr, Expr] = {old: old for old in mapping}  # what is below goes with them
+        moved[region] = _rebound(region, variables, [*roots, *mapping.values()])
+        transform(roots, lambda node: node, moved)
+        roots = [moved[root] for root in roots]
+    done = dict(mapping)
+    order = topological(roots)
+    if not bound(order).isdisjoint(mapping):
         hit = depends_on(roots, mapping)
         done.update((node, node) for node in order if node not in hit)
     done = transform(roots, lambda node: node, done)
@@ -90,23 +90,28 @@ def substitute(roots: Iterable[Expr], mapping: Mapping[Expr, Expr]) -> list[Expr
 
 
 def _captured(
-    order: Iterable[Expr], bound_here: AbstractSet[Expr], mapping: Mapping[Expr, Expr]
+    roots: Sequence[Expr], mapping: Mapping[Expr, Expr]
 ) -> tuple[Loop | Map, set[Var]] | None:
     """An innermost region that would bind variables of what `mapping` puts into it, and these."""
+    order = topological(roots, mapping.keys())
+    names = bound(order)
+    if not names:
+        return None
     values = topological(mapping.values())
-    names = bound_here & set(values)
+    names &= set(values)
     if not names:
         return None
     free = free_variables(values, names)
     brought = {old: free[new] for old, new in mapping.items() if free[new] and old is not new}
     if not brought:
         return None
-    held = free_variables(order, brought.keys())
+    held = free_variables(order, mapping.keys())
     for node in order:
-        if isinstance(node, (Loop, Map)):
+        if isinstance(node, (Loop, Map)) and node not in mapping:
             rounds = node.inside if isinstance(node, Loop) else (node.body,)
             own = node.bound if isinstance(node, Loop) else node.indices
-            put = {old for x in rounds for old in held[x] if not brought[old].isdisjoint(own)}
+            put = {old for x in rounds for old in held[x] if old in brought}
+            put = {old for old in put if not brought[old].isdisjoint(own)}
             put = {old for old in put if old not in depends_on([old], own)}
             clash = {v for v in own if any(v in brought[old] for old in put)}
             if clash:
@@ -114,18 +119,11 @@ def _captured(
     return None
 
 
-def _rebound(
-    region: Loop | Map,
-    variables: AbstractSet[Var],
-    order: Iterable[Expr],
-    mapping: Mapping[Expr, Expr],
-) -> Loop | Map:
-    """`region` with others for some of the variables that it binds."""
-    nodes = (*order, *topological(mapping.values()))
-    serial = 1 + max(n.tag for n in nodes if isinstance(n, Var))
-    ordered = region.bound if isinstance(region, Loop) else region.indices
+def _rebound(region: Loop | Map, variables: AbstractSet[Var], beside: Iterable[Expr]) -> Loop | Map:
+    """`region` with variables that are new, also to `beside`, for some of those that it binds."""
+    serial = 1 + max(n.tag for n in topological(beside) if isinstance(n, Var))
     fresh: dict[Expr, Var] = {}
-    for v in ordered:
+    for v in region.bound if isinstance(region, Loop) else region.indices:
         fresh[v] = var(v.name, v.type, serial + len(fresh)) if v in variables else v
     changed = {v: new for v, new in fresh.items() if new is not v}
     if isinstance(region, Map):
