@@ -378,12 +378,6 @@ PRINTERS: dict[Any, Printer] = {
 
 
 # Rows whose result may share memory with their first operand, and rows that make a new array.
-VIEWS = frozenset((
-    A.reshape, A.expand_dims, A.squeeze, A.transpose, A.broadcast_to, A.broadcast_like, index,
-))  # fmt: skip
-FILLS = frozenset((A.full,))
-
-
 @dataclass(frozen=True, slots=True)
 class Spelt:
     """How a row prints, for Python numbers or for NumPy's.
@@ -434,11 +428,3 @@ def spell_apply(
     if how.printer is not None:
         return how.printer(to, operands, node)
     return node.op.numpy(operands, node, to)
-
-
-def is_flavour_change(node: Expr) -> bool:
-    """A cast only between Python's and NumPy's number of one dtype."""
-    return (
-        type(node) is Apply and node.op is el.cast and not node.type.rank
-        and node.type.dtype == node.operands[0].type.dtype
-    )  # fmt: skip

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symdiff.codegen.checks import pending, support_names
+from symdiff.codegen.checks import support_names
 from symdiff.codegen.names import RESERVED
 from symdiff.codegen.spell import name
 from symdiff.codegen.statements import Statement
@@ -21,6 +21,7 @@ from symdiff.ir.expr import Call, Expr, Project, call
 from symdiff.ir.function import Function
 from symdiff.ir.tree import Tree
 from symdiff.ir.walk import topological, transform
+from symdiff.plan.demands import pending
 
 if TYPE_CHECKING:
     from symdiff.codegen.emit import Emitter

@@ -14,23 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from symdiff.codegen.arrays import Spelling, is_flavour_change, spell_apply, spelt
-from symdiff.codegen.checks import early, looks_at_sizes, pending, support_names
+from symdiff.codegen.arrays import Spelling, spell_apply, spelt
+from symdiff.codegen.checks import support_names
 from symdiff.codegen.definitions import emit_call
 from symdiff.codegen.flavour import is_needless
 from symdiff.codegen.loops import Looping
 from symdiff.codegen.names import Names, telling_name
-from symdiff.codegen.order import emission_order
-from symdiff.codegen.schedule import (
-    Block,
-    Group,
-    crossing,
-    is_free,
-    schedule,
-)
 from symdiff.codegen.spell import Sizes, call, literal, name, number
 from symdiff.codegen.statements import Statement, assign, branch, choice, negated, updated
-from symdiff.codegen.storage import Storage, is_write
 from symdiff.codegen.writes import Writes
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Var
 from symdiff.ir.function import Function, line_of
@@ -38,6 +29,17 @@ from symdiff.ir.tree import expressions, paths
 from symdiff.ir.types import INT, Dim, SymDim, symbols_in
 from symdiff.ir.walk import depends_on, topological, users
 from symdiff.options import Options
+from symdiff.plan.demands import early, looks_at_sizes, pending
+from symdiff.plan.memory import is_flavour_change
+from symdiff.plan.order import emission_order
+from symdiff.plan.schedule import (
+    Block,
+    Group,
+    crossing,
+    is_free,
+    schedule,
+)
+from symdiff.plan.storage import Storage, is_write
 from symdiff.primitives.arithmetic import (
     add,
     equal,

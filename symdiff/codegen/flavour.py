@@ -7,8 +7,9 @@ A product with a number of NumPy is one of NumPy already.
 
 from __future__ import annotations
 
-from symdiff.codegen.arrays import is_flavour_change, spelt
+from symdiff.codegen.arrays import spelt
 from symdiff.ir.expr import Apply, Expr, If
+from symdiff.plan.memory import is_flavour_change
 from symdiff.primitives.arithmetic import add, divide, multiply, negative, subtract
 from symdiff.primitives.row import Elementwise
 

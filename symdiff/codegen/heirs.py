@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from symdiff.codegen.arrays import is_flavour_change
-from symdiff.codegen.schedule import Group, Schedule
-from symdiff.codegen.storage import Storage, is_write
 from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var
+from symdiff.plan.memory import is_flavour_change
+from symdiff.plan.schedule import Group, Schedule
+from symdiff.plan.storage import Storage, is_write
 from symdiff.primitives.elementary import sized
 
 

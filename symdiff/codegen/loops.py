@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 from symdiff.codegen.arrays import copy_of
 from symdiff.codegen.heirs import Heirs, readers_of, seen, unsized
 from symdiff.codegen.names import tape_name
-from symdiff.codegen.order import emission_order
-from symdiff.codegen.schedule import Block, Group, ancestors
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, negated, updated
-from symdiff.codegen.storage import innermost, is_write
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.types import Type
+from symdiff.plan.order import emission_order
+from symdiff.plan.schedule import Block, Group, ancestors
+from symdiff.plan.storage import innermost, is_write
 from symdiff.primitives.elementary import sized
 
 if TYPE_CHECKING:

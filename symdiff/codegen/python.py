@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from symdiff.codegen.apart import apart
-from symdiff.codegen.arrays import VIEWS, copy_of
+from symdiff.codegen.arrays import copy_of
 from symdiff.codegen.checks import placed, support_names
 from symdiff.codegen.effects import write_back
 from symdiff.codegen.emit import Emitter
 from symdiff.codegen.names import MODULES, RESERVED
-from symdiff.codegen.rounds import with_joined_checks
-from symdiff.codegen.snapshots import with_snapshots
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Definition, Signature, Statement
 from symdiff.errors import UnsupportedError
@@ -22,6 +19,10 @@ from symdiff.ir.tree import Record, Tree, children, expressions, is_container
 from symdiff.ir.types import Type
 from symdiff.ir.walk import topological
 from symdiff.options import Options
+from symdiff.plan.apart import apart
+from symdiff.plan.memory import VIEWS
+from symdiff.plan.rounds import with_joined_checks
+from symdiff.plan.snapshots import with_snapshots
 
 
 def generate(function: Function, options: Options, *, owned: bool = False) -> Definition:

@@ -18,8 +18,8 @@ from symdiff.codegen.arrays import (
 )
 from symdiff.codegen.spell import call, name
 from symdiff.codegen.statements import Statement, assign, in_place
-from symdiff.codegen.storage import FRESH
 from symdiff.ir.expr import Apply, Expr
+from symdiff.plan.storage import FRESH
 from symdiff.primitives.indexing import accumulate
 from symdiff.primitives.lists import append, drop
 from symdiff.primitives.row import Elementwise, is_zero

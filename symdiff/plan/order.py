@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.codegen.schedule import REGIONS, Block, Group, Schedule, is_free, near, serves
 from symdiff.ir.expr import Apply, Expr, If, Loop, Map, Project, Var, While
+from symdiff.plan.schedule import REGIONS, Block, Group, Schedule, is_free, near, serves
 from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append
 
@@ -70,7 +70,7 @@ def _in_order(needs: Needs, result: Sequence[Expr | Group]) -> bool:
 
 
 def _without_circles(needs: Needs) -> Needs:
-    """`needs` without the wishes for an order (see `codegen.storage`) that contradict it.
+    """`needs` without the wishes for an order (see `plan.storage`) that contradict it.
 
     Two branches may each hold a write that should come after a read in the other; the one that
     comes first then makes a copy.

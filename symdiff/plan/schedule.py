@@ -17,11 +17,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from symdiff.codegen.stuck import Stuck
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.function import Path
 from symdiff.ir.walk import bound as variables_bound
 from symdiff.ir.walk import free_variables, topological, users
+from symdiff.plan.stuck import Stuck
 from symdiff.primitives.arithmetic import divide
 from symdiff.primitives.conditions import Facts, implied, is_compound, value_of, with_fact
 from symdiff.primitives.elementary import cast
@@ -87,7 +87,7 @@ class Schedule:
     groups: dict[tuple[Expr, Block], Group]  # the `if` that an If node belongs to, by its site
     loops: dict[tuple[Expr, Block], Block]  # the body of a Map or loop, by its site
     uses: dict[Expr, int]
-    after: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)  # see `codegen.storage`
+    after: dict[Expr, tuple[Expr, ...]] = field(default_factory=dict)  # see `plan.storage`
     # What an If node is where a branch around its site has the same predicate: one of its sides.
     decided: dict[tuple[Expr, Block], Expr] = field(default_factory=dict)
     # What the rounds of a `while` compute after its test; its body is what the test needs.

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.codegen.checks import pending
 from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, for_, project, while_
 from symdiff.ir.function import Function
 from symdiff.ir.walk import bound, free_variables, topological, transform
+from symdiff.plan.demands import pending
 
 
 def with_joined_checks(function: Function) -> Function:

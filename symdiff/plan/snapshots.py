@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
 from symdiff.ir.expr import Apply, Expr, If, Loop, Project, Var, if_, with_operands
 from symdiff.ir.function import Function
 from symdiff.ir.walk import branchwise, depends_on, topological, transform
+from symdiff.plan.memory import FILLS, VIEWS, is_flavour_change
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.elementary import sized
 from symdiff.primitives.indexing import accumulate, index, update

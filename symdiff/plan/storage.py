@@ -12,9 +12,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Container, Iterable, Iterator, Sequence, Set
 
-from symdiff.codegen.arrays import FILLS, VIEWS, is_flavour_change
-from symdiff.codegen.schedule import Block, Schedule, ancestors, is_free, near, round_of, serves
 from symdiff.ir.expr import Apply, Const, Expr, If, Loop, Map, Project, Var
+from symdiff.plan.memory import FILLS, VIEWS, is_flavour_change
+from symdiff.plan.schedule import Block, Schedule, ancestors, is_free, near, round_of, serves
 from symdiff.primitives.arrays import broadcast_like, broadcast_to
 from symdiff.primitives.conditions import value_of
 from symdiff.primitives.elementary import sized
