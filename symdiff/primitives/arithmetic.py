@@ -29,6 +29,7 @@ def _one(*_: Any) -> float:
 def _binary(name: str, symbol: str, partials: Any, **row: Any) -> Elementwise:
     row.setdefault("infer", arithmetic_result)
     row.setdefault("over", (REALS, REALS))
+    row.setdefault("c", f"{{0}} {symbol} {{1}}")
     return Elementwise(name, partials, numpy=f"{{0}} {symbol} {{1}}", **row)
 
 
@@ -46,13 +47,18 @@ divide = _binary(
     "divide", "/", (lambda x, y, r: 1.0 / y, lambda x, y, r: -r / y),
     infer=float_result, over=(REALS, REALS.without(0.0)), **_BY_ZERO,
 )
-floor_divide = Discrete("floor_divide", arithmetic_result, numpy="{0} // {1}", **_BY_ZERO)
+floor_divide = Discrete(
+    "floor_divide", arithmetic_result, numpy="{0} // {1}",
+    c={"float": "floor_div({0}, {1})", "int": "floor_div_int({0}, {1})"}, **_BY_ZERO,
+)
 remainder = _binary(
     "remainder", "%", (_one, lambda x, y, r: -floor_divide(x, y)),
     over=(REALS, REALS.without(0.0)), **_BY_ZERO,
+    c={"float": "floor_mod({0}, {1})", "int": "floor_mod_int({0}, {1})"},
 )
 negative = Elementwise(
-    "negative", (lambda x, y: -1.0,), numpy="-{0}", infer=arithmetic_result, over=(REALS,)
+    "negative", (lambda x, y: -1.0,), numpy="-{0}", infer=arithmetic_result, over=(REALS,),
+    c="-{0}",
 )
 
 
@@ -98,23 +104,24 @@ def _power_exponent(x: Term, y: Term, r: Term) -> Term:
 
 
 power = _binary(
-    "power", "**", (_power_base, _power_exponent), raises=True, over=(POSITIVE, REALS)
+    "power", "**", (_power_base, _power_exponent), raises=True, over=(POSITIVE, REALS),
+    c={"float": "pow({0}, {1})", "int": "pow_int({0}, {1})"},
 )
 
-less = Discrete("less", bool_result, numpy="{0} < {1}")
-less_equal = Discrete("less_equal", bool_result, numpy="{0} <= {1}")
-greater = Discrete("greater", bool_result, numpy="{0} > {1}")
-greater_equal = Discrete("greater_equal", bool_result, numpy="{0} >= {1}")
-equal = Discrete("equal", bool_result, numpy="{0} == {1}")
-not_equal = Discrete("not_equal", bool_result, numpy="{0} != {1}")
-invert = Discrete("invert", arithmetic_result, numpy="~{0}")
-bitwise_and = Discrete("bitwise_and", arithmetic_result, numpy="{0} & {1}")
-bitwise_or = Discrete("bitwise_or", arithmetic_result, numpy="{0} | {1}")
-bitwise_xor = Discrete("bitwise_xor", arithmetic_result, numpy="{0} ^ {1}")
+less = Discrete("less", bool_result, numpy="{0} < {1}", c="{0} < {1}")
+less_equal = Discrete("less_equal", bool_result, numpy="{0} <= {1}", c="{0} <= {1}")
+greater = Discrete("greater", bool_result, numpy="{0} > {1}", c="{0} > {1}")
+greater_equal = Discrete("greater_equal", bool_result, numpy="{0} >= {1}", c="{0} >= {1}")
+equal = Discrete("equal", bool_result, numpy="{0} == {1}", c="{0} == {1}")
+not_equal = Discrete("not_equal", bool_result, numpy="{0} != {1}", c="{0} != {1}")
+invert = Discrete("invert", arithmetic_result, numpy="~{0}", c={"int": "~{0}", "bool": "!{0}"})
+bitwise_and = Discrete("bitwise_and", arithmetic_result, numpy="{0} & {1}", c="{0} & {1}")
+bitwise_or = Discrete("bitwise_or", arithmetic_result, numpy="{0} | {1}", c="{0} | {1}")
+bitwise_xor = Discrete("bitwise_xor", arithmetic_result, numpy="{0} ^ {1}", c="{0} ^ {1}")
 left_shift = Discrete("left_shift", arithmetic_result, numpy="{0} << {1}", raises=True)
 right_shift = Discrete("right_shift", arithmetic_result, numpy="{0} >> {1}", raises=True)
-not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}")  # Python's own, of one value
-logical_not = Discrete("logical_not", bool_result, numpy="np.logical_not({0})", math="not {0}")
+not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}", c="!{0}")  # Python's own, of one value
+logical_not = Discrete("logical_not", bool_result, numpy="np.logical_not({0})", math="not {0}", c="!{0}")
 
 # How Python's own operators spell these rows.
 OPERATORS: dict[Any, Primitive] = {

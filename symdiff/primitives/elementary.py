@@ -34,6 +34,7 @@ LN2, LN10, SQRT_PI = math.log(2.0), math.log(10.0), math.sqrt(math.pi)
 def _unary(name: str, partial: Any, over: Domain = REALS, **row: Any) -> Elementwise:
     row.setdefault("numpy", f"np.{name}({{0}})")
     row.setdefault("math", f"math.{name}({{0}})")
+    row.setdefault("c", f"{name}({{0}})")
     return Elementwise(name, (partial,), over=(over,), **row)
 
 
@@ -117,16 +118,16 @@ def sign_of(x: Term) -> Term:
     return sign(x)
 
 
-sign = Discrete("sign", float_result, numpy="np.sign({0})")
+sign = Discrete("sign", float_result, numpy="np.sign({0})", c="sign({0})")
 abs_ = _unary(
     "abs", lambda x, y: sign_of(x), REALS.without(0.0), infer=arithmetic_result,
-    numpy="abs({0})", math="abs({0})",
+    numpy="abs({0})", math="abs({0})", c={"float": "fabs({0})", "int": "abs_int({0})"},
 )
 fabs = _unary("fabs", lambda x, y: sign_of(x), REALS.without(0.0))
 erf = _unary("erf", lambda x, y: 2.0 / SQRT_PI * exp(-(x * x)), numpy="special.erf({0})")
 erfc = _unary("erfc", lambda x, y: -2.0 / SQRT_PI * exp(-(x * x)), numpy="special.erfc({0})")
-degrees = _unary("degrees", lambda x, y: 180.0 / math.pi)
-radians = _unary("radians", lambda x, y: math.pi / 180.0)
+degrees = _unary("degrees", lambda x, y: 180.0 / math.pi, c=f"{{0}} * {180.0 / math.pi!r}")
+radians = _unary("radians", lambda x, y: math.pi / 180.0, c=f"{{0}} * {math.pi / 180.0!r}")
 
 
 def _shifted(x: Term, y: Term) -> Term:
@@ -136,6 +137,7 @@ def _shifted(x: Term, y: Term) -> Term:
 def _binary(name: str, partials: Any, **row: Any) -> Elementwise:
     row.setdefault("numpy", f"np.{name}({{0}}, {{1}})")
     row.setdefault("math", f"math.{name}({{0}}, {{1}})")
+    row.setdefault("c", f"{name}({{0}}, {{1}})")
     row.setdefault("over", (REALS, REALS))
     return Elementwise(name, partials, **row)
 
@@ -157,7 +159,7 @@ fmod = _binary(
     fails=lambda x, y: y.equals(0.0),
 )
 ieee_remainder = _binary(
-    "ieee_remainder", (lambda x, y, r: 1.0, _multiples), math="math.remainder({0}, {1})",
+    "ieee_remainder", (lambda x, y, r: 1.0, _multiples), c="remainder({0}, {1})", math="math.remainder({0}, {1})",
     numpy="math.remainder({0}, {1})", raises=True,
     over=(REALS, REALS.without(0.0)), fails=lambda x, y: y.equals(0.0),
 )
@@ -174,7 +176,7 @@ logaddexp2 = _binary(
     math=None,
 )
 nextafter = _binary("nextafter", (lambda x, y, r: 1.0, None))
-ldexp = _binary("ldexp", (lambda x, n, r: ldexp(1.0, n), None))
+ldexp = _binary("ldexp", (lambda x, n, r: ldexp(1.0, n), None), c="scaled({0}, {1})")
 
 
 def _tie(x: Term, y: Term) -> Term:
@@ -182,9 +184,16 @@ def _tie(x: Term, y: Term) -> Term:
     return choose(x > y, 1.0, choose(x.equals(y), 0.5, 0.0))
 
 
+# The second of two operands where it wins, as Python chooses.
+_WINNER = {"max": "{1} > {0} ? {1} : {0}", "min": "{1} < {0} ? {1} : {0}"}
+
+
 def _extremum(name: str, python: str, numpy: str, first: Any, second: Any) -> Elementwise:
+    winner = _WINNER[python]
+    numbers = f"{numpy}({{0}}, {{1}})" if numpy.startswith("f") else f"nan_{python}({{0}}, {{1}})"
     return Elementwise(
         name, (first, second), infer=arithmetic_result, commutes=False, over=(REALS, REALS),
+        c={"float": numbers, "int": winner, "python": winner},
         math=f"{python}({{0}}, {{1}})", numpy=f"np.{numpy}({{0}}, {{1}})",
     )  # fmt: skip
 
@@ -210,10 +219,12 @@ def _of_numbers(python: str, numpy: str) -> Callable[..., Any]:
 greatest = Elementwise(
     "greatest", (lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x)), infer=arithmetic_result,
     over=(REALS, REALS), math="max({0}, {1})", numpy=_of_numbers("max", "maximum"),
+    c=_WINNER["max"],
 )
 least = Elementwise(
     "least", (lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y)), infer=arithmetic_result,
     over=(REALS, REALS), math="min({0}, {1})", numpy=_of_numbers("min", "minimum"),
+    c=_WINNER["min"],
 )
 fmax = _extremum("fmax", "max", "fmax", lambda x, y, r: _tie(x, y), lambda x, y, r: _tie(y, x))
 fmin = _extremum("fmin", "min", "fmin", lambda x, y, r: _tie(y, x), lambda x, y, r: _tie(x, y))
@@ -252,13 +263,15 @@ clip = Elementwise(
         _clip_high,
     ),
     infer=arithmetic_result,
-    numpy="np.clip({0}, {1}, {2})",
+    numpy="np.clip({0}, {1}, {2})", c="nan_min(nan_max({0}, {1}), {2})",
     over=(REALS, REALS, REALS),
 )
 
 
 def _rounded(name: str, numpy: str, python: str) -> Discrete:
-    return Discrete(name, _whole_result, numpy=numpy, math=python, raises=True)
+    return Discrete(
+        name, _whole_result, numpy=numpy, math=python, raises=True, c=f"{name}({{0}})"
+    )
 
 
 def _whole_result(attrs: Any, types: Any) -> Any:
@@ -270,11 +283,17 @@ floor = _rounded("floor", "np.floor({0})", "math.floor({0})")
 ceil = _rounded("ceil", "np.ceil({0})", "math.ceil({0})")
 trunc = _rounded("trunc", "np.trunc({0})", "math.trunc({0})")
 rint = _rounded("rint", "np.rint({0})", "round({0})")
-heaviside = Discrete("heaviside", float_result, numpy="np.heaviside({0}, {1})")
-isnan = Discrete("isnan", bool_result, numpy="np.isnan({0})", math="math.isnan({0})")
-isinf = Discrete("isinf", bool_result, numpy="np.isinf({0})", math="math.isinf({0})")
-isfinite = Discrete("isfinite", bool_result, numpy="np.isfinite({0})", math="math.isfinite({0})")
-signbit = Discrete("signbit", bool_result, numpy="np.signbit({0})")
+heaviside = Discrete("heaviside", float_result, numpy="np.heaviside({0}, {1})", c="heaviside({0}, {1})")
+isnan = Discrete(
+    "isnan", bool_result, numpy="np.isnan({0})", math="math.isnan({0})", c="isnan({0})"
+)
+isinf = Discrete(
+    "isinf", bool_result, numpy="np.isinf({0})", math="math.isinf({0})", c="isinf({0})"
+)
+isfinite = Discrete(
+    "isfinite", bool_result, numpy="np.isfinite({0})", math="math.isfinite({0})", c="isfinite({0})"
+)
+signbit = Discrete("signbit", bool_result, numpy="np.signbit({0})", c="signbit({0}) != 0")
 
 
 def _where_result(attrs: Any, types: Any) -> Any:
@@ -314,7 +333,7 @@ def _where_shown(operands: Any, node: Any, target: Any) -> Any:
 
 
 where = Where(
-    "where", (None, None, None), infer=_where_result, numpy=_where_shown,
+    "where", (None, None, None), infer=_where_result, numpy=_where_shown, c="{0} ? {1} : {2}",
     over=(REALS, REALS, REALS),
 )
 
@@ -334,7 +353,9 @@ def _cast_result(attrs: Any, types: Any) -> Any:
     return Type(attrs[0], types[0].shape, attrs[1] and not types[0].shape)
 
 
-cast = Cast("cast", (None,), infer=_cast_result, numpy="cast", attrs=("dtype", "weak"))
+cast = Cast(
+    "cast", (None,), infer=_cast_result, numpy="cast", attrs=("dtype", "weak"), c="{0}"
+)
 
 
 def _identity(attrs: Any, types: Any) -> Any:
@@ -355,7 +376,7 @@ class Sized(Elementwise):
 
 sized = Sized(
     "sized", (None,), infer=lambda attrs, types: types[0].with_shape(attrs[0]), numpy="{0}",
-    attrs=("shape",),
+    attrs=("shape",), c="{0}",
 )  # fmt: skip
 
 
@@ -369,10 +390,10 @@ def with_size(x: Any, axis: int, size: int) -> Any:
 
 
 # The identity, through which no derivative flows.
-detach = Discrete("detach", _identity, numpy="{0}")
+detach = Discrete("detach", _identity, numpy="{0}", c="{0}")
 
 # A condition under which the primal raises, so that nothing comes of what else then would be done:
 # the reverse of `old if aborts(p) else new` is that of `new`, without a guard.
-aborts = Discrete("aborts", _identity, numpy="{0}")
+aborts = Discrete("aborts", _identity, numpy="{0}", c="{0}")
 
 __all__ = ["conform"]

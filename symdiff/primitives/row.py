@@ -11,7 +11,7 @@ derived from that statement, in one of four ways:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, Operator, apply, const, if_
@@ -30,7 +30,8 @@ class Primitive(Operator):
     `codegen/spell.py`. commutes: operands may be swapped. raises: it may raise in the Python
     flavour, so it may not be computed where the primal does not. fails: where it does raise;
     error: what it raises there, a class's name and a message. support: functions that its
-    spelling calls, whose source a generated module includes.
+    spelling calls, whose source a generated module includes. c: one element in C, a template; a
+    mapping tells apart "float", "int" (of integers alone) and "python" (of Python's numbers).
     """
 
     differentiable = True
@@ -49,6 +50,7 @@ class Primitive(Operator):
         fails: Callable[..., Any] | None = None,
         error: tuple[str, str] = ("ValueError", "math domain error"),
         support: tuple[Callable[..., Any], ...] = (),
+        c: str | Mapping[str, str] | None = None,
         doc: str = "",
     ):
         self.name = name
@@ -61,6 +63,7 @@ class Primitive(Operator):
         self.fails = fails
         self.error = error
         self.support = support
+        self.c = c
         self.doc = doc
 
     def build(self, *operands: Any, attrs: Attrs = ()) -> Expr:

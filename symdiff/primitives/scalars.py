@@ -61,6 +61,7 @@ length = Variadic(
 fma = Elementwise(
     "fma", (lambda x, y, z, r: y, lambda x, y, z, r: x, lambda x, y, z, r: 1.0), infer=_float,
     over=(REALS, REALS, REALS), numpy="math.fma({0}, {1}, {2})", math="math.fma({0}, {1}, {2})",
+    c="fma({0}, {1}, {2})",
 )  # fmt: skip
 
 
@@ -78,20 +79,21 @@ def _pow_fails(x: Term, y: Term) -> Any:
 # math.pow: `**` but for a negative base, where it raises and `**` becomes complex.
 math_pow = Elementwise(
     "math_pow", power.partials, infer=_float, over=(POSITIVE, REALS), raises=True,
-    fails=_pow_fails, numpy="math.pow({0}, {1})", math="math.pow({0}, {1})",
+    fails=_pow_fails, numpy="math.pow({0}, {1})", math="math.pow({0}, {1})", c="pow({0}, {1})",
 )
 
 # The parts of a float.
 fraction = Elementwise(
     "fraction", (lambda x, y: 1.0,), over=(REALS,), math="math.modf({0})[0]",
-    numpy="np.modf({0})[0]",
+    numpy="np.modf({0})[0]", c="fraction({0})",
 )
 whole = Discrete(
-    "whole", lambda attrs, types: types[0], numpy="np.trunc({0})", math="math.modf({0})[1]"
+    "whole", lambda attrs, types: types[0], numpy="np.trunc({0})", math="math.modf({0})[1]",
+    c="trunc({0})",
 )
 mantissa = Elementwise(
     "mantissa", (lambda x, y: ldexp(1.0, -exponent(x)),), over=(REALS.without(0.0),),
-    math="math.frexp({0})[0]", numpy="np.frexp({0})[0]",
+    math="math.frexp({0})[0]", numpy="np.frexp({0})[0]", c="mantissa({0})",
 )
 
 
@@ -100,9 +102,10 @@ def _int_result(attrs: Any, types: Any) -> Any:
 
 
 exponent = Discrete(
-    "exponent", _int_result, math="math.frexp({0})[1]", numpy="np.frexp({0})[1]"
+    "exponent", _int_result, math="math.frexp({0})[1]", numpy="np.frexp({0})[1]",
+    c="exponent({0})",
 )
-ulp = Discrete("ulp", _float, math="math.ulp({0})", numpy="math.ulp({0})")
+ulp = Discrete("ulp", _float, math="math.ulp({0})", numpy="math.ulp({0})", c="ulp({0})")
 spacing = Discrete("spacing", lambda attrs, types: types[0], numpy="np.spacing({0})")
 
 

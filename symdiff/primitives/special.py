@@ -93,29 +93,32 @@ _NO_POLES = REALS.without(0.0, -1.0, -2.0, -3.0)
 polygamma = Elementwise(
     "polygamma", (lambda x, y: polygamma(x, attrs=(y.expr.attrs[0] + 1,)),), over=(_NO_POLES,),
     infer=_always_double, attrs=("order",), raises=True, math="_polygamma({order}, {0})",
+    c="polygamma({order}, {0})",
     numpy="special.polygamma({order}, {0})", support=(POLYGAMMA,),
 )  # fmt: skip
 digamma = Elementwise(
     "digamma", (lambda x, y: polygamma(x, attrs=(1,)),), over=(_NO_POLES,), raises=True,
-    math="_polygamma(0, {0})", numpy="special.digamma({0})", support=(POLYGAMMA,),
+    math="_polygamma(0, {0})", c="polygamma(0, {0})", numpy="special.digamma({0})", support=(POLYGAMMA,),
 )
 gamma = Elementwise(
     "gamma", (lambda x, y: y * digamma(x),), over=(_NO_POLES,), raises=True, fails=_at_pole,
-    math="math.gamma({0})", numpy="special.gamma({0})",
+    math="math.gamma({0})", c="tgamma({0})", numpy="special.gamma({0})",
 )
 lgamma = Elementwise(
     "lgamma", (lambda x, y: digamma(x),), over=(_NO_POLES,), raises=True, fails=_at_pole,
-    math="math.lgamma({0})", numpy="special.gammaln({0})",
+    math="math.lgamma({0})", c="lgamma({0})", numpy="special.gammaln({0})",
 )
 beta = _scipy(
     "beta", lambda a, b, y: y * (digamma(a) - digamma(a + b)),
     lambda a, b, y: y * (digamma(b) - digamma(a + b)),
     over=(POSITIVE, POSITIVE), infer=_result_of("beta"), commutes=True,
+    c="beta({0}, {1})",
 )
 betaln = _scipy(
     "betaln", lambda a, b, y: digamma(a) - digamma(a + b),
     lambda a, b, y: digamma(b) - digamma(a + b),
     over=(POSITIVE, POSITIVE), infer=_result_of("betaln"), commutes=True,
+    c="betaln({0}, {1})",
 )
 
 
@@ -141,16 +144,21 @@ erfinv = _scipy("erfinv", lambda x, y: 0.5 * SQRT_PI * exp(y * y), over=(UNIT,))
 erfcinv = _scipy(
     "erfcinv", lambda x, y: -0.5 * SQRT_PI * exp(y * y), over=(Domain(0.0, 2.0),)
 )
-ndtr = _scipy("ndtr", lambda x, y: 1.0 / ROOT_TWO_PI * exp(-0.5 * x * x))
+ndtr = _scipy(
+    "ndtr", lambda x, y: 1.0 / ROOT_TWO_PI * exp(-0.5 * x * x),
+    c=f"0.5 * erfc({-math.sqrt(0.5)!r} * {{0}})",
+)
 log_ndtr = _scipy("log_ndtr", lambda x, y: 1.0 / ROOT_TWO_PI * exp(-0.5 * x * x - y))
 ndtri = _scipy("ndtri", lambda x, y: ROOT_TWO_PI * exp(0.5 * y * y), over=(PROBABILITY,))
 
 # The logistic function. 1 - expit(x) is expit(-x), which does not cancel for large x.
 
-expit = _scipy("expit", lambda x, y: y * expit(-x))
-log_expit = _scipy("log_expit", lambda x, y: expit(-x))
-logit = _scipy("logit", lambda x, y: 1.0 / (x * (1.0 - x)), over=(PROBABILITY,))
-scipy_softplus = _scipy("scipy_softplus", lambda x, y: expit(x), spelling="softplus")
+expit = _scipy("expit", lambda x, y: y * expit(-x), c="1.0 / (1.0 + exp(-{0}))")
+log_expit = _scipy("log_expit", lambda x, y: expit(-x), c="-softplus(-{0})")
+logit = _scipy("logit", lambda x, y: 1.0 / (x * (1.0 - x)), over=(PROBABILITY,), c="logit({0})")
+scipy_softplus = _scipy(
+    "scipy_softplus", lambda x, y: expit(x), spelling="softplus", c="softplus({0})"
+)
 
 # Products with logarithms: 0 * log(0) = 0.
 
@@ -162,11 +170,11 @@ def _ratio(x: Term, y: Term) -> Term:
 
 xlogy = _scipy(
     "xlogy", lambda x, y, r: log(y), lambda x, y, r: _ratio(x, y),
-    over=(REALS, POSITIVE), infer=_result_of("xlogy"),
+    over=(REALS, POSITIVE), infer=_result_of("xlogy"), c="xlogy({0}, {1})",
 )
 xlog1py = _scipy(
     "xlog1py", lambda x, y, r: log1p(y), lambda x, y, r: _ratio(x, 1.0 + y),
-    over=(REALS, Domain(-1.0, math.inf)), infer=_result_of("xlog1py"),
+    over=(REALS, Domain(-1.0, math.inf)), infer=_result_of("xlog1py"), c="xlog1py({0}, {1})",
 )
 entr = _scipy("entr", lambda x, y: -log(x) - 1.0, over=(POSITIVE,))
 rel_entr = _scipy(
@@ -180,11 +188,11 @@ kl_div = _scipy(
 
 # Exponentials and exponential integrals.
 
-exp10 = _scipy("exp10", lambda x, y: y * math.log(10.0))
+exp10 = _scipy("exp10", lambda x, y: y * math.log(10.0), c="pow(10.0, {0})")
 exprel = _scipy(  # (exp(x) - 1) / x; its own derivative cancels near 0, so that is a series there
     "exprel", lambda x, y: _exprel_slope(x, y)
 )
-cosm1 = _scipy("cosm1", lambda x, y: -sin(x))
+cosm1 = _scipy("cosm1", lambda x, y: -sin(x), c="cosm1({0})")
 expi = _scipy("expi", lambda x, y: exp(x) / x, over=(REALS.without(0.0),))
 exp1 = _scipy("exp1", lambda x, y: -exp(-x) / x, over=(POSITIVE,))
 expn = _scipy(

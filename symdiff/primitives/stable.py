@@ -28,7 +28,7 @@ def _stable(
 softplus = _stable(
     "softplus", lambda x, y: exp(x - y), REALS,
     numpy="np.logaddexp(0.0, {0})",
-    math="max({0}, 0.0) + math.log1p(math.exp(-abs({0})))",
+    math="max({0}, 0.0) + math.log1p(math.exp(-abs({0})))", c="softplus({0})",
 )  # fmt: skip
 
 # 1 / (1 + exp(-x)), to full relative precision also where it is tiny.
@@ -36,6 +36,7 @@ sigmoid = _stable(
     "sigmoid", lambda x, y: y * (1.0 - y), REALS,
     numpy="np.exp(-np.logaddexp(0.0, -{0}))",
     math="(1.0 / (1.0 + math.exp(-{0})) if {0} > -700.0 else math.exp({0}))",
+    c="1.0 / (1.0 + exp(-{0}))",
 )  # fmt: skip
 
 # log(1 - exp(x)) for x < 0 (Maechler 2012, "Accurately computing log(1 - exp(-|a|))").
@@ -44,7 +45,7 @@ log1mexp = _stable(
     numpy=f"np.where({{0}} > -{_LN2}, np.log(-np.expm1({{0}})), "
     f"np.log1p(-np.exp(np.minimum({{0}}, -{_LN2}))))",
     math=f"(math.log(-math.expm1({{0}})) if {{0}} > -{_LN2} else math.log1p(-math.exp({{0}})))",
-    raises=True, fails=lambda x: x >= 0.0,
+    raises=True, fails=lambda x: x >= 0.0, c="log1mexp({0})",
 )  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def _log_and_one(x: Term, y: Term) -> Term:
 xlogx = _stable(
     "xlogx", _log_and_one, POSITIVE,
     numpy="{0} * np.log(np.where({0} == 0.0, 1.0, {0}))",
-    math="({0} * math.log({0}) if {0} != 0.0 else 0.0)",
+    math="({0} * math.log({0}) if {0} != 0.0 else 0.0)", c="xlogy({0}, {0})",
     raises=True, fails=lambda x: x < 0.0,
 )  # fmt: skip
 
@@ -67,6 +68,6 @@ xlogx = _stable(
 xlogx1p = _stable(
     "xlogx1p", lambda x, y: log1p(x) + 1.0, ABOVE_MINUS_ONE,
     numpy="(1.0 + {0}) * np.log1p(np.where({0} == -1.0, 0.0, {0}))",
-    math="((1.0 + {0}) * math.log1p({0}) if {0} != -1.0 else 0.0)",
+    math="((1.0 + {0}) * math.log1p({0}) if {0} != -1.0 else 0.0)", c="xlog1py(1.0 + {0}, {0})",
     raises=True, fails=lambda x: x < -1.0,
 )  # fmt: skip

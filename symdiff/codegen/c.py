@@ -1,0 +1,367 @@
+"""The C target: a kernel of loop nests as C99 that a person could have written.
+
+    for i in 0 .. n: s += x[i] * x[i]   ->   for (int64_t i = 0; i < n; i++)
+                                                 s += x[i] * x[i];
+
+Emitters spell: what is computed, in which order and in which memory has been decided (`lower`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symdiff.codegen.c_support import SUPPORT, support_for
+from symdiff.codegen.c_terms import C_TYPES, Spelling
+from symdiff.ir.nest import (
+    Alloc,
+    Branch,
+    Buffer,
+    Declare,
+    Each,
+    Fail,
+    Forever,
+    Grow,
+    Kernel,
+    Leave,
+    Let,
+    Local,
+    Memory,
+    Num,
+    Op,
+    Ref,
+    Set,
+    Statement,
+    Store,
+    Term,
+    statements,
+    subterms,
+    terms_of,
+)
+
+_WIDTH = 96
+_KEYWORDS = frozenset(
+    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "main", "status", "work", "done", "asm", "I", "NAN", "INFINITY", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "abs", "floor", "ceil", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "lgamma", "signgam", "div", "index", "remainder", "round", "trunc", "scaled", "sign", "time", "signal", "exit", "free", "malloc", "NULL", "INT64_MIN"]
+)  # fmt: skip
+
+
+_RESERVE = """\
+/* Make room for `bytes` in memory that grows; false where there is none. */
+static bool reserve(void **memory, size_t *room, size_t bytes)
+{
+    if (bytes > *room) {
+        const size_t wanted = bytes < 2 * *room ? 2 * *room : bytes;
+        void *larger = realloc(*memory, wanted);
+        if (larger == NULL)
+            return false;
+        *memory = larger;
+        *room = wanted;
+    }
+    return true;
+}"""
+
+@dataclass(frozen=True)
+class Source:
+    """C source: the kernel with what it needs, the prototype alone, the names of arguments."""
+
+    text: str
+    prototype: str
+    names: tuple[str, ...]
+
+
+def generate(kernel: Kernel) -> Source:
+    """The text of a kernel."""
+    printer = _Printer(kernel)
+    function = printer.function()
+    support = support_for(function)
+    head = ["#include <math.h>", "#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>"]
+    if "malloc(" in function or "realloc(" in function:
+        head.append("#include <stdlib.h>")
+    vectors = _vector_declarations(function)
+    parts = ["\n".join(head), *vectors, *([_RESERVE] if kernel.memory.growing else []), *support, function]
+    return Source("\n\n".join(parts) + "\n", printer.prototype, tuple(printer.parameters))
+
+
+_VECTOR = ("exp", "log", "sin", "cos", "pow")
+
+
+def _vector_declarations(text: str) -> list[str]:
+    """glibc has these for vectors too; its headers say so only under -ffast-math."""
+    used = [f for f in _VECTOR if re.search(rf"\b{f}\(", text)]
+    if not used:
+        return []
+    lines = ["#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FAST_MATH__)"]
+    for f in used:
+        arguments = "double, double" if f == "pow" else "double"
+        lines.append(f'__attribute__((simd("notinbranch"))) double {f}({arguments});')
+    return ["\n".join([*lines, "#endif"])]
+
+
+class _Printer:
+    """Prints one kernel."""
+
+    def __init__(self, kernel: Kernel):
+        self.kernel = kernel
+        self.names: dict[Local | Buffer, str] = {}
+        self.spelling = Spelling(self.names)
+        self.taken: list[set[str]] = [{*_KEYWORDS, *SUPPORT, kernel.name}]
+        self.lines: list[str] = []
+        self.depth = 0
+        self.declared: set[Local] = set()
+        self.line: int | None = None
+        self.parameters: list[str] = []
+        self.memory = self._named()
+        self.prototype = self._prototype()
+
+    def _named(self) -> Memory:
+        """Names of what is known in all of the function."""
+        kernel = self.kernel
+        for x in (*kernel.arguments, *kernel.sizes, *kernel.results):
+            self._name(x)
+            self.parameters.append(self.names[x])
+        self.taken.append(set())
+        for buffer in kernel.memory.buffers:
+            self._name(buffer)
+        return kernel.memory
+
+    def _name(self, x: Local | Buffer) -> str:
+        if x in self.names:
+            return self.names[x]
+        wish = re.sub(r"\W+", "_", x.name).strip("_") or "t"
+        wish = f"v{wish}" if wish[0].isdigit() else wish
+        name, number = wish, 1
+        while any(name in scope for scope in self.taken):
+            number += 1
+            name = f"{wish}{number}" if len(wish) == 1 else f"{wish}_{number}"
+        self.taken[-1].add(name)
+        self.names[x] = name
+        return name
+
+    def _prototype(self) -> str:
+        kernel, parts = self.kernel, []
+        for x in kernel.arguments:
+            if isinstance(x, Local):
+                parts.append(f"{C_TYPES[x.dtype]} {self.names[x]}")
+            else:
+                const = "const " if x.kind == "argument" else ""
+                parts.append(f"{const}{C_TYPES[x.dtype]} *{self.names[x]}")
+        parts += [f"int64_t {self.names[s]}" for s in kernel.sizes]
+        for x in kernel.results:
+            restrict = "restrict " if isinstance(x, Buffer) and x.dims else ""
+            parts.append(f"{C_TYPES[x.dtype]} *{restrict}{self.names[x]}")
+        head = f"int {kernel.name}("
+        line = head
+        rows: list[str] = []
+        for k, part in enumerate(parts or ["void"]):
+            text = part + (", " if k + 1 < len(parts) else ")")
+            if len(line) + len(text) > _WIDTH:
+                rows.append(line.rstrip())
+                line = " " * len(head)
+            line += text
+        return "\n".join([*rows, line])
+
+    # Statements.
+
+    def function(self) -> str:
+        kernel, memory = self.kernel, self.memory
+        fails = bool(memory.growing) or any(isinstance(s, Fail) for s in statements(kernel.body))
+        self.leaves = bool(memory.buffers) and len(memory.stacked) < len(memory.buffers)
+        self.lines = [f"/* {kernel.doc} */"] if kernel.doc else []
+        self.lines += [*self.prototype.splitlines(), "{"]
+        self.depth = 1
+        for x in self._unused():
+            self._put(f"(void){self.names[x]};")
+        if self.leaves and fails:
+            self._put("int status = 0;")
+        self._reserve()
+        self._block(kernel.body)
+        if self.leaves and fails:
+            self.lines.append("done:")
+        for buffer in memory.growing:
+            self._put(f"free({self.names[buffer]});")
+        if memory.pooled:
+            self._put("free(work);")
+        if self.leaves and fails:
+            self._put("return status;")
+        else:
+            self._put("return 0;")
+        self.lines.append("}")
+        return "\n".join(self.lines)
+
+    def _unused(self) -> list[Local | Buffer]:
+        read: set[Local | Buffer] = set()
+        for s in statements(self.kernel.body):
+            for term in terms_of(s):
+                for part in subterms(term):
+                    if isinstance(part, Ref):
+                        read.add(part.local)
+                    elif not isinstance(part, (Num, Op)):
+                        read.add(part.buffer)
+                        for d in part.buffer.dims[1:]:
+                            read.update(p.local for p in subterms(d) if isinstance(p, Ref))
+            if isinstance(s, Store):
+                read.add(s.buffer)
+                for d in s.buffer.dims[1:]:
+                    read.update(p.local for p in subterms(d) if isinstance(p, Ref))
+        for _, size in self.memory.pooled:
+            read.update(p.local for p in subterms(size) if isinstance(p, Ref))
+        kernel = self.kernel
+        return [x for x in (*kernel.arguments, *kernel.sizes, *kernel.results) if x not in read]
+
+    def _reserve(self) -> None:
+        """Memory whose size is known at the start: on the stack, or in one piece."""
+        memory = self.memory
+        for buffer, count in memory.stacked:
+            self._put(f"{C_TYPES[buffer.dtype]} {self.names[buffer]}[{count}];")
+        for buffer in memory.growing:
+            self._put(f"{C_TYPES[buffer.dtype]} *{self.names[buffer]} = NULL;")
+            self._put(f"size_t {self.names[buffer]}_room = 0;")
+        if not memory.pooled:
+            return
+        sizes = [self.spelling.text(size) for _, size in memory.pooled]
+        total = " + ".join(
+            f"(size_t)({s})" if not s.isidentifier() else f"(size_t){s}" for s in sizes
+        )
+        self._put(f"double *work = malloc(sizeof(double) * ({total} + 1));")
+        self._put("if (work == NULL)")
+        self._put("    return 1;")
+        offset = "work"
+        for k, (buffer, _) in enumerate(memory.pooled):
+            kind = C_TYPES[buffer.dtype]
+            cast = "" if kind == "double" else f"({kind} *)"
+            start = offset if not cast else f"({offset})" if " " in offset else offset
+            self._put(f"{kind} *{self.names[buffer]} = {cast}{start};")
+            size = sizes[k] if sizes[k].isidentifier() else f"({sizes[k]})"
+            offset = f"{offset} + {size}"
+
+    def _block(self, body: Sequence[Statement]) -> None:
+        self.taken.append(set())
+        for s in body:
+            self._statement(s)
+        self.taken.pop()
+
+    def _put(self, text: str, line: int | None = None) -> None:
+        text = "    " * self.depth + text
+        if line is not None and line != self.line and len(text) < 80:
+            text += f"  // line {line}"
+            self.line = line
+        for row in _wrapped(text):
+            self.lines.append(row)
+
+    def _statement(self, s: Statement) -> None:
+        text = self.spelling.text
+        match s:
+            case Let(local, value, line):
+                made = text(value)
+                self._put(f"const {C_TYPES[local.dtype]} {self._name(local)} = {made};", line)
+            case Set(local, value, line):
+                made = text(value)
+                if local in self.names:
+                    self._put(self._assigned(self.names[local], value, Ref(local), made), line)
+                else:
+                    self._put(f"{C_TYPES[local.dtype]} {self._name(local)} = {made};", line)
+            case Declare(local):
+                self._put(f"{C_TYPES[local.dtype]} {self._name(local)};")
+            case Store(buffer, index, value, add, line):
+                there = self.spelling.place(buffer, index)
+                made = text(value)
+                if add:
+                    negative = isinstance(value, Op) and value.code == "-{0}"
+                    sign, made = ("-", text(value.args[0])) if negative else ("+", made)  # type: ignore[union-attr]
+                    self._put(f"{there} {sign}= {made};", line)
+                else:
+                    self._put(f"{there} = {made};", line)
+            case Each():
+                self._each(s)
+            case Forever(body, line):
+                self._put("for (;;) {", line)
+                self._inner(body)
+                self._put("}")
+            case Leave():
+                self._put("break;")
+            case Branch(test, then, orelse, line):
+                if not then:
+                    test, then, orelse = Op("!{0}", (test,), "bool"), orelse, []
+                self._put(f"if ({text(test)}) {{", line)
+                self._inner(then)
+                if orelse:
+                    self._put("} else {")
+                    self._inner(orelse)
+                self._put("}")
+            case Fail(test, fault):
+                self._put(f"if ({text(test)}) {self._raise(2 + fault)}")
+            case Alloc(buffer):
+                if buffer in self.memory.growing and not buffer.growing:
+                    self._grow(buffer, self.spelling.count(buffer.dims))
+            case Grow(buffer, item):
+                rest = self.spelling.count(buffer.dims[1:])
+                count = f"({text(item)} + 1)" if rest != "1" else f"{text(item)} + 1"
+                self._grow(buffer, count if rest == "1" else f"{count} * {rest}")
+
+    def _raise(self, code: int) -> str:
+        if not self.leaves:
+            return f"return {code};"
+        return f"{{ status = {code}; goto done; }}"
+
+    def _grow(self, buffer: Buffer, count: str) -> None:
+        name, kind = self.names[buffer], C_TYPES[buffer.dtype]
+        self._put(
+            f"if (!reserve((void **)&{name}, &{name}_room, (size_t)({count}) * sizeof({kind}))) "
+            f"{self._raise(1)}"
+        )
+
+    def _assigned(self, name: str, value: Term, own: Term, made: str) -> str:
+        """`name += rest` where a value is added to what was there."""
+        if isinstance(value, Op) and value.code in ("{0} + {1}", "{0} - {1}", "{0} * {1}"):
+            if value.args[0] == own:
+                return f"{name} {value.code[4]}= {self.spelling.text(value.args[1])};"
+            if value.args[1] == own and value.code[4] in "+*":
+                return f"{name} {value.code[4]}= {self.spelling.text(value.args[0])};"
+        return f"{name} = {made};"
+
+    def _each(self, s: Each) -> None:
+        text = self.spelling.text
+        start, stop = text(s.start), text(s.stop)
+        self.taken.append(set())
+        i = self._name(s.index)
+        sign = "<" if s.step > 0 else ">"
+        step = {1: f"{i}++", -1: f"{i}--"}.get(
+            s.step, f"{i} += {s.step}" if s.step > 0 else f"{i} -= {-s.step}"
+        )
+        self._put(f"for (int64_t {i} = {start}; {i} {sign} {stop}; {step}) {{", s.line)
+        self._inner(s.body)
+        self._put("}")
+        self.taken.pop()
+
+    def _inner(self, body: Sequence[Statement]) -> None:
+        self.depth += 1
+        self._block(body)
+        self.depth -= 1
+
+
+def _wrapped(text: str) -> list[str]:
+    """A line broken behind operators where it is too wide."""
+    if len(text) <= _WIDTH:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    rows: list[str] = []
+    while len(text) > _WIDTH:
+        cut = max(
+            (
+                m.start()
+                for m in re.finditer(r" [-+*/&|?:<>=]+ |, ", text[:_WIDTH])
+                if m.start() > 24
+            ),
+            default=-1,
+        )
+        if cut < len(indent):
+            break
+        after = 1 if text[cut] == " " else 2
+        rows.append(text[: cut + (0 if after == 1 else 1)])
+        text = indent + text[cut + after :]
+    return [*rows, text]
+
+
+__all__ = ["Source", "generate", "math"]

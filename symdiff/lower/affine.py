@@ -1,0 +1,128 @@
+"""What is known of integers: linear forms in sizes and loop indices, and where they lie.
+
+    for i in range(n - 1): x[i + 1]        0 <= i + 1 < n holds, so nothing is checked
+
+A form is {variable: coefficient}, with the constant under None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from symdiff.ir.nest import Local, Num, Op, Ref, Term
+
+Form = dict[Local | None, int]
+
+
+class Known:
+    """Definitions of integer variables, and ranges of loop indices.
+
+    sizes: variables that are never negative; of those in `positive` it is known that they are at
+    least 2 (sizes of 0 and 1 are part of a signature).
+    """
+
+    def __init__(self) -> None:
+        self.meaning: dict[Local, Term] = {}
+        self.ranges: dict[Local, tuple[Term, Term]] = {}  # first and last value
+        self.sizes: dict[Local, int] = {}  # the least value
+        self.floors: dict[Local, Term] = {}  # what a variable is at least
+        self.small: set[Local] = set()  # integers that are bounded where that is relied on
+        self.relied: set[Local] = set()
+        self._forms: dict[Local, Form | None] = {}
+
+    def form(self, term: Term, depth: int = 40) -> Form | None:
+        """`term` as a linear form, or None."""
+        if depth == 0 or term.dtype != "int":
+            return None
+        match term:
+            case Num(value):
+                return {None: int(value)}
+            case Ref(local):
+                if local in self.meaning:
+                    if local not in self._forms:
+                        self._forms[local] = self.form(self.meaning[local], depth - 1)
+                    found = self._forms[local]
+                    if found is not None:
+                        return found
+                return {local: 1}
+            case Op(code, args):
+                parts = [self.form(a, depth - 1) for a in args]
+                if any(p is None for p in parts):
+                    return None
+                if code == "-{0}":
+                    return _scaled(parts[0], -1)  # type: ignore[arg-type]
+                if len(parts) != 2:
+                    return None
+                a, b = parts[0], parts[1]
+                assert a is not None and b is not None
+                if code == "{0} + {1}":
+                    return _sum(a, b)
+                if code == "{0} - {1}":
+                    return _sum(a, _scaled(b, -1))
+                if code == "{0} * {1}":
+                    for x, y in ((a, b), (b, a)):
+                        if set(x) <= {None}:
+                            return _scaled(y, x.get(None, 0))
+                return None
+            case _:
+                return None
+
+    def at_least(self, term: Term, least: int) -> bool:
+        """Whether `term >= least` for certain."""
+        form = self.form(term)
+        return form is not None and self._least(form) >= least
+
+    def below(self, term: Term, limit: Term) -> bool:
+        """Whether `term < limit` for certain."""
+        a, b = self.form(term), self.form(limit)
+        return a is not None and b is not None and self._least(_sum(b, _scaled(a, -1))) >= 1
+
+    def _least(self, form: Form, rounds: int = 8) -> float:
+        """A lower bound of a form: loop indices at the end of their range that is least."""
+        for _ in range(rounds):
+            index = next((v for v in form if v in self.ranges), None)
+            if index is None:
+                break
+            coefficient = form[index]
+            first, last = self.ranges[index]
+            end = self.form(first if coefficient > 0 else last)
+            if end is None:
+                return float("-inf")
+            rest = {v: c for v, c in form.items() if v is not index}
+            form = _sum(rest, _scaled(end, coefficient))
+        raised = next((v for v in form if v in self.floors and form[v] > 0), None)
+        if raised is not None and rounds:
+            low = self.form(self.floors[raised])  # type: ignore[index]
+            if low is not None:
+                rest = {v: c for v, c in form.items() if v is not raised}
+                better = self._least(_sum(rest, _scaled(low, form[raised])), rounds - 1)
+                if better > float("-inf"):
+                    return better
+        total: float = form.get(None, 0)
+        for v, c in form.items():
+            if v is None or not c:
+                continue
+            if c < 0 or v not in self.sizes:
+                return float("-inf")
+            total += c * self.sizes[v]
+        return total
+
+    def equal(self, a: Term, b: Term) -> bool:
+        """Whether two integers are the same for certain."""
+        if a == b:
+            return True
+        x, y = self.form(a), self.form(b)
+        return x is not None and y is not None and not _sum(x, _scaled(y, -1))
+
+
+def _sum(a: Mapping[Local | None, int], b: Mapping[Local | None, int]) -> Form:
+    total = dict(a)
+    for v, c in b.items():
+        total[v] = total.get(v, 0) + c
+        if not total[v]:
+            del total[v]
+    return total
+
+
+def _scaled(a: Mapping[Local | None, int], by: int) -> Form:
+    return {v: c * by for v, c in a.items()} if by else {}

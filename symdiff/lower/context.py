@@ -1,0 +1,386 @@
+"""What is known while one function is lowered: values, where statements go, sizes, faults."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
+from symdiff.errors import UnsupportedError
+from symdiff.ir.expr import Apply, Const, Expr
+from symdiff.ir.function import Function
+from symdiff.ir.nest import (
+    Alloc,
+    Buffer,
+    Each,
+    Fail,
+    Let,
+    Local,
+    Num,
+    Op,
+    Ref,
+    Statement,
+    Store,
+    Term,
+)
+from symdiff.ir.types import Dim, DType, SymDim
+from symdiff.lower.affine import Known
+from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, stored
+
+Value = Term | Array
+_DEEP = 24  # operations between an element and memory, after which an array is stored
+
+
+def refused(what: str, line: int | None = None) -> UnsupportedError:
+    """The error for what has no form in a compiled target."""
+    where = f" (line {line})" if line else ""
+    return UnsupportedError(
+        f"{what} is not lowered to C{where}", hint='use target="python", which has all of it'
+    )
+
+
+class Context:
+    """Emits statements and keeps what values are.
+
+    values: what is known of each node. out: where statements go. pending: arrays that are computed
+    where they are read, with the list that they would be stored in. left: how often a node is
+    still to be read.
+    """
+
+    def __init__(self, function: Function):
+        self.function = function
+        self.values: dict[Expr, Value] = {}
+        self.out: list[Statement] = []
+        self.known = Known()
+        self.symbols: dict[str, Term] = {}
+        self.faults: dict[tuple[str, str], int] = {}
+        self.pending: dict[Expr, Array] = {}
+        self.homes: dict[Expr, list[Statement]] = {}
+        self.left: dict[Expr, int] = {}
+        self.line: int | None = None
+        self.counts: dict[str, Expr] = {}  # how many rounds the tapes of inner loops have
+        self._elements: list[dict[tuple[Array, Index], Term]] = [{}]
+        self._failed: list[set[tuple[Term, int]]] = [set()]
+        self._nested = 0
+
+    # Scalars.
+
+    def bind(self, term: Term, wish: str = "t") -> Term:
+        """The value of `term` under a name, so that it is computed once, here."""
+        if isinstance(term, (Num, Ref)):
+            return term
+        local = Local(wish, term.dtype)
+        if term.dtype == "int":
+            self.known.meaning[local] = term
+        self.out.append(Let(local, term, self.line))
+        return Ref(local)
+
+    def op(self, code: str, *args: Term, dtype: DType | None = None) -> Term:
+        """An operation; of integers, worked out where its operands are known."""
+        kind = dtype or args[0].dtype
+        if kind == "int" and all(isinstance(a, Num) for a in args) and code in _FOLDED:
+            return Num(_FOLDED[code](*(a.value for a in args)), "int")  # type: ignore[union-attr]
+        if code == "{0} + {1}" and kind == "int":
+            if args[0] == ZERO:
+                return args[1]
+            if args[1] == ZERO:
+                return args[0]
+            if isinstance(args[1], Num) and args[1].value < 0:
+                return Op("{0} - {1}", (args[0], Num(-args[1].value, "int")), "int")
+        if code == "{0} - {1}" and kind == "int" and args[1] == ZERO:
+            return args[0]
+        if code == "{0} * {1}" and kind == "int":
+            if ZERO in args:
+                return ZERO
+            if args[0] == ONE:
+                return args[1]
+            if args[1] == ONE:
+                return args[0]
+        return Op(code, args, kind)
+
+    def fault(self, error: str, message: str) -> int:
+        return self.faults.setdefault((error, message), len(self.faults))
+
+    def fail(self, test: Term, error: str, message: str) -> None:
+        """Raise where `test` holds."""
+        if isinstance(test, Num) and not test.value:
+            return
+        fault = self.fault(error, message)
+        key = (test, fault)
+        if any(key in made for made in self._failed):
+            return
+        self._failed[-1].add(key)
+        self.out.append(Fail(test, fault))
+
+    def converted(self, term: Term, dtype: DType) -> Term:
+        """`term` as a number of another dtype."""
+        if term.dtype == dtype:
+            return term
+        if isinstance(term, Num):
+            if dtype in ("float64", "float32") and term.dtype != "float32":
+                return Num(float(term.value), dtype)
+            if dtype == "int" and term.dtype == "bool":
+                return Num(int(term.value), dtype)
+        if dtype == "bool":
+            return Op("{0} != 0", (term,), "bool")
+        return Op(f"({dtype}){{0}}", (term,), dtype)
+
+    # Sizes.
+
+    def dim(self, dim: Dim) -> Term:
+        """A size as a term."""
+        if isinstance(dim, int):
+            return Num(dim, "int")
+        total: Term = ZERO
+        for factors, coefficient in dim.terms:
+            part: Term = Num(coefficient, "int")
+            for symbol in factors:
+                part = self.op("{0} * {1}", part, self.symbol(symbol))
+            total = self.op("{0} + {1}", total, part)
+        return total
+
+    def symbol(self, name: str) -> Term:
+        found = self.symbols.get(name)
+        if found is not None:
+            return found
+        measure = self.function.sizes.get(name)
+        value = self.values.get(measure.of) if measure is not None else None
+        if measure is not None and value is not None:
+            if measure.axis is not None and isinstance(value, Array):
+                return value.dims[measure.axis]
+            if measure.axis is None and not isinstance(value, Array) and value.dtype == "int":
+                return value
+        count = self.counts.get(name)
+        if count is not None and not name.startswith("count("):
+            return self.early(count)
+        raise refused(f"an array whose size is {name}", self.line)
+
+    def early(self, node: Expr) -> Term:
+        """An integer that is wanted before its turn: from what is known already, or not at all."""
+        found = self.values.get(node)
+        if found is not None and not isinstance(found, Array):
+            return found
+        if isinstance(node, Const):
+            return Num(int(node.value), "int")
+        if isinstance(node, Apply) and not node.operands:
+            return self.dim(node.attrs[0])
+        code = node.op.c if isinstance(node, Apply) and node.type.dtype == "int" else None
+        if isinstance(node, Apply) and isinstance(code, str) and code in _FOLDED:
+            return self.op(code, *(self.early(x) for x in node.operands), dtype="int")
+        raise refused("a loop in a loop, of as many rounds as that decides,", self.line)
+
+    def dims(self, shape: Iterable[Dim]) -> tuple[Term, ...]:
+        return tuple(self.dim(d) for d in shape)
+
+    def count(self, dims: Sequence[Term]) -> Term:
+        """How many elements there are."""
+        total: Term = ONE
+        for d in dims:
+            total = self.op("{0} * {1}", total, d)
+        return total
+
+    def at_least_zero(self, term: Term, wish: str) -> Term:
+        """How many there are: `term`, 0 where it is less."""
+        if self.known.at_least(term, 0):
+            return term
+        wanted = self.bind(term, wish)
+        count = self.bind(Op("{0} > 0 ? {0} : 0", (wanted,), "int"), wish)
+        assert isinstance(count, Ref)
+        self.known.sizes[count.local] = 0
+        self.known.floors[count.local] = wanted
+        return count
+
+    def require_equal(self, a: Term, b: Term, message: str) -> None:
+        """Raise where two sizes differ."""
+        if not self.known.equal(a, b):
+            self.fail(Op("{0} != {1}", (a, b), "bool"), "ValueError", message)
+
+    def common(self, dims: Sequence[Sequence[Term]]) -> tuple[Term, ...]:
+        """The sizes that arrays broadcast to, which are compared where they are not known."""
+        rank = max(map(len, dims), default=0)
+        result: list[Term] = []
+        for axis in range(rank):
+            best: Term = ONE
+            for each in dims:
+                at = axis - (rank - len(each))
+                if at < 0 or each[at] == ONE:
+                    continue
+                if best == ONE:
+                    best = each[at]
+                else:
+                    self.require_equal(best, each[at], "operands could not be broadcast together")
+                    best = each[at] if isinstance(each[at], Num) else best
+            result.append(best)
+        return tuple(result)
+
+    # Loops and elements.
+
+    @contextlib.contextmanager
+    def inside(self, body: list[Statement]) -> Generator[list[Statement]]:
+        """Statements go to `body` meanwhile."""
+        outer, self.out = self.out, body
+        self._elements.append({})
+        self._failed.append(set())
+        try:
+            yield body
+        finally:
+            self.out = outer
+            self._elements.pop()
+            self._failed.pop()
+
+    @contextlib.contextmanager
+    def each(
+        self, start: Term, stop: Term, step: int = 1, wish: str = "", free: bool = False
+    ) -> Generator[Ref]:
+        """Statements go into a loop meanwhile; the value is its index."""
+        index = Local(wish or "ijklmnpq"[min(self._nested, 7)], "int")
+        one = Num(1, "int")
+        if step > 0:
+            self.known.ranges[index] = start, self.op("{0} - {1}", stop, one)
+        else:
+            self.known.ranges[index] = self.op("{0} + {1}", stop, one), start
+        line = self.line
+        body: list[Statement] = []
+        self._nested += 1
+        with self.inside(body):
+            yield Ref(index)
+        self._nested -= 1
+        if body:
+            self.out.append(Each(index, start, stop, step, body, free, line))
+
+    def over(self, dims: Sequence[Term], act: Callable[[Index], None], free: bool = True) -> None:
+        """`act` at every index of an array."""
+        with contextlib.ExitStack() as stack:
+            index: list[Term] = []
+            for dim in dims:
+                if dim == ONE:
+                    index.append(ZERO)
+                    continue
+                index.append(stack.enter_context(self.each(ZERO, dim, free=free)))
+            act(tuple(index))
+
+    def element(self, array: Array, index: Index) -> Term:
+        """An element, computed once for each index here."""
+        key = (array, index)
+        for known in reversed(self._elements):
+            if key in known:
+                return known[key]
+        made = array.at(index)
+        if not isinstance(made, (Num, Ref)):
+            made = self.bind(made)
+        self._elements[-1][key] = made
+        return made
+
+    # Values.
+
+    def value(self, node: Expr) -> Value:
+        """What a node is; a constant is made here."""
+        found = self.values.get(node)
+        if found is None and isinstance(node, Const):
+            found = self.values[node] = self._constant(node)
+        if found is None and isinstance(node, Apply) and not node.operands:
+            return self.dim(node.attrs[0])  # a size
+        assert found is not None, f"{node!r} has no value here"
+        return found
+
+    def _constant(self, node: Const) -> Value:
+        value: Any = node.value
+        if not node.type.rank:
+            kind = node.type.dtype
+            plain = value.item() if hasattr(value, "item") else value
+            return Num(float(plain) if kind.startswith("float") else plain, kind)
+        raise refused("a constant array", self.line)
+
+    def scalar(self, node: Expr) -> Term:
+        found = self.value(node)
+        assert not isinstance(found, Array)
+        return found
+
+    def array(self, node: Expr) -> Array:
+        """A node as an array; a number is one without dimensions."""
+        found = self.value(node)
+        if isinstance(found, Array):
+            return found
+        return Array(found.dtype, (), lambda index: found)
+
+    def read(self, node: Expr) -> None:
+        """One reader of a node less is to come."""
+        if node in self.left:
+            self.left[node] -= 1
+            if self.left[node] <= 0:
+                self.pending.pop(node, None)
+
+    def wish_for(self, node: Expr) -> str:
+        """What a value should be called."""
+        return self.function.names.get(node) or "t"
+
+    # Memory.
+
+    def work(self, wish: str, dtype: DType, dims: Sequence[Term]) -> Buffer:
+        """New memory."""
+        buffer = Buffer(wish, dtype, tuple(dims))
+        self.out.append(Alloc(buffer))
+        return buffer
+
+    def copied_into(self, buffer: Buffer, array: Array, dims: Sequence[Term] | None = None) -> None:
+        """Store the elements of an array, broadcast to a buffer's sizes."""
+        dims = buffer.dims if dims is None else dims
+        place = broadcast_index(array, len(dims))
+
+        def store(index: Index) -> None:
+            value = self.converted(self.element(array, place(index)), buffer.dtype)
+            self.out.append(Store(buffer, index, value, line=self.line))
+
+        self.over(dims, store)
+
+    def realized(self, array: Array, wish: str = "t") -> Array:
+        """`array` in memory of its own, unless it is in some already."""
+        if array.buffer is not None:
+            return array
+        buffer = self.work(wish, array.dtype, array.dims)
+        self.copied_into(buffer, array)
+        return stored(buffer)
+
+    def before_write(self, buffer: Buffer, keep: Sequence[Expr] = ()) -> None:
+        """What is still to be read of a buffer's content gets memory of its own."""
+        for node, array in list(self.pending.items()):
+            if buffer in array.reads and node not in keep:
+                with self._home(node):
+                    self.values[node] = self.realized(array, self.wish_for(node))
+                self.pending.pop(node, None)
+
+    @contextlib.contextmanager
+    def _home(self, node: Expr) -> Generator[None]:
+        """Statements go where a node has been met."""
+        home = self.homes[node]
+        if home is self.out:
+            yield
+            return
+        outer, self.out = self.out, home
+        self._elements.append({})
+        self._failed.append(set())
+        try:
+            yield
+        finally:
+            self.out = outer
+            self._elements.pop()
+            self._failed.pop()
+
+    def keep(self, node: Expr, array: Array, realize: bool) -> None:
+        """Note what an array node is; realize: it gets memory at once."""
+        if realize or array.depth > _DEEP:
+            array = self.realized(array, self.wish_for(node))
+        self.values[node] = array
+        if array.reads:
+            self.pending[node] = array
+            self.homes[node] = self.out
+
+
+_FOLDED: dict[str, Callable[..., Any]] = {
+    "{0} + {1}": lambda a, b: a + b, "{0} - {1}": lambda a, b: a - b,
+    "{0} * {1}": lambda a, b: a * b, "-{0}": lambda a: -a,
+}  # fmt: skip
+
+
+def symbols_of(dim: Dim) -> bool:
+    return isinstance(dim, SymDim)

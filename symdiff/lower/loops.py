@@ -1,0 +1,219 @@
+"""Loops: carried numbers are variables, carried arrays have memory that rounds go on in.
+
+x = For(carrying x: r * x * (1 - x))   ->   x = x0; for i in ...: x = r * x * (1 - x)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symdiff.ir.expr import Apply, Const, Expr, For, Loop, Map, Project, Var, While
+from symdiff.ir.nest import (
+    Alloc,
+    Branch,
+    Buffer,
+    Forever,
+    Leave,
+    Let,
+    Local,
+    Num,
+    Op,
+    Ref,
+    Set,
+    Term,
+)
+from symdiff.ir.types import dim_symbols
+from symdiff.lower.arrays import ZERO, Array, moved, stored
+from symdiff.lower.context import refused
+from symdiff.plan.schedule import Block
+from symdiff.primitives.lists import append, new_list
+
+if TYPE_CHECKING:
+    from symdiff.lower.function import Lowering
+
+
+def lower_loop(to: Lowering, loop: Loop, block: Block) -> None:
+    """The statements of a loop."""
+    line = to.line
+    for v, start, new in zip(loop.carried, loop.initial, loop.body, strict=True):
+        _start(to, loop, v, start, new, block)
+    body = to.plan.loops[loop, block]
+    if isinstance(loop, For):
+        start, stop, step = (to.scalar(b) for b in loop.bounds)
+        start, stop = to.bind(start, "start"), to.bind(stop, "stop")
+        stride = loop.bounds[2]
+        assert isinstance(stride, Const)
+        with to.each(start, stop, int(stride.value), loop.index.name) as index:
+            to.values[loop.index] = index
+            to.block(body)
+            _end(to, loop)
+    else:
+        assert isinstance(loop, While)
+        with to.inside([]) as inner:
+            to.block(body)
+            test = to.scalar(loop.cond)
+            inner.append(Branch(Op("!{0}", (test,), "bool"), [Leave()]))
+            to.block(to.plan.rests[loop, block])
+            _end(to, loop)
+        to.out.append(Forever(inner, line))
+    for node in to.projects.get(loop, ()):
+        k = node.index
+        v, new = loop.carried[k], loop.body[k]
+        value = to.values[v if new is not v else loop.initial[k]]
+        to.values[node] = value
+        if isinstance(value, Array) and value.reads:
+            to.pending[node] = value
+            to.homes[node] = to.out
+    for x in loop.outside:
+        to.read(x)
+
+
+def _start(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Block) -> None:
+    """Give a carried variable its first value."""
+    value = to.value(start)
+    if new is v:  # no round changes it
+        to.values[v] = value
+        return
+    if not v.type.rank:
+        local = to.carried.get(v)
+        if local is None:
+            local = to.carried[v] = Local(_name(to, v), v.type.dtype)
+        assert not isinstance(value, Array)
+        to.out.append(Set(local, to.converted(value, v.type.dtype), to.line))
+        to.values[v] = Ref(local)
+        return
+    array = to.array(start)
+    if type(start) is Apply and start.op is new_list and array.dims[0] == ZERO:
+        to.values[v] = stored(_list(to, loop, v, new, array))
+        return
+    if v in to.storage.kept and array.buffer is not None and _takes(to, loop, start, block):
+        to.before_write(array.buffer, (start,))
+        to.pending.pop(start, None)
+        to.values[v] = array
+        return
+    buffer = to.work(_name(to, v), v.type.dtype, array.dims)
+    if not (type(start) is Apply and start.op is new_list):  # nothing is in it yet
+        to.copied_into(buffer, array)
+    to.values[v] = stored(buffer)
+
+
+def _list(to: Lowering, loop: Loop, v: Var, new: Expr, empty: Array) -> Buffer:
+    """Memory for a list that rounds append to: as much as they need, where that is known."""
+    names = [] if isinstance(v.type.shape[0], int) else list(dim_symbols(v.type.shape[0]))
+    single = type(new) is Apply and new.op is append and new.operands[0] is v
+    if single and isinstance(loop, For) and not names[0].startswith("count("):
+        start, stop, step = (to.scalar(b) for b in loop.bounds)
+        assert isinstance(step, Num)
+        low, high = (start, stop) if step.value > 0 else (stop, start)
+        rounds = to.op("{0} - {1}", high, low)
+        if abs(step.value) > 1:
+            more = to.op("{0} + {1}", rounds, Num(abs(step.value) - 1, "int"))
+            rounds = Op("{0} / {1}", (more, Num(abs(step.value), "int")), "int")
+        count = to.at_least_zero(rounds, "rounds")
+        to.symbols[names[0]] = count
+        return to.work(_name(to, v), v.type.dtype, (count, *empty.dims[1:]))
+    length = Local("length", "int")
+    to.known.sizes[length] = 0
+    to.out.append(Set(length, ZERO))
+    dims = (Ref(length), *empty.dims[1:])
+    buffer = Buffer(_name(to, v), v.type.dtype, dims, growing=True)
+    to.out.append(Alloc(buffer))
+    return buffer
+
+
+def _takes(to: Lowering, loop: Loop, start: Expr, block: Block) -> bool:
+    """Whether a loop may write into what it starts from."""
+    storage = to.storage
+    if not storage.is_own(start, block):
+        return False
+    if storage.is_given(start):
+        return all(
+            v in storage.leading
+            for v, s in zip(loop.carried, loop.initial, strict=True)
+            if s is start
+        )
+    if storage.is_last(start, block):
+        return True
+    return (loop, start) in storage.taken and storage.is_free(loop, block, to.done)
+
+
+def _name(to: Lowering, v: Var) -> str:
+    return to.function.names.get(v) or v.name
+
+
+def _end(to: Lowering, loop: Loop) -> None:
+    """The end of a round: carried values get what it has computed, all at once."""
+    until = loop.until
+    leave: Term | None = None
+    if not (isinstance(until, Const) and not until.value):
+        leave = to.bind(to.scalar(until), "stop")
+    changed = [(v, new) for v, new in zip(loop.carried, loop.body, strict=True) if new is not v]
+    fresh: list[tuple[Buffer, Array]] = []
+    targets = {array.buffer for v, _ in changed if isinstance(array := to.values[v], Array)}
+    for v, new in changed:
+        target = to.values[v]
+        if not isinstance(target, Array):
+            continue
+        value = to.array(new)
+        assert target.buffer is not None
+        if value.buffer is target.buffer:
+            continue
+        for a, b in zip(target.dims, value.dims, strict=True):
+            if not to.known.equal(a, b):
+                raise refused("an array whose size changes from round to round", to.line)
+        if not targets.isdisjoint(value.reads):
+            copy = to.work(_name(to, v), value.dtype, value.dims)
+            to.copied_into(copy, value)
+            value = stored(copy)
+        fresh.append((target.buffer, value))
+    for buffer, value in fresh:
+        to.copied_into(buffer, value)
+    numbers: list[tuple[Local, Term]] = []
+    assigned = {to.carried[v] for v, _ in changed if v in to.carried}
+    for v, new in changed:
+        if v.type.rank:
+            continue
+        value = to.scalar(new)
+        local = to.carried[v]
+        value = to.converted(value, v.type.dtype)
+        if isinstance(value, Ref) and value.local in assigned and value.local is not local:
+            copy = Local(value.local.name, value.dtype)
+            to.out.append(Let(copy, value))
+            value = Ref(copy)
+        numbers.append((local, value))
+    for local, value in numbers:
+        if value != Ref(local):
+            to.out.append(Set(local, value, to.line))
+    if leave is not None:
+        to.out.append(Branch(leave, [Leave()]))
+
+
+def lower_map(to: Lowering, node: Map, block: Block) -> None:
+    """One body for each row, into an array of them."""
+    over = [to.array(x) for x in node.over]
+    count = over[0].dims[0]
+    for other in over[1:]:
+        to.require_equal(count, other.dims[0], "arguments of different lengths")
+    shape = to.dims(node.type.shape[1:])
+    buffer = to.work(to.wish_for(node), node.type.dtype, (count, *shape))
+    with to.each(ZERO, count, wish="row") as index:
+        for v, rows in zip(node.indices, over, strict=True):
+            if rows.rank == 1:
+                to.values[v] = to.bind(rows.at((index,)), v.name)
+            else:
+                to.values[v] = moved(rows, rows.dims[1:], lambda i, r=index: (r, *i))
+        to.block(to.plan.loops[node, block])
+        from symdiff.lower.writes import store_into
+
+        store_into(to, lambda i: (buffer, (index, *i)), shape, to.array(node.body))
+    to.keep(node, stored(buffer), False)
+    for x in node.over:
+        to.read(x)
+
+
+def projects_of(nodes: object) -> dict[Expr, list[Project]]:
+    found: dict[Expr, list[Project]] = {}
+    for node in nodes:  # type: ignore[attr-defined]
+        if isinstance(node, Project):
+            found.setdefault(node.operands[0], []).append(node)
+    return found

@@ -1,0 +1,139 @@
+"""Writes into arrays and lists, in place where `plan.storage` allows it, else in a copy.
+
+b = update(a, i, v)   ->   a[i] = v          or          b = copy of a; b[i] = v
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from symdiff.ir.expr import Apply
+from symdiff.ir.nest import Buffer, Grow, Local, Op, Ref, Set, Store, Term
+from symdiff.lower.arrays import ONE, Array, Index, broadcast_index, stored
+from symdiff.lower.context import refused
+from symdiff.lower.indexing import Place, placed
+from symdiff.primitives.indexing import accumulate
+from symdiff.primitives.lists import append, drop, new_list
+
+if TYPE_CHECKING:
+    from symdiff.lower.function import Lowering
+
+
+def lower_write(to: Lowering, node: Apply) -> None:
+    """The statements of one write."""
+    base = node.operands[0]
+    old = to.array(base)
+    storage = to.storage
+    in_place = node not in storage.copied and storage.is_free(node, to.at, to.done)
+    fresh = base in storage.blank
+    if not in_place:
+        storage.copied.add(node)
+    if node.op is drop:
+        to.values[node] = old
+        return
+    if in_place and not fresh and old.place is not None and not _read_only(old):
+        buffer = _buffer(old)
+        if node.op is append:
+            _append(to, node, old)
+            return
+        place = placed(to, old, node.attrs[0], [to.value(x) for x in node.operands[2:]])
+        value = to.array(node.operands[1])
+        if not _is_there(value, place, old):
+            if buffer in value.reads:
+                value = to.realized(value)
+            to.before_write(buffer, (base, *node.operands[1:2]))
+            _store(to, node, old.place, place, value)
+        target = old
+    else:
+        if node.op is append:
+            raise refused("a list that is appended to, and read as it was before", to.line)
+        target = stored(to.kept.get(node) or to.work(to.wish_for(node), node.type.dtype, old.dims))
+        if node in to.kept:
+            from symdiff.ir.nest import Alloc
+
+            assert target.buffer is not None
+            to.out.append(Alloc(target.buffer))
+        assert target.buffer is not None and target.place is not None
+        if not (type(base) is Apply and base.op is new_list):
+            to.copied_into(target.buffer, old)
+        place = placed(to, target, node.attrs[0], [to.value(x) for x in node.operands[2:]])
+        _store(to, node, target.place, place, to.array(node.operands[1]))
+    for x in node.operands:
+        to.read(x)
+    to.pending.pop(base, None)
+    to.keep(node, target, False)
+
+
+def _read_only(array: Array) -> bool:
+    return _buffer(array).kind == "argument"
+
+
+def _buffer(array: Array) -> Buffer:
+    assert array.place is not None
+    (buffer,) = array.reads
+    return buffer
+
+
+def _is_there(value: Array, place: Place, old: Array) -> bool:
+    """Whether a value is the very part of the array that it is to be written to."""
+    if value.place is None or old.place is None or value.rank != len(place.dims):
+        return False
+    index: Index = tuple(Ref(Local("i", "int")) for _ in place.dims)
+    return value.place(index) == old.place(place.at(index))
+
+
+def _store(
+    to: Lowering,
+    node: Apply,
+    there: Callable[[Index], tuple[Buffer, Index]],
+    place: Place,
+    value: Array,
+) -> None:
+    store_into(
+        to, lambda index: there(place.at(index)), place.dims, value,
+        add=node.op is accumulate, free=not place.repeats,
+    )  # fmt: skip
+
+
+def store_into(
+    to: Lowering,
+    there: Callable[[Index], tuple[Buffer, Index]],
+    dims: Sequence[Term],
+    value: Array,
+    *,
+    add: bool = False,
+    free: bool = True,
+) -> None:
+    """Store a value, broadcast, where `there` says."""
+    to.common([dims, value.dims])
+    source = broadcast_index(value, len(dims))
+
+    def store(index: Index) -> None:
+        item = to.element(value, source(index))
+        buffer, at = there(index)
+        to.out.append(Store(buffer, at, to.converted(item, buffer.dtype), add, to.line))
+
+    to.over(dims, store, free)
+
+
+def _append(to: Lowering, node: Apply, old: Array) -> None:
+    """An item behind those that are there; the list grows."""
+    buffer = _buffer(old)
+    length = to.bind(to.scalar(node.operands[2]), "length")
+    value = to.array(node.operands[1])
+    if buffer in value.reads:
+        value = to.realized(value)
+    if buffer.growing:
+        to.out.append(Grow(buffer, length))
+        count = buffer.dims[0]
+        assert isinstance(count, Ref)
+        to.out.append(Set(count.local, to.op("{0} + {1}", length, ONE)))
+    else:
+        limit = buffer.dims[0]
+        if not to.known.below(length, limit):
+            to.fail(Op("{0} >= {1}", (length, limit), "bool"), "IndexError", "list is full")
+    store_into(to, lambda index: (buffer, (length, *index)), old.dims[1:], value)
+    for x in node.operands:
+        to.read(x)
+    to.keep(node, old, False)
