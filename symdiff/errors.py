@@ -109,6 +109,10 @@ class StaleError(SymdiffError):
     """A generated module is older than the source it was made from."""
 
 
+class CompilerError(SymdiffError):
+    """There is no C compiler, or it fails, crashes or does not come to an end."""
+
+
 class RaisedError(SymdiffError):
     """What the function raises for any values of its arguments, known when compiling.
 

@@ -35,6 +35,29 @@ class Options:
 DEFAULT = Options()
 
 
+@dataclass(frozen=True, slots=True)
+class CompilerOptions:
+    """How C is compiled: nothing of it is part of what is derived.
+
+    compiler: the command, with arguments where it has some ("ccache gcc"); "" takes the one that
+    the environment's CC names, else the first of cc, gcc and clang that is on the PATH.
+    flags: put after those of `symdiff.runtime.toolchain`, so they win.
+    fast_math: let the compiler assume that there is no NaN, infinity or signed zero.
+    threads: how many a kernel may use; anything but 1 compiles with OpenMP.
+    cache: the folder that keeps what has been compiled; "" is symdiff's own in the user's cache.
+
+    >>> from symdiff.options import CompilerOptions
+    >>> CompilerOptions(compiler="ccache clang", flags=("-O2",))
+    CompilerOptions(compiler='ccache clang', flags=('-O2',), fast_math=False, threads=1, cache='')
+    """
+
+    compiler: str = ""
+    flags: tuple[str, ...] = ()
+    fast_math: bool = False
+    threads: int = 1
+    cache: str = ""
+
+
 Kind = Literal["primal", "grad", "value_and_grad", "jvp", "vjp", "jacobian", "hessian", "hvp"]
 Mode = Literal["auto", "forward", "reverse"]
 ALL = "*"

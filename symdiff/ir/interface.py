@@ -63,7 +63,7 @@ class Size:
 class Interface:
     """All that the call layer of a kernel is made of.
 
-    name: the kernel's, an ASCII identifier of C; names that start with `call_` are the call layer's.
+    name: the kernel's, an identifier of C; those that start with `call_` are the call layer's.
     written: names of the array arguments that the kernel writes into.
     tree: how what is returned is put together: tuples, lists and dicts of integers, which are
     places in `results`, or -1 - k for the k-th of `constants`.

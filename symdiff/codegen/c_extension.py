@@ -1,0 +1,132 @@
+"""The call layer of a kernel: the text of an extension module of CPython.
+
+    int f(double x, const double *w, int64_t n, double *out)   ->   f(0.5, np.ones(3))
+
+The module has no state: what text cannot hold (constant objects, keys of dicts) is in the tuple
+that its function is bound to, and nothing is written after loading. So threads may call at once,
+with and without a GIL. It cannot be loaded in sub-interpreters, in which NumPy cannot either.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from symdiff.codegen.c_call import call_function
+from symdiff.codegen.c_helpers import HELPERS
+from symdiff.codegen.c_lists import LIST_HELPERS
+from symdiff.codegen.c_text import comment, literal
+from symdiff.ir.interface import Interface
+
+_HELPERS = {**HELPERS, **LIST_HELPERS}
+
+_INCLUDES = """\
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
+#include <numpy/arrayobject.h>
+#include <numpy/arrayscalars.h>
+#include <stdbool.h>
+#include <stdint.h>
+"""
+
+_MODULE = """\
+static struct PyModuleDef_Slot call_slots[] = {{
+#ifdef Py_mod_multiple_interpreters
+    {{Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED}},
+#endif
+#ifdef Py_mod_gil
+    {{Py_mod_gil, Py_MOD_GIL_NOT_USED}},
+#endif
+    {{0, NULL}},
+}};
+
+static struct PyModuleDef call_module = {{
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "{name}",
+    .m_methods = call_methods,
+    .m_slots = call_slots,
+}};
+
+PyMODINIT_FUNC
+PyInit_{name}(void)
+{{
+    return _import_array() < 0 ? NULL : PyModuleDef_Init(&call_module);
+}}
+"""
+
+_BIND = """\
+static PyObject *
+call_bind(PyObject *Py_UNUSED(self), PyObject *objects)
+{{
+    if (!PyTuple_CheckExact(objects) || PyTuple_GET_SIZE(objects) != {count}) {{
+        PyErr_SetString(PyExc_TypeError, "bind() takes a tuple of {count}");
+        return NULL;
+    }}
+    return PyCFunction_New(call_function, objects);
+}}
+"""
+
+
+def extension(interface: Interface, kernel: str) -> str:
+    """The C source of a module called `interface.name`; `kernel` is the text of the kernel.
+
+    The module has a function of the same name, which takes the arguments by position. Where there
+    are `interface.objects`, it has `bind` in its place, which takes the tuple of them and returns
+    that function.
+    """
+    layer = [_raising(interface), call_function(interface), *_methods(interface)]
+    opening = f"{comment(f'How Python calls {interface.name}.')}\n\n{_INCLUDES}"
+    module = _MODULE.format(name=interface.name)
+    return "\n".join([f"{kernel.rstrip()}\n", opening, *_needed("".join(layer)), *layer, module])
+
+
+def _needed(text: str) -> list[str]:
+    """The helper functions that `text` calls, and those that these call, in order."""
+    found: set[str] = set()
+    left = [text]
+    while left:
+        called = set(re.findall(r"\bcall_\w+", left.pop())) & _HELPERS.keys()
+        left += [_HELPERS[name] for name in called - found]
+        found |= called
+    return [part for name, part in _HELPERS.items() if name in found]
+
+
+def _raising(interface: Interface) -> str:
+    """The function that raises what a kernel has found."""
+    cases = "".join(
+        f"    case {number}:\n"
+        f"        PyErr_SetString(PyExc_{name}, {literal(message)});\n"
+        f"        break;\n"
+        for number, (name, message) in enumerate(interface.faults, 2)
+    )
+    if cases:
+        body = f"    switch (fault) {{\n{cases}    default:\n        PyErr_NoMemory();\n    }}\n"
+        return f"static void\ncall_raise(int fault)\n{{\n{body}}}\n"
+    return "static void\ncall_raise(int Py_UNUSED(fault))\n{\n    PyErr_NoMemory();\n}\n"
+
+
+def _methods(interface: Interface) -> list[str]:
+    """The functions of the module."""
+    flags = f"METH_FASTCALL,\n     {_doc(interface)}"
+    entry = f'{{"{interface.name}", (PyCFunction)(void (*)(void))call_kernel, {flags}}}'
+    bound = [
+        f"static PyMethodDef call_function[] = {{\n    {entry},\n}};\n",
+        _BIND.format(count=len(interface.objects)),
+    ]
+    if interface.objects:
+        entry = '{"bind", call_bind, METH_O, "The function, with the objects that it returns."}'
+    table = (
+        f"static PyMethodDef call_methods[] = {{\n    {entry},\n    {{NULL, NULL, 0, NULL}},\n}};\n"
+    )
+    return [*bound, table] if interface.objects else [table]
+
+
+def _doc(interface: Interface) -> str:
+    """The docstring as literals, a line each; it starts with what `inspect.signature` reads."""
+    names = [x.name for x in interface.arguments]
+    lines = interface.doc.splitlines(keepends=True) or [""]
+    if all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        listed = f"{', '.join(names)}, /" if names else ""
+        lines = [f"{interface.name}({listed})\n", "--\n", "\n", *lines]
+    return "\n     ".join(map(literal, lines))

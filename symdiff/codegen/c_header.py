@@ -1,0 +1,67 @@
+"""The header of a kernel: what a C or C++ program that has no Python includes to call it.
+
+/* Gradient of f.
+
+   x: float64
+   w: float64[n]
+   n: the size of axis 0 of w
+   out: where float64[n] goes
+
+   Returns 0, 1 where memory has run out. */
+int f(double x, const double *w, int64_t n, double *out);
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from symdiff.codegen.c_text import comment, prototype
+from symdiff.ir.interface import Interface
+from symdiff.ir.types import SymDim, Type
+
+
+def header(interface: Interface) -> str:
+    """The text of `<name>.h`: the prototype, and what each parameter of it is."""
+    guard = f"{interface.name.upper()}_H"
+    return (
+        f"#ifndef {guard}\n#define {guard}\n\n#include <stdbool.h>\n#include <stdint.h>\n\n"
+        '#ifdef __cplusplus\nextern "C" {\n#endif\n\n'
+        f"{comment(_described(interface))}\n{prototype(interface)};\n\n"
+        f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {guard} */\n"
+    )
+
+
+def _described(interface: Interface) -> str:
+    """The doc, a line for each parameter, and what is returned."""
+    names = {size.symbol: size.c_name for size in interface.sizes}
+    lines = [*interface.doc.strip().splitlines(), ""]
+    for x in interface.arguments:
+        called = "" if x.name == x.c_name else f"{x.name}, "
+        written = ", written into" if x.name in interface.written else ""
+        lines.append(f"{x.c_name}: {called}{_shown(x.type, names)}{written}")
+    for size in interface.sizes:
+        of = interface.arguments[size.argument].c_name
+        axis = of if size.axis < 0 else f"the size of axis {size.axis} of {of}"
+        lines.append(f"{size.c_name}: {axis}")
+    lines += (f"{r.c_name}: where {_shown(r.type, names)} goes" for r in interface.results)
+    codes = ["0", "1 where memory has run out"]
+    codes += (f"{k} for {name}: {text}" for k, (name, text) in enumerate(interface.faults, 2))
+    if any(not x.is_scalar for x in (*interface.arguments, *interface.results)):
+        lines.append("Arrays are contiguous, the last axis varies fastest.")
+    lines += ["", f"Returns {', '.join(codes)}."]
+    return "\n".join(f"   {line}" if line else "" for line in lines).strip()
+
+
+def _shown(type_: Type, names: Mapping[str, str]) -> str:
+    """A type as people write it, with C's names of the sizes."""
+    sizes = [str(dim) if isinstance(dim, int) else _size(dim, names) for dim in type_.shape]
+    kind = {"int": "int64"}.get(type_.dtype, type_.dtype)
+    return f"{kind}[{', '.join(sizes)}]" if sizes else kind
+
+
+def _size(dim: SymDim, names: Mapping[str, str]) -> str:
+    terms = (
+        (tuple(names.get(symbol, symbol) for symbol in factors), coefficient)
+        for factors, coefficient in dim.terms
+    )
+    return str(SymDim(tuple(terms)))
