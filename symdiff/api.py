@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from symdiff.errors import IllTypedError, SymdiffError, UnsupportedError
-from symdiff.options import DEFAULT, Kind, Mode, Options, Request
+from symdiff.errors import CompilerError, IllTypedError, SymdiffError, UnsupportedError
+from symdiff.options import DEFAULT, Kind, Mode, Options, Request, Target, with_target
 
 # The compiler is imported at the first compilation, which keeps `import symdiff` quick.
 if TYPE_CHECKING:
@@ -183,11 +183,19 @@ class Derivative:
         return spread(self.__name__, params, given, measured(compiled.function, arguments))
 
     def _compile(self, trees: Mapping[str, Any]) -> tuple[Compiled, Callable[..., Any]]:
+
         from symdiff.pipeline import compile_function
-        from symdiff.runtime.load import load
 
         compiled = compile_function(self.primal, trees, self.requests, self.options)
-        run = load(compiled.module, compiled.name, compiled.bindings)
+        try:
+            run = _loaded(compiled, self.options)
+        except CompilerError as error:
+            if self.options.target != "auto":
+                raise
+            python = replace(self.options, target="python")
+            compiled = compile_function(self.primal, trees, self.requests, python)
+            compiled = replace(compiled, why=error.message)
+            run = _loaded(compiled, python)
         return compiled, _watching(run, compiled.function.reads)
 
     def compiled(self) -> Compiled:
@@ -200,6 +208,16 @@ class Derivative:
         return self._last
 
     # What there is to see.
+
+    @property
+    def target(self) -> str:
+        """What the version that was called last is written in: "python" or "c"."""
+        return self.compiled().target
+
+    @property
+    def why(self) -> str:
+        """Why it is, where `target="auto"` has chosen."""
+        return self.compiled().why
 
     @property
     def source(self) -> str:
@@ -261,6 +279,20 @@ class Derivative:
         return html(self.source)
 
 
+def _loaded(compiled: Compiled, options: Options) -> Callable[..., Any]:
+    """The generated function, ready to be called."""
+    from symdiff.runtime.load import load, load_kernel
+
+    if compiled.target == "python":
+        return load(compiled.module, compiled.name, compiled.bindings)
+    from symdiff.codegen.adaptor import adaptor
+
+    assert compiled.interface is not None
+    return load_kernel(
+        compiled.extension, compiled.interface, adaptor(compiled.function), options.compiler
+    )
+
+
 class _ChangedError(Exception):
     """A variable from outside that is part of the compiled function has another value now."""
 
@@ -299,6 +331,7 @@ def _operator(kind: Kind, doc: str) -> Callable[..., Any]:
         static: str | Sequence[str] = (),
         types: Mapping[str, str] | None = None,
         value: bool = False,
+        target: Target | None = None,
         options: Options = DEFAULT,
     ) -> Any:
         names, many = _normal_wrt(wrt)
@@ -307,6 +340,8 @@ def _operator(kind: Kind, doc: str) -> Callable[..., Any]:
             raise IllTypedError(f"{kind} has no value=True", hint=others)
         if mode not in ("auto", "forward", "reverse"):
             raise IllTypedError(f"mode {mode!r} is not one of auto, forward, reverse")
+        if target is not None:
+            options = with_target(options, target)
         request = Request(kind, names, many, mode, has_aux, value)
         fixed_names = (static,) if isinstance(static, str) else tuple(static)
         declared: dict[str, Type] = {}
@@ -335,7 +370,7 @@ _COMMON = """
     wrt: a parameter's name or position, a local variable's name, a tuple of them (then the answer
     is a tuple), or "*" for every floating-point parameter; by default the first of those.
     has_aux: the function returns (value, aux), and aux is passed through. static: parameters
-    known when compiling. types: what parameters are, {"X": "float64[n,d]"}, where a call does not
+    known when compiling. target: "python", "c" or "auto", see `Options`. types: what parameters are, {"X": "float64[n,d]"}, where a call does not
     tell. options: see `Options`. Units are the function's, divided by those of the arguments.
     Raises SymdiffError, with the place in your source, for what cannot be differentiated.
     """

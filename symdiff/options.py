@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from symdiff.errors import IllTypedError
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Choices of one compilation.
-
-    optimize: apply the rewrites of `symdiff.optimize` (False keeps the plain chain rule).
-    simplify: also try SymPy on the scalar results, kept only where it costs fewer operations.
-    simplify_seconds: the time limit of that, in seconds.
-    line_width: the widest line that generated code may have.
-    check_shapes: check the declared sizes of arguments when called (for generated modules, whose
-    callers are unknown; a decorated function looks at its arguments anyway).
-    nesting: how deep an expression may nest before a part of it gets a name.
-
-    >>> import symdiff
-    >>> plain = symdiff.Options(optimize=False)
-    >>> print(symdiff.grad(lambda x: x * x, options=plain).source.splitlines()[-1])
-        return x + x
-    """
-
-    optimize: bool = True
-    simplify: bool = False
-    simplify_seconds: float = 5.0
-    line_width: int = 88
-    nesting: int = 6
-    check_shapes: bool = False
-
-
-DEFAULT = Options()
+Target = Literal["python", "c", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +31,46 @@ class CompilerOptions:
     fast_math: bool = False
     threads: int = 1
     cache: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices of one compilation.
+
+    optimize: apply the rewrites of `symdiff.optimize` (False keeps the plain chain rule).
+    simplify: also try SymPy on the scalar results, kept only where it costs fewer operations.
+    simplify_seconds: the time limit of that, in seconds.
+    line_width: the widest line that generated code may have.
+    check_shapes: check the declared sizes of arguments when called (for generated modules, whose
+    callers are unknown; a decorated function looks at its arguments anyway).
+    nesting: how deep an expression may nest before a part of it gets a name.
+    target: "python"; "c", compiled when the function is first called; or "auto": C where there is a
+    compiler and everything has a form in C, else Python. compiler: how C is compiled.
+
+    >>> import symdiff
+    >>> plain = symdiff.Options(optimize=False)
+    >>> print(symdiff.grad(lambda x: x * x, options=plain).source.splitlines()[-1])
+        return x + x
+    """
+
+    optimize: bool = True
+    simplify: bool = False
+    simplify_seconds: float = 5.0
+    line_width: int = 88
+    nesting: int = 6
+    check_shapes: bool = False
+    target: Target = "python"
+    compiler: CompilerOptions = CompilerOptions()
+
+
+DEFAULT = Options()
+
+
+def with_target(options: Options, target: str) -> Options:
+    """`options` for another target. Raises IllTypedError for one that there is not."""
+    if target not in ("python", "c", "auto"):
+        raise IllTypedError(f"target {target!r} is not one of python, c, auto")
+    return replace(options, target=target)
 
 
 Kind = Literal["primal", "grad", "value_and_grad", "jvp", "vjp", "jacobian", "hessian", "hvp"]

@@ -7,8 +7,8 @@ import gc
 import inspect
 import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from symdiff.codegen.checks import support_of
 from symdiff.codegen.definitions import prepared, printed
@@ -22,7 +22,9 @@ from symdiff.codegen.statements import Definition
 from symdiff.codegen.tidy import tidy
 from symdiff.differentiate.calls import linked
 from symdiff.differentiate.operators import differentiate
+from symdiff.errors import UnsupportedError
 from symdiff.ir.function import Function
+from symdiff.ir.interface import Interface
 from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
 from symdiff.optimize.arrange import arrange
@@ -65,6 +67,9 @@ class Compiled:
     imports: the import lines that it needs. bindings: objects that it refers to by name.
     stages: (name, IR) after each stage, where asked for. support: source of the helper functions
     that it calls. definitions: source of the functions that it calls and that call themselves.
+    target: what the text is in; why: the reason, where it was to be chosen. Of C, `text` is the
+    kernel, `header` its header, `extension` the source of the module that Python calls it through,
+    and `interface` how.
     """
 
     function: Function
@@ -75,6 +80,11 @@ class Compiled:
     stages: tuple[tuple[str, str], ...] = ()
     support: tuple[str, ...] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
+    target: Literal["python", "c"] = "python"
+    why: str = ""
+    header: str = ""
+    extension: str = ""
+    interface: Interface | None = None
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -84,6 +94,8 @@ class Compiled:
     @property
     def module(self) -> str:
         """Source that runs by itself."""
+        if self.target == "c":
+            return self.text
         head = "\n".join(self.imports)
         return "\n\n\n".join(filter(None, (head, *self.support, *self.code)))
 
@@ -141,7 +153,36 @@ def compile_function(
     function = function.replace(
         name=generated_name(primal, requests), doc=documentation(primal, requests)
     )
-    return emitted(function, options, tuple(shown))
+    why = ""
+    if options.target != "python":
+        try:
+            return compiled_c(function, tuple(shown))
+        except UnsupportedError as error:
+            if options.target == "c":
+                raise
+            why = error.message
+    return replace(emitted(function, options, tuple(shown)), why=why)
+
+
+def compiled_c(function: Function, stages: tuple[tuple[str, str], ...] = ()) -> Compiled:
+    """The C source of `function`, which has been through the passes.
+
+    Raises UnsupportedError, with the place, for what has no form in C.
+    """
+    from symdiff.codegen.c import called
+    from symdiff.codegen.c import generate as generate_c
+    from symdiff.codegen.c_extension import extension
+    from symdiff.codegen.c_header import header
+    from symdiff.lower.function import lower
+
+    kernel, interface = lower(function)
+    source = generate_c(kernel)
+    interface = called(interface, source)
+    return Compiled(
+        function, function.name, source.text, (), stages=stages, target="c",
+        why="it lowers, and is compiled", header=header(interface),
+        extension=extension(interface, source.text), interface=interface,
+    )  # fmt: skip
 
 
 def _value_part(function: Function, requests: Sequence[Request]) -> Tree:

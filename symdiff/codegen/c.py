@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symdiff.codegen.c_support import SUPPORT, support_for
 from symdiff.codegen.c_terms import C_TYPES, Spelling
+from symdiff.ir.interface import Interface
 from symdiff.ir.nest import (
     Alloc,
     Branch,
@@ -62,6 +63,7 @@ static bool reserve(void **memory, size_t *room, size_t bytes)
     return true;
 }"""
 
+
 @dataclass(frozen=True)
 class Source:
     """C source: the kernel with what it needs, the prototype alone, the names of arguments."""
@@ -76,15 +78,35 @@ def generate(kernel: Kernel) -> Source:
     printer = _Printer(kernel)
     function = printer.function()
     support = support_for(function)
-    head = ["#include <math.h>", "#include <stdbool.h>", "#include <stddef.h>", "#include <stdint.h>"]
-    if "malloc(" in function or "realloc(" in function:
+    head = [
+        "#include <math.h>",
+        "#include <stdbool.h>",
+        "#include <stddef.h>",
+        "#include <stdint.h>",
+    ]
+    if "malloc(" in function or "reserve(" in function:
         head.append("#include <stdlib.h>")
     vectors = _vector_declarations(function)
-    parts = ["\n".join(head), *vectors, *([_RESERVE] if kernel.memory.growing else []), *support, function]
+    parts = [
+        "\n".join(head),
+        *vectors,
+        *([_RESERVE] if kernel.memory.growing else []),
+        *support,
+        function,
+    ]
     return Source("\n\n".join(parts) + "\n", printer.prototype, tuple(printer.parameters))
 
 
 _VECTOR = ("exp", "log", "sin", "cos", "pow")
+
+
+def called(interface: Interface, source: Source) -> Interface:
+    """`interface` with the names that the kernel's text has."""
+    names = iter(source.names)
+    arguments = tuple(replace(x, c_name=next(names)) for x in interface.arguments)
+    sizes = tuple(replace(s, c_name=next(names)) for s in interface.sizes)
+    results = tuple(replace(r, c_name=next(names)) for r in interface.results)
+    return replace(interface, arguments=arguments, sizes=sizes, results=results)
 
 
 def _vector_declarations(text: str) -> list[str]:
@@ -262,8 +284,10 @@ class _Printer:
                     self._put(self._assigned(self.names[local], value, Ref(local), made), line)
                 else:
                     self._put(f"{C_TYPES[local.dtype]} {self._name(local)} = {made};", line)
-            case Declare(local):
-                self._put(f"{C_TYPES[local.dtype]} {self._name(local)};")
+            case Declare(local=local):
+                start = {"bool": " = false", "int": " = 0"}.get(local.dtype, " = 0.0")
+                start = start if s.hoisted else ""
+                self._put(f"{C_TYPES[local.dtype]} {self._name(local)}{start};")
             case Store(buffer, index, value, add, line):
                 there = self.spelling.place(buffer, index)
                 made = text(value)

@@ -111,9 +111,10 @@ class Set:
 
 @dataclass(eq=False, slots=True)
 class Declare:
-    """A variable that is given its value further inside."""
+    """A variable that is given its value further inside; hoisted: perhaps by no statement."""
 
     local: Local
+    hoisted: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -10,7 +10,7 @@ come from: before that is written over, what is still needed gets memory of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symdiff.ir.nest import Buffer, Load, Num, Term
 from symdiff.ir.types import DType
@@ -80,9 +80,20 @@ def moved(array: Array, dims: Sequence[Term], place: Callable[[Index], Index]) -
     )  # fmt: skip
 
 
+def renewed(array: Array) -> Array:
+    """The same memory as another value, after it has been written."""
+    return replace(array)
+
+
 def filled(value: Term, dims: Sequence[Term]) -> Array:
     """An array whose elements are all the same."""
     return Array(value.dtype, tuple(dims), lambda index: value)
+
+
+def blank(buffer: Buffer) -> Array:
+    """Zeros, as many as a buffer holds."""
+    zero = Num(0.0 if buffer.dtype.startswith("float") else 0, buffer.dtype)
+    return filled(zero, buffer.dims)
 
 
 def broadcast_index(array: Array, rank: int) -> Callable[[Index], Index]:

@@ -58,10 +58,15 @@ class Context:
         self.homes: dict[Expr, list[Statement]] = {}
         self.left: dict[Expr, int] = {}
         self.line: int | None = None
-        self.counts: dict[str, Expr] = {}  # how many rounds the tapes of inner loops have
+        self.counts: dict[
+            str, tuple[Expr, ...]
+        ] = {}  # (start, stop) of loops, by what counts rounds
         self._elements: list[dict[tuple[Array, Index], Term]] = [{}]
+        self._counted: list[dict[Term, Term]] = [{}]
         self._failed: list[set[tuple[Term, int]]] = [set()]
         self._nested = 0
+        self.conditions: dict[Local, Term] = {}  # what boolean variables are
+        self._false: list[Term] = []  # what does not hold here
 
     # Scalars.
 
@@ -72,6 +77,8 @@ class Context:
         local = Local(wish, term.dtype)
         if term.dtype == "int":
             self.known.meaning[local] = term
+        elif term.dtype == "bool":
+            self.conditions[local] = term
         self.out.append(Let(local, term, self.line))
         return Ref(local)
 
@@ -103,7 +110,7 @@ class Context:
 
     def fail(self, test: Term, error: str, message: str) -> None:
         """Raise where `test` holds."""
-        if isinstance(test, Num) and not test.value:
+        if (isinstance(test, Num) and not test.value) or test in self._false:
             return
         fault = self.fault(error, message)
         key = (test, fault)
@@ -111,6 +118,18 @@ class Context:
             return
         self._failed[-1].add(key)
         self.out.append(Fail(test, fault))
+
+    @contextlib.contextmanager
+    def unless(self, test: Term | None) -> Generator[None]:
+        """`test` does not hold meanwhile."""
+        while isinstance(test, Ref) and test.local in self.conditions:
+            test = self.conditions[test.local]
+        added = [] if test is None else [test]
+        self._false += added
+        try:
+            yield
+        finally:
+            del self._false[len(self._false) - len(added) :]
 
     def converted(self, term: Term, dtype: DType) -> Term:
         """`term` as a number of another dtype."""
@@ -152,7 +171,8 @@ class Context:
                 return value
         count = self.counts.get(name)
         if count is not None and not name.startswith("count("):
-            return self.early(count)
+            low, high = map(self.early, count)
+            return self.at_least_zero(self.op("{0} - {1}", high, low), "rounds")
         raise refused(f"an array whose size is {name}", self.line)
 
     def early(self, node: Expr) -> Term:
@@ -183,11 +203,15 @@ class Context:
         """How many there are: `term`, 0 where it is less."""
         if self.known.at_least(term, 0):
             return term
+        known = next((made[term] for made in reversed(self._counted) if term in made), None)
+        if known is not None:
+            return known
         wanted = self.bind(term, wish)
         count = self.bind(Op("{0} > 0 ? {0} : 0", (wanted,), "int"), wish)
         assert isinstance(count, Ref)
         self.known.sizes[count.local] = 0
         self.known.floors[count.local] = wanted
+        self._counted[-1][term] = count
         return count
 
     def require_equal(self, a: Term, b: Term, message: str) -> None:
@@ -221,12 +245,14 @@ class Context:
         outer, self.out = self.out, body
         self._elements.append({})
         self._failed.append(set())
+        self._counted.append({})
         try:
             yield body
         finally:
             self.out = outer
             self._elements.pop()
             self._failed.pop()
+            self._counted.pop()
 
     @contextlib.contextmanager
     def each(
@@ -359,12 +385,14 @@ class Context:
         outer, self.out = self.out, home
         self._elements.append({})
         self._failed.append(set())
+        self._counted.append({})
         try:
             yield
         finally:
             self.out = outer
             self._elements.pop()
             self._failed.pop()
+            self._counted.pop()
 
     def keep(self, node: Expr, array: Array, realize: bool) -> None:
         """Note what an array node is; realize: it gets memory at once."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from symdiff.errors import UnsupportedError
-from symdiff.ir.expr import Apply, Call, Const, Expr, If, Loop, Map, Var
+from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Var, const
 from symdiff.ir.function import Function, line_of
 from symdiff.ir.interface import Interface, Size
 from symdiff.ir.interface import Value as Leaf
@@ -28,14 +28,15 @@ from symdiff.ir.nest import (
     Store,
 )
 from symdiff.ir.tree import Record, Tree, children, expressions, is_container, leaves, rebuild
-from symdiff.ir.types import SymDim, dim_symbols
+from symdiff.ir.types import INT, SymDim, dim_symbols
 from symdiff.ir.walk import topological
-from symdiff.lower.arrays import Array, stored
+from symdiff.lower.arrays import Array, renewed, stored
 from symdiff.lower.context import Context, Value, refused
 from symdiff.lower.decompose import decomposed
 from symdiff.lower.elementwise import operate
-from symdiff.lower.loops import lower_loop, lower_map, projects_of
+from symdiff.lower.loops import lower_loop, lower_map, projects_of, span_of
 from symdiff.lower.structural import lower_array
+from symdiff.lower.tidy import tidy
 from symdiff.lower.writes import lower_write
 from symdiff.plan.apart import apart
 from symdiff.plan.demands import early, pending
@@ -49,6 +50,7 @@ from symdiff.primitives.elementary import sized
 from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import Discrete, Elementwise
 
+_NOTHING = const(0, INT)
 Lowered = tuple[Kernel, Interface]
 
 
@@ -61,7 +63,9 @@ def lower(function: Function) -> Lowered:
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
         function = with_snapshots(apart(function))
-    return Lowering(function).kernel()
+    kernel, interface = Lowering(function).kernel()
+    tidy(kernel)
+    return kernel, interface
 
 
 class Lowering(Context):
@@ -75,7 +79,12 @@ class Lowering(Context):
         user = [n for n in function.names if not is_free(n)]
         certain = [r.by for r in function.requires if r.always]
         self.plan = schedule(
-            self.roots, [*early(function), *user], live, certain, function.ahead, function.paths
+            self.roots,
+            [*early(function), *(r.fails for r in self.requires), *user],
+            live,
+            certain,
+            function.ahead,
+            function.paths,
         )
         self.storage = Storage(self.plan, self.roots, function.effects)
         self.plan.after = self.storage.after
@@ -87,13 +96,20 @@ class Lowering(Context):
         self.shared: dict[Expr, Local] = {}  # the variable of a number that several places compute
         self.carried: dict[Var, Local] = {}  # the variable of a number that a loop carries
         self.measured: set[str] = set()  # the sizes that are known when the function is called
+        self.integers: dict[str, int] = {}  # the arguments that are integers
         self.projects = projects_of(self.plan.sites)
         self.kept: dict[Expr, Buffer] = {}  # the same of arrays
         self.failing: dict[Expr, list[tuple[str, str]]] = {}
         for node in self.plan.sites:
             if type(node) is Apply and node.op is new_list:
-                (symbol, *_), count = dim_symbols(node.type.shape[0]) or ("",), node.operands[0]
-                self.counts.setdefault(symbol, count)
+                for symbol in dim_symbols(node.type.shape[0]):
+                    if node.operands[0] is not _NOTHING:
+                        self.counts.setdefault(symbol, (_NOTHING, node.operands[0]))
+        for loop, _ in self.plan.loops:
+            if isinstance(loop, For):
+                for v in loop.carried:
+                    for symbol in dim_symbols(v.type.shape[0]) if v.type.listed else ():
+                        self.counts.setdefault(symbol, span_of(loop))
         for r in self.requires:
             self.failing.setdefault(r.fails, []).append((r.error, r.message))
 
@@ -120,6 +136,12 @@ class Lowering(Context):
         self.block(self.plan.root)
         results, returned = self._results()
         tree, constants = self._tree(function.result)
+        for symbol in dict.fromkeys(
+            s for r in returned for d in r.type.shape for s in dim_symbols(d)
+        ):
+            if symbol in self.integers:  # the call layer makes an array of that size
+                sizes.append(Local(f"{symbol}_size", "int"))
+                measured.append(Size(symbol, f"{symbol}_size", self.integers[symbol], -1))
         body = [*self._bounded(arguments), *self.out]
         faults = list(self.faults)
         kernel = Kernel(function.name, function.doc, arguments, sizes, results, body, faults)
@@ -149,7 +171,7 @@ class Lowering(Context):
             if v.type.dtype == "int":
                 self.symbols.setdefault(v.name, Ref(local))
                 self.known.small.add(local)
-                measured.append(Size(v.name, local.name, number, -1))
+                self.integers[v.name] = number
                 self.measured.add(v.name)
             return
         for axis, dim in enumerate(v.type.shape):
@@ -269,7 +291,7 @@ class Lowering(Context):
                 except UnsupportedError as error:
                     raise error.located(self.function.span) from None
                 made = (item,)
-            for node in made:
+            for node in (*made, *self.projects.get(item, ())):  # type: ignore[arg-type]
                 self.done.add((node, block))
                 for error, message in self.failing.get(node, ()):
                     self.fail(self.scalar(node), error, message)
@@ -376,7 +398,7 @@ class Lowering(Context):
         for local in numbers.values():
             self.out.append(Declare(local))
         for block in (group.then, group.orelse):
-            with self.inside([]) as body:
+            with self.inside([]) as body, self.unless(None if block.side else test):
                 self.block(block)
                 values = [self.value(m.operands[1 if block.side else 2]) for m in group.members]
                 for m, value in zip(group.members, values, strict=True):
@@ -411,7 +433,7 @@ class Lowering(Context):
         assert len(arrays) == 2
         one, two = arrays
         if one is two or (one.buffer is not None and one.buffer is two.buffer):
-            self.keep(member, one, False)
+            self.keep(member, renewed(one), False)
             return
         for a, b in zip(one.dims, two.dims, strict=True):
             if not self.known.equal(a, b):

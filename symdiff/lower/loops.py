@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symdiff.ir.expr import Apply, Const, Expr, For, Loop, Map, Project, Var, While
+from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.nest import (
     Alloc,
     Branch,
@@ -23,9 +23,11 @@ from symdiff.ir.nest import (
     Term,
 )
 from symdiff.ir.types import dim_symbols
-from symdiff.lower.arrays import ZERO, Array, moved, stored
+from symdiff.lower.arrays import ZERO, Array, blank, moved, renewed, stored
 from symdiff.lower.context import refused
 from symdiff.plan.schedule import Block
+from symdiff.primitives.arithmetic import add
+from symdiff.primitives.indexing import update
 from symdiff.primitives.lists import append, new_list
 
 if TYPE_CHECKING:
@@ -39,14 +41,15 @@ def lower_loop(to: Lowering, loop: Loop, block: Block) -> None:
         _start(to, loop, v, start, new, block)
     body = to.plan.loops[loop, block]
     if isinstance(loop, For):
-        start, stop, step = (to.scalar(b) for b in loop.bounds)
-        start, stop = to.bind(start, "start"), to.bind(stop, "stop")
-        stride = loop.bounds[2]
-        assert isinstance(stride, Const)
-        with to.each(start, stop, int(stride.value), loop.index.name) as index:
+        start = to.bind(to.scalar(loop.bounds[0]), "start")
+        stop = to.bind(to.scalar(loop.bounds[1]), "stop")
+        step = _step(loop)
+        with to.each(start, stop, step, loop.index.name) as index:
             to.values[loop.index] = index
+            _count_rounds(to, loop, to.op("{0} - {1}", index, start) if step == 1 else None)
             to.block(body)
             _end(to, loop)
+        _count_rounds(to, loop, to.op("{0} - {1}", stop, start) if step == 1 else None)
     else:
         assert isinstance(loop, While)
         with to.inside([]) as inner:
@@ -59,13 +62,44 @@ def lower_loop(to: Lowering, loop: Loop, block: Block) -> None:
     for node in to.projects.get(loop, ()):
         k = node.index
         v, new = loop.carried[k], loop.body[k]
-        value = to.values[v if new is not v else loop.initial[k]]
-        to.values[node] = value
-        if isinstance(value, Array) and value.reads:
-            to.pending[node] = value
-            to.homes[node] = to.out
+        value = to.value(v if new is not v else loop.initial[k])
+        if isinstance(value, Array):
+            to.keep(node, renewed(value), False)
+        else:
+            to.values[node] = value
     for x in loop.outside:
         to.read(x)
+
+
+def _step(loop: For) -> int:
+    step = loop.bounds[2]
+    assert isinstance(step, Const)
+    return int(step.value)
+
+
+def _count_rounds(to: Lowering, loop: Loop, most: Term | None) -> None:
+    """A number that rounds add one to, or leave, is at most how many rounds there have been."""
+    for v, start, new in zip(loop.carried, loop.initial, loop.body, strict=True):
+        if v in to.carried and v.type.dtype == "int" and _is_counter(v, start, new):
+            local = to.carried[v]
+            to.known.sizes[local] = 0
+            if most is not None:
+                to.known.ranges[local] = ZERO, to.at_least_zero(most, "rounds")
+
+
+def _is_counter(v: Var, start: Expr, new: Expr) -> bool:
+    stack = [new]
+    while stack:
+        x = stack.pop()
+        if isinstance(x, If):
+            stack += [x.then, x.orelse]
+        elif isinstance(x, Apply) and x.op is add and v in x.operands:
+            (other,) = [y for y in x.operands if y is not v] or [v]
+            if not (isinstance(other, Const) and other.value == 1):
+                return False
+        elif x is not v:
+            return False
+    return isinstance(start, Const) and start.value == 0
 
 
 def _start(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Block) -> None:
@@ -89,12 +123,19 @@ def _start(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Bloc
     if v in to.storage.kept and array.buffer is not None and _takes(to, loop, start, block):
         to.before_write(array.buffer, (start,))
         to.pending.pop(start, None)
-        to.values[v] = array
+        to.values[v] = renewed(array)
         return
     buffer = to.work(_name(to, v), v.type.dtype, array.dims)
-    if not (type(start) is Apply and start.op is new_list):  # nothing is in it yet
+    if not (type(start) is Apply and start.op is new_list):
         to.copied_into(buffer, array)
+    elif not _is_filled(v, new):
+        to.copied_into(buffer, blank(buffer))
     to.values[v] = stored(buffer)
+
+
+def _is_filled(v: Var, new: Expr) -> bool:
+    """Whether each round writes an item, so that none is read that has not been written."""
+    return type(new) is Apply and new.op is update and new.operands[0] is v
 
 
 def _list(to: Lowering, loop: Loop, v: Var, new: Expr, empty: Array) -> Buffer:
@@ -209,6 +250,13 @@ def lower_map(to: Lowering, node: Map, block: Block) -> None:
     to.keep(node, stored(buffer), False)
     for x in node.over:
         to.read(x)
+
+
+def span_of(loop: For) -> tuple[Expr, Expr]:
+    """The bounds of a loop in order; of a step beyond one, as if all between were taken."""
+    start, stop, step = loop.bounds
+    assert isinstance(step, Const)
+    return (start, stop) if step.value > 0 else (stop, start)
 
 
 def projects_of(nodes: object) -> dict[Expr, list[Project]]:

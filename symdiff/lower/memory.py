@@ -26,6 +26,7 @@ from symdiff.ir.nest import (
 
 _SMALL = 256  # elements that one array may have on the stack
 
+
 def place(kernel: Kernel) -> None:
     """Decide where each buffer of a kernel is, and drop what need not be reserved on the way."""
     memory = planned(kernel)
@@ -90,5 +91,3 @@ def _at_entry(term: Term, entry: set[Local], meaning: dict[Local, Term]) -> Term
             return Op(code, tuple(p for p in parts if p is not None), dtype)
         case _:
             return None
-
-

@@ -294,7 +294,7 @@ def _scope(body: list[Statement]) -> None:
     _as_assignments(body, moved)
     for key in sorted(wanted, reverse=True, key=lambda k: k[1]):
         block = homes[key[0]]
-        block[key[1] : key[1]] = [Declare(local) for local in wanted[key]]
+        block[key[1] : key[1]] = [Declare(local, True) for local in wanted[key]]
 
 
 def _shared(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from symdiff.ir.expr import Apply
 from symdiff.ir.nest import Buffer, Grow, Local, Op, Ref, Set, Store, Term
-from symdiff.lower.arrays import ONE, Array, Index, broadcast_index, stored
+from symdiff.lower.arrays import ONE, Array, Index, blank, broadcast_index, renewed, stored
 from symdiff.lower.context import refused
 from symdiff.lower.indexing import Place, placed
 from symdiff.primitives.indexing import accumulate
@@ -30,7 +30,7 @@ def lower_write(to: Lowering, node: Apply) -> None:
     if not in_place:
         storage.copied.add(node)
     if node.op is drop:
-        to.values[node] = old
+        to.values[node] = renewed(old)
         return
     if in_place and not fresh and old.place is not None and not _read_only(old):
         buffer = _buffer(old)
@@ -44,7 +44,7 @@ def lower_write(to: Lowering, node: Apply) -> None:
                 value = to.realized(value)
             to.before_write(buffer, (base, *node.operands[1:2]))
             _store(to, node, old.place, place, value)
-        target = old
+        target = renewed(old)
     else:
         if node.op is append:
             raise refused("a list that is appended to, and read as it was before", to.line)
@@ -55,8 +55,8 @@ def lower_write(to: Lowering, node: Apply) -> None:
             assert target.buffer is not None
             to.out.append(Alloc(target.buffer))
         assert target.buffer is not None and target.place is not None
-        if not (type(base) is Apply and base.op is new_list):
-            to.copied_into(target.buffer, old)
+        unfilled = type(base) is Apply and base.op is new_list
+        to.copied_into(target.buffer, blank(target.buffer) if unfilled else old)
         place = placed(to, target, node.attrs[0], [to.value(x) for x in node.operands[2:]])
         _store(to, node, target.place, place, to.array(node.operands[1]))
     for x in node.operands:
@@ -136,4 +136,4 @@ def _append(to: Lowering, node: Apply, old: Array) -> None:
     store_into(to, lambda index: (buffer, (length, *index)), old.dims[1:], value)
     for x in node.operands:
         to.read(x)
-    to.keep(node, old, False)
+    to.keep(node, renewed(old), False)
