@@ -354,6 +354,9 @@ class _Printer:
         step = {1: f"{i}++", -1: f"{i}--"}.get(
             s.step, f"{i} += {s.step}" if s.step > 0 else f"{i} -= {-s.step}"
         )
+        if s.free and not any(isinstance(x, (Each, Forever)) for x in statements(s.body)):
+            sums = ", ".join(self.names[x] for x in s.sums)
+            self._put(f"#pragma omp simd reduction(+ : {sums})" if sums else "#pragma omp simd")
         self._put(f"for (int64_t {i} = {start}; {i} {sign} {stop}; {step}) {{", s.line)
         self._inner(s.body)
         self._put("}")

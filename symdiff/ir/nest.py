@@ -132,7 +132,7 @@ class Store:
 class Each:
     """`for index in range(start, stop, step)`.
 
-    free: the order of its rounds does not matter, but for sums.
+    free: the order of its rounds does not matter, but for what they add to `sums`.
     """
 
     index: Local
@@ -142,6 +142,7 @@ class Each:
     body: list[Statement]
     free: bool = False
     line: int | None = None
+    sums: tuple[Local, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -298,3 +299,16 @@ def statements(body: Sequence[Statement]) -> Iterator[Statement]:
         yield top
         for inner in reversed(blocks_of(top)):
             stack.extend(reversed(inner))
+
+
+def substituted(term: Term, mapping: dict[Local, Term]) -> Term:
+    """`term` with variables replaced."""
+    match term:
+        case Ref(local):
+            return mapping.get(local, term)
+        case Op(code, args, dtype):
+            return Op(code, tuple(substituted(a, mapping) for a in args), dtype)
+        case Load(buffer, index):
+            return Load(buffer, tuple(substituted(i, mapping) for i in index))
+        case Num():
+            return term

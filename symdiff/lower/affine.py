@@ -107,6 +107,16 @@ class Known:
             total += c * self.sizes[v]
         return total
 
+    def unify(self, a: Term, b: Term) -> None:
+        """Two sizes that have been compared are the same from there on."""
+        for one, other in ((b, a), (a, b)):
+            if isinstance(one, Ref) and one.local in self.sizes and one.local not in self.meaning:
+                form = self.form(other)
+                if form is not None and one.local not in form:
+                    self.meaning[one.local] = other
+                    self._forms.clear()
+                    return
+
     def equal(self, a: Term, b: Term) -> bool:
         """Whether two integers are the same for certain."""
         if a == b:

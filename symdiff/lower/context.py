@@ -218,6 +218,8 @@ class Context:
         """Raise where two sizes differ."""
         if not self.known.equal(a, b):
             self.fail(Op("{0} != {1}", (a, b), "bool"), "ValueError", message)
+            if len(self._failed) == 1:  # from here on they are known to be equal
+                self.known.unify(a, b)
 
     def common(self, dims: Sequence[Sequence[Term]]) -> tuple[Term, ...]:
         """The sizes that arrays broadcast to, which are compared where they are not known."""

@@ -63,8 +63,9 @@ def lower(function: Function) -> Lowered:
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
         function = with_snapshots(apart(function))
-    kernel, interface = Lowering(function).kernel()
-    tidy(kernel)
+    lowering = Lowering(function)
+    kernel, interface = lowering.kernel()
+    tidy(kernel, lowering.known)
     return kernel, interface
 
 

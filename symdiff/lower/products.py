@@ -86,11 +86,20 @@ def contracted(to: Context, node: Apply, operands: Sequence[tuple[str, Array]], 
 
 
 def _innermost(operands: Sequence[tuple[str, Array]], out: str, summed: str) -> str:
-    """The letter that most operands have last, so that the innermost loop runs along memory."""
-    last = [letters[-1] for letters, x in operands if letters and x.place is not None]
+    """The letter that most operands, and the result, have last in memory."""
+    last = [_fastest(letters, x) for letters, x in operands]
     candidates = [*out[-1:], *summed]
-    best = max(candidates, key=lambda c: (last.count(c), c in out))
-    return best
+    return max(candidates, key=lambda c: (last.count(c) + (c == out[-1:]), c in summed))
+
+
+def _fastest(letters: str, x: Array) -> str:
+    """The letter along which an operand is contiguous in memory; "" where there is none."""
+    if x.place is None or not letters:
+        return ""
+    index = {c: Local(c, "int") for c in letters}
+    _, there = x.place(tuple(Ref(index[c]) for c in letters))
+    names = {Ref(local): c for c, local in index.items()}
+    return names.get(there[-1], "") if there else ""  # type: ignore[arg-type]
 
 
 def _matmul(to: Context, node: Apply) -> Value:

@@ -20,7 +20,6 @@ from symdiff.ir.nest import (
     Let,
     Load,
     Local,
-    Num,
     Op,
     Ref,
     Set,
@@ -29,24 +28,33 @@ from symdiff.ir.nest import (
     Term,
     blocks_of,
     statements,
+    substituted,
     subterms,
     terms_of,
     with_terms,
 )
+from symdiff.lower.affine import Known
+from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.memory import place
+from symdiff.lower.parallel import mark_free
 
 _PLAIN = frozenset(("t", "flat"))  # names that say nothing: their values may stand where read
 _LARGEST = 14  # operations in one formula
 
 
-def tidy(kernel: Kernel) -> None:
+def tidy(kernel: Kernel, known: Known) -> None:
     """Tidy a kernel in place."""
     _drop_unused(kernel)
+    fuse(kernel.body, known)
+    forward(kernel.body)
+    _drop_unused(kernel)
+    shrink(kernel.body)
     place(kernel)
     _drop_unused(kernel)
     _inline(kernel.body)
     _drop_empty(kernel.body)
     _scope(kernel.body)
+    mark_free(kernel.body)
 
 
 # What nobody reads.
@@ -231,19 +239,6 @@ def _sources(term: Term) -> set[Local | Buffer]:
 
 def _weight(term: Term) -> int:
     return sum(1 for part in subterms(term) if isinstance(part, (Op, Load)))
-
-
-def substituted(term: Term, mapping: dict[Local, Term]) -> Term:
-    """`term` with variables replaced."""
-    match term:
-        case Ref(local):
-            return mapping.get(local, term)
-        case Op(code, args, dtype):
-            return Op(code, tuple(substituted(a, mapping) for a in args), dtype)
-        case Load(buffer, index):
-            return Load(buffer, tuple(substituted(i, mapping) for i in index))
-        case Num():
-            return term
 
 
 def _drop_empty(body: list[Statement]) -> None:

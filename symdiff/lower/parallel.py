@@ -1,0 +1,91 @@
+"""Which loops may run their rounds in any order, and what they only sum up: these become SIMD.
+
+    for i: y[i] = exp(x[i]); s += y[i]   ->   free, sums s
+"""
+
+from __future__ import annotations
+
+from symdiff.ir.nest import (
+    Branch,
+    Each,
+    Forever,
+    Local,
+    Num,
+    Op,
+    Ref,
+    Set,
+    Statement,
+    blocks_of,
+    statements,
+    subterms,
+    terms_of,
+)
+from symdiff.lower.access import access_of, accumulated
+
+
+def mark_free(body: list[Statement]) -> None:
+    """Set `free` and `sums` of every loop."""
+    for s in statements(body):
+        if isinstance(s, Each):
+            s.sums = sums_of(s) or ()
+            s.free = sums_of(s) is not None
+
+
+def is_innermost(loop: Each) -> bool:
+    """Whether no loop is inside of it."""
+    return not any(isinstance(s, (Each, Forever)) for s in statements(loop.body))
+
+
+def sums_of(loop: Each) -> tuple[Local, ...] | None:
+    """The variables that the rounds of a loop add to; None where the rounds depend on each other."""
+    access = access_of(loop.body)
+    if access.fails or access.leaves:
+        return None
+    sums: dict[Local, None] = {}
+    reads: dict[Local, int] = {}
+    inner = _defined(loop.body)
+    for s in statements(loop.body):
+        if isinstance(s, Set) and s.local not in inner:
+            if accumulated(s) is None or s.local.dtype == "bool":
+                return None
+            sums[s.local] = None
+            reads[s.local] = reads.get(s.local, 0) - 1  # itself
+        for term in terms_of(s):
+            for part in subterms(term):
+                if isinstance(part, Ref):
+                    reads[part.local] = reads.get(part.local, 0) + 1
+    if any(reads.get(local, 0) > 0 for local in sums):
+        return None
+    for buffer, places in access.places.items():
+        if buffer not in access.writes:
+            continue
+        if buffer.growing or not any(
+            all(len(i) > axis and i[axis] == Ref(loop.index) for i in places)
+            for axis in range(len(buffer.dims))
+        ):
+            return None
+    return tuple(sums)
+
+
+def _defined(body: list[Statement]) -> set[Local]:
+    """The variables whose first statement is in `body`: each round has its own."""
+    from symdiff.ir.nest import Declare, Let
+
+    found: set[Local] = set()
+    seen: set[Local] = set()
+    stack = list(body)[::-1]
+    while stack:
+        s = stack.pop()
+        for term in terms_of(s):
+            for part in subterms(term):
+                if isinstance(part, Ref):
+                    seen.add(part.local)
+        if isinstance(s, (Let, Set, Declare)) and s.local not in seen:
+            found.add(s.local)
+        if isinstance(s, Branch) or blocks_of(s):
+            for inner in reversed(blocks_of(s)):
+                stack.extend(reversed(inner))
+    return found
+
+
+__all__ = ["Num", "Op", "is_innermost", "mark_free", "sums_of"]
