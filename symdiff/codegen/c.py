@@ -243,20 +243,21 @@ class _Printer:
         if not memory.pooled:
             return
         sizes = [self.spelling.text(size) for _, size in memory.pooled]
-        total = " + ".join(
-            f"(size_t)({s})" if not s.isidentifier() else f"(size_t){s}" for s in sizes
-        )
-        self._put(f"double *work = malloc(sizeof(double) * ({total} + 1));")
+        counts = {s: sizes.count(s) for s in dict.fromkeys(sizes)}
+        parts = [_factor(s) if n == 1 else f"{n} * {_factor(s)}" for s, n in counts.items()]
+        self._put(f"double *work = malloc(sizeof(double) * (size_t)({' + '.join(parts)} + 1));")
         self._put("if (work == NULL)")
         self._put("    return 1;")
-        offset = "work"
-        for k, (buffer, _) in enumerate(memory.pooled):
-            kind = C_TYPES[buffer.dtype]
-            cast = "" if kind == "double" else f"({kind} *)"
-            start = offset if not cast else f"({offset})" if " " in offset else offset
-            self._put(f"{kind} *{self.names[buffer]} = {cast}{start};")
-            size = sizes[k] if sizes[k].isidentifier() else f"({sizes[k]})"
-            offset = f"{offset} + {size}"
+        start = "work"
+        for (buffer, _), size in zip(memory.pooled, sizes, strict=True):
+            name, kind = self.names[buffer], C_TYPES[buffer.dtype]
+            if kind == "double":
+                self._put(f"double *{name} = {start};")
+                start = f"{name} + {_factor(size)}"
+            else:  # a place for each element that a double would fill
+                inner = f"({start})" if " " in start else start
+                self._put(f"{kind} *{name} = ({kind} *){inner};")
+                start = f"(double *){name} + {_factor(size)}"
 
     def _block(self, body: Sequence[Statement]) -> None:
         self.taken.append(set())
@@ -366,6 +367,11 @@ class _Printer:
         self.depth += 1
         self._block(body)
         self.depth -= 1
+
+
+def _factor(size: str) -> str:
+    """A size as a term of a sum or a factor."""
+    return size if size.replace("_", "").isalnum() else f"({size})"
 
 
 def _wrapped(text: str) -> list[str]:

@@ -99,6 +99,7 @@ class Spelling:
             mixed = need in (2, 4, 5, 6, 9) and binding < _UNARY and binding != need
             tight = binding > need or (binding == need and not right_of and need != 1)
             tight = tight and not (right_of and binding <= left)
+            tight = tight and not (need == _UNARY and text[0] in "-+")  # `--x` is another operator
             compared = need in (7, 8) and binding in (7, 8)
             return text if tight and not mixed and not compared else f"({text})"
 

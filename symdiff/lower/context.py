@@ -103,7 +103,16 @@ class Context:
                 return args[1]
             if args[1] == ONE:
                 return args[0]
-        return Op(code, args, kind)
+        made = Op(code, args, kind)
+        if kind == "int" and code in _FOLDED:  # sums may cancel: n + 1 - 1
+            form = self.known.form(made)
+            if form is not None and set(form) <= {None}:
+                return Num(form.get(None, 0), "int")
+            if form is not None and len(form) == 1 and isinstance(made.args[0], Op):
+                (local, factor), *_ = form.items()
+                if local is not None and factor == 1:
+                    return Ref(local)
+        return made
 
     def fault(self, error: str, message: str) -> int:
         return self.faults.setdefault((error, message), len(self.faults))

@@ -1,0 +1,1 @@
+"""Generated programs through every target: the same values, the same exceptions, or a refusal."""
