@@ -276,20 +276,15 @@ def _scope(body: list[Statement]) -> None:
                 known = paths.get(x)
                 paths[x] = here if known is None else _shared(known, here)
             stack.extend((inner, here) for inner in blocks_of(s))
-    wanted: dict[tuple[int, int], list[Local]] = {}
-    homes: dict[int, list[Statement]] = {}
+    wanted: dict[int, list[Local]] = {}  # by the statement that they are declared before
     for local, way in paths.items():
         block, number = way[-1]
         s = block[number]
         first = isinstance(s, (Let, Set, Declare)) and s.local is local
         if local in defined and not first:
-            wanted.setdefault((id(block), number), []).append(local)
-            homes[id(block)] = block
-    moved = {local for locals_ in wanted.values() for local in locals_}
-    _as_assignments(body, moved)
-    for key in sorted(wanted, reverse=True, key=lambda k: k[1]):
-        block = homes[key[0]]
-        block[key[1] : key[1]] = [Declare(local, True) for local in wanted[key]]
+            wanted.setdefault(id(s), []).append(local)
+    if wanted:
+        _hoist(body, wanted, {local for found in wanted.values() for local in found})
 
 
 def _shared(
@@ -306,14 +301,18 @@ def _shared(
     return common
 
 
-def _as_assignments(body: list[Statement], moved: set[Local]) -> None:
-    if not moved:
-        return
+def _hoist(body: list[Statement], wanted: dict[int, list[Local]], moved: set[Local]) -> None:
+    """Declare variables before the statements that ask for them; elsewhere they are assigned."""
     stack = [body]
     while stack:
         block = stack.pop()
-        for number, s in enumerate(block):
+        result: list[Statement] = []
+        for s in block:
+            result += [Declare(local, True) for local in wanted.get(id(s), ())]
+            if isinstance(s, Declare) and s.local in moved:
+                continue
             if isinstance(s, Let) and s.local in moved:
-                block[number] = Set(s.local, s.value, s.line)
+                s = Set(s.local, s.value, s.line)
+            result.append(s)
             stack.extend(blocks_of(s))
-        block[:] = [s for s in block if not (isinstance(s, Declare) and s.local in moved)]
+        block[:] = result
