@@ -1,6 +1,11 @@
 """`pytest --update` rewrites the golden files of tests/cases."""
 
+from pathlib import Path
+
 import pytest
+
+from symdiff.errors import CompilerError
+from symdiff.options import CompilerOptions
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -10,3 +15,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
     return request.config.getoption("--update")
+
+
+@pytest.fixture(scope="session")
+def cc(tmp_path_factory: pytest.TempPathFactory) -> CompilerOptions:
+    """A C compiler that accepts no dubious line, and a cache of the session's own."""
+    from symdiff.runtime.toolchain import find_compiler, include_folders
+
+    try:
+        find_compiler(CompilerOptions())
+        include_folders()
+    except CompilerError as error:
+        pytest.skip(f"C cannot be compiled here: {error.message}")
+    folder: Path = tmp_path_factory.mktemp("compiled")
+    strict = ("-Wall", "-Wextra", "-Werror", "-pedantic")
+    return CompilerOptions(flags=strict, cache=str(folder))

@@ -33,12 +33,13 @@ def call_function(interface: Interface) -> str:
     to.compute()
     to.put_together()
     self = "self" if interface.objects else "Py_UNUSED(self)"
+    given = "given" if interface.arguments else "Py_UNUSED(given)"
     lines = "\n".join([*to.declared, "PyObject *answer = NULL;", "", *to.body]).split("\n")
     body = "".join(f"    {line}\n" if line else "\n" for line in lines)
     freed = "".join(f"    {line}\n" for line in to.freed)
     return (
         "static PyObject *\n"
-        f"call_kernel(PyObject *{self}, PyObject *const *given, Py_ssize_t count)\n"
+        f"call_kernel(PyObject *{self}, PyObject *const *{given}, Py_ssize_t count)\n"
         f"{{\n{body}\ndone:\n{freed}    return answer;\n}}\n"
     )
 
@@ -199,7 +200,7 @@ class _Writer:
             name, element = r.c_name, ELEMENTS[r.type.dtype]
             shape = f"{r.type.rank}, {name}_shape"
             if r.is_scalar:
-                self.declare(f"{element.type} {name}_value")
+                self.declare(f"{element.type} {name}_value = 0")
             elif r.is_array:
                 self.own(f"{name}_object")
                 made = f"call_new({shape}, {element.number}, sizeof({element.type}))"

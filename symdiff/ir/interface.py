@@ -80,6 +80,11 @@ class Interface:
     constants: tuple[object, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
+    def __post_init__(self) -> None:
+        arrays = {x.name for x in self.arguments if x.is_array}
+        if not self.written <= arrays:
+            raise ValueError(f"no arrays: {', '.join(sorted(self.written - arrays))}")
+
     @property
     def objects(self) -> tuple[object, ...]:
         """The Python objects that no text can hold: the constants, then the keys of the tree."""

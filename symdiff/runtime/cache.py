@@ -1,6 +1,6 @@
 """Compiled extension modules, kept in a folder from one process to the next.
 
-    <folder>/<2 digits of the key>/<name>-<key>.<digest of the file>.so
+    <folder>/<2 digits of the key>/<name>-<key>.<digest of the content>.so
 
 An entry is put in its place whole, by a rename, so processes that make the same one at once do not
 disturb each other. Its name tells what is in it: what is damaged is not loaded but made again. A
@@ -28,6 +28,8 @@ _CAPACITY = 512 * 2**20  # bytes that entries may take together
 _ROUNDS = 32  # additions between two looks at how much they take
 _ABANDONED = 3600.0  # seconds after which a folder to build in is nobody's any more
 _BUILDING = "building-"
+_DIGITS = 32
+_ENTRY = f"??/*-{'?' * _DIGITS}.{'?' * _DIGITS}.so"
 
 
 class Cache:
@@ -36,35 +38,48 @@ class Cache:
     def __init__(self, folder: Path, capacity: int = _CAPACITY):
         self.folder = folder
         self.capacity = capacity
-        self.loaded: dict[str, ModuleType] = {}
+        self._texts: dict[str, str] = {}
+        self._modules: dict[str, ModuleType] = {}
         self._added = 0
         self._warned = False
 
     def module(self, key: str, name: str, make: Callable[[Path], Path]) -> ModuleType:
         """The module called `name` for `key`; `make` compiles it in a folder if there is none."""
-        found = self.loaded.get(key) or self._kept(key, name) or self._made(key, name, make)
-        return self.loaded.setdefault(key, found)  # another thread may have been faster
+        found = self._modules.get(key) or self._kept(key, name) or self._made(key, name, make)
+        return self._modules.setdefault(key, found)  # another thread may have been faster
 
     def text(self, key: str, make: Callable[[Path], str]) -> str:
         """A text for `key`; `make` finds it out, in a folder, if it is not known."""
-        kept = self.folder / f"{key}.txt"
-        with suppress(OSError, UnicodeDecodeError):
-            return kept.read_text(encoding="utf-8")
+        if key not in self._texts:
+            known = self._read(key)
+            self._texts[key] = self._found_out(key, make) if known is None else known
+        return self._texts[key]
 
-        def save(folder: Path) -> str:
+    def _read(self, key: str) -> str | None:
+        with suppress(OSError):
+            content, _, digest = self._note(key).read_bytes().rpartition(b"\n")
+            if digest == _digest(content).encode():
+                return content.decode()
+        return None
+
+    def _found_out(self, key: str, make: Callable[[Path], str]) -> str:
+        def keep(folder: Path) -> str:
             made = make(folder)
-            (folder / kept.name).write_text(made, encoding="utf-8")
-            os.replace(folder / kept.name, kept)
+            content = made.encode()
+            path = folder / "note"
+            path.write_bytes(content + b"\n" + _digest(content).encode())
+            os.replace(path, self._note(key))
             return made
 
-        return self._build(save, make)
+        return self._build(keep, make)
 
     def _kept(self, key: str, name: str) -> ModuleType | None:
         """The module in the folder, if it is there and undamaged."""
         for path in self._shelf(key).glob(f"{name}-{key}.*.so"):
-            with suppress(OSError):
-                if path.name.split(".")[-2] == _digest(path):
-                    os.utime(path)  # it has been used
+            with suppress(OSError, ImportError):
+                if path.name.split(".")[-2] == _digest(path.read_bytes()):
+                    with suppress(OSError):
+                        os.utime(path)  # it has been used
                     return _load(path, name)
             with suppress(OSError):
                 path.unlink()
@@ -75,37 +90,34 @@ class Cache:
             made = make(folder)
             shelf = self._shelf(key)
             shelf.mkdir(exist_ok=True)
-            kept = shelf / f"{name}-{key}.{_digest(made)}.so"
+            kept = shelf / f"{name}-{key}.{_digest(made.read_bytes())}.so"
             os.replace(made, kept)
             if self._added % _ROUNDS == 0:
                 self._clear_out()
             self._added += 1
             return _load(kept, name)
 
-        try:
-            return self._build(keep, lambda folder: _load(make(folder), name))
-        except ImportError as error:
-            raise CompilerError(f"what the C compiler made cannot be loaded: {error}") from error
+        return self._build(keep, lambda folder: _load(make(folder), name))
 
     def _build(self, keep: Callable[[Path], T], make: Callable[[Path], T]) -> T:
         """What `keep` makes in a folder inside of this one, or `make` where that cannot be."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=_BUILDING, dir=self.folder) as folder:
+            with _temporary(_BUILDING, self.folder) as folder:
                 return keep(Path(folder))
-        except OSError as error:
-            self._warn(error)
+        except (OSError, ImportError) as error:  # read-only, full, or nothing may be run from it
+            if not self._warned:
+                self._warned = True
+                message = f"compiled code is not kept in {self.folder}: {error}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
         try:
-            with TemporaryDirectory(prefix="symdiff-") as folder:
+            with _temporary("symdiff-", None) as folder:
                 return make(Path(folder))
-        except OSError as error:
-            raise CompilerError(f"there is no folder to compile in: {error}") from error
+        except (OSError, ImportError) as error:
+            raise CompilerError(f"what is compiled cannot be loaded: {error}") from error
 
-    def _warn(self, error: OSError) -> None:
-        if not self._warned:
-            self._warned = True
-            message = f"compiled code is not kept in {self.folder}: {error.strerror}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+    def _note(self, key: str) -> Path:
+        return self.folder / f"{key}.txt"
 
     def _shelf(self, key: str) -> Path:
         return self.folder / key[:2]
@@ -117,7 +129,7 @@ class Cache:
                 if time.time() - left.stat().st_mtime > _ABANDONED:
                     shutil.rmtree(left)
         entries: list[tuple[float, int, Path]] = []
-        for path in self.folder.glob("*/*.so"):
+        for path in self.folder.glob(_ENTRY):
             with suppress(OSError):
                 state = path.stat()
                 entries.append((state.st_mtime, state.st_size, path))
@@ -130,10 +142,14 @@ class Cache:
             excess -= size
 
 
-def _digest(path: Path) -> str:
+def _temporary(prefix: str, inside: Path | None) -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix=prefix, dir=inside, ignore_cleanup_errors=True)
+
+
+def _digest(content: bytes) -> str:
     import hashlib
 
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
 def _load(path: Path, name: str) -> ModuleType:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import platform
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
 from symdiff.options import CompilerOptions
 from symdiff.runtime.cache import Cache
 from symdiff.runtime.toolchain import Progress, build, find_compiler, flags_of, supported
+from symdiff.version import VERSION
 
 
 def load_extension(
@@ -25,7 +27,7 @@ def load_extension(
     machine = (compiler.identity, *_machine())
     optional = cache.text(_key("flags", *machine), lambda f: " ".join(supported(compiler, f)))
     flags = flags_of(options, optional.split())
-    key = _key("module", source, *flags, "", *machine, *_interpreter())
+    key = _key("module", VERSION, source, *flags, "", *machine, *_interpreter())
     return cache.module(key, name, lambda f: build(source, name, f, compiler, flags, progress))
 
 
@@ -36,7 +38,7 @@ def _cache_in(folder: Path) -> Cache:
 
 def _folder(options: CompilerOptions) -> Path:
     if options.cache:
-        return Path(options.cache).expanduser().absolute()
+        return Path(options.cache).expanduser().absolute() / "c"
     from platformdirs import user_cache_path
 
     return user_cache_path("symdiff", appauthor=False) / "c"
@@ -51,19 +53,11 @@ def _key(*parts: str) -> str:
 @functools.cache
 def _machine() -> tuple[str, str]:
     """What code for `-march=native` depends on: where nothing tells, it is this machine's alone."""
-    for line in _processor():
-        if line.startswith(("flags", "Features")):
-            return platform.machine(), line
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith(("flags", "Features")):
+                return platform.machine(), line.strip()
     return platform.machine(), platform.node()
-
-
-def _processor() -> list[str]:
-    """What Linux says of the first processor."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            return list(iter(lambda: next(lines, "").rstrip("\n"), ""))
-    except OSError:
-        return []
 
 
 @functools.cache

@@ -37,6 +37,7 @@ Progress = Callable[[str], None]
 TIME_LIMIT = 600.0  # seconds that one run of a compiler may take
 _PATIENCE = 1.0  # seconds after which it is said that a compiler is running
 _SHOWN = 5  # lines of what a compiler says
+_OTHERWISE = "generate Python instead"
 _ERROR = re.compile(r"error|undefined reference|cannot find")
 _KNOWN = ("cc", "gcc", "clang")
 
@@ -60,21 +61,25 @@ class Compiler:
 
 def find_compiler(options: CompilerOptions) -> Compiler:
     """The compiler that is asked for, or the one that there is. Raises CompilerError for none."""
-    asked = options.compiler or os.environ.get("CC", "")
-    if asked.strip():
-        command = shlex.split(asked)
-        if shutil.which(command[0]) is None:
-            raise CompilerError(
-                f"the C compiler {command[0]!r} is not found", hint="set CC to one that is there"
-            )
-    else:
-        command = [name for name in _KNOWN if shutil.which(name)][:1]
-    if not command:
-        raise CompilerError(
-            f"no C compiler is found: none of {', '.join(_KNOWN)} is on the PATH",
-            hint="install gcc or clang, or take the target python",
-        )
-    return Compiler(tuple(command), _identity(command))
+    if os.name != "posix":
+        raise CompilerError(f"C is not compiled on {sys.platform}", hint=_OTHERWISE)
+    asked = _words(options.compiler or os.environ.get("CC", ""))
+    for name in asked[:1] or _KNOWN:
+        path = shutil.which(name)
+        if path is not None:
+            command = (os.path.abspath(path), *asked[1:])
+            return Compiler(command, _identity(command))
+    if asked:
+        raise CompilerError(f"the C compiler {asked[0]!r} is not found", hint=_OTHERWISE)
+    message = f"there is no C compiler: none of {', '.join(_KNOWN)} is on the PATH"
+    raise CompilerError(message, hint=f"install gcc or clang, or {_OTHERWISE}")
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise CompilerError(f"the command {command!r} cannot be read: {error}") from error
 
 
 def _identity(command: Sequence[str]) -> str:
@@ -99,22 +104,22 @@ def flags_of(options: CompilerOptions, optional: Sequence[str]) -> list[str]:
 
 
 def supported(compiler: Compiler, folder: Path) -> list[str]:
-    """Which of the optional flags the compiler takes; `folder` is for what it writes."""
+    """Which of the optional flags the compiler takes; `folder` is for what it writes.
+
+    Raises CompilerError for a compiler that fails without any.
+    """
     source = folder / "probe.c"
     source.write_text("int probe(void);\nint probe(void)\n{\n    return 0;\n}\n")
+    compiling = ["-c", str(source), "-o", str(folder / "probe.o")]
 
-    def takes(flags: Sequence[str]) -> bool:
-        made = ["-c", str(source), "-o", str(folder / "probe.o")]
-        try:
-            run([*compiler.command, *flags, *made], folder, "the compiler's flags")
-        except CompilerError:
-            return False
-        return True
+    def takes(*flags: str) -> bool:
+        return not _status([*compiler.command, *flags, *compiling], folder, "a test")[0]
 
     best = [row[0] for row in _OPTIONAL]
-    if takes(best):
+    if takes(*best):
         return best
-    return [flag for row in _OPTIONAL for flag in [f for f in row if takes([f])][:1]]
+    run([*compiler.command, *compiling], folder, "a test")
+    return [flag for row in _OPTIONAL for flag in [f for f in row if takes(f)][:1]]
 
 
 def build(
@@ -128,18 +133,21 @@ def build(
     """Compile C `source` in `folder` to an extension module called `name`, and return its file."""
     text, compiled, linked = (folder / f"{name}{end}" for end in (".c", ".o", ".so"))
     text.write_text(source, encoding="utf-8")
-    includes = [word for path in _includes() for word in ("-isystem", path)]
+    includes = [word for path in include_folders() for word in ("-isystem", path)]
     command = [*compiler.command, *flags, *includes, "-c", str(text), "-o", str(compiled)]
     run(command, folder, name, progress)
     linking = [flag for flag in flags if flag not in _FLUSHING]
     dynamic = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
-    shared = [*compiler.command, "-shared", str(compiled), "-o", str(linked)]
-    run([*shared, *linking, *dynamic, "-lm"], folder, name, progress)
+    made = ["-shared", str(compiled), "-o", str(linked)]
+    shared = [*compiler.command, *made, *linking, *dynamic, "-lm"]
+    run(shared, folder, name, progress)
+    if not linked.exists():
+        raise CompilerError(f"the C compiler made no file\n$ {shlex.join(shared)}")
     return linked
 
 
 @functools.cache
-def _includes() -> tuple[str, str]:
+def include_folders() -> tuple[str, str]:
     """The folders of Python's and NumPy's headers."""
     import sysconfig
 
@@ -149,16 +157,30 @@ def _includes() -> tuple[str, str]:
     if not os.path.exists(os.path.join(python, "Python.h")):
         raise CompilerError(
             f"the headers of Python are missing: there is no Python.h in {python}",
-            hint="install them (python3-dev, python3-devel), or take the target python",
+            hint=f"install them (python3-dev, python3-devel), or {_OTHERWISE}",
         )
     return python, np.get_include()
 
 
 def run(command: Sequence[str], folder: Path, what: str, progress: Progress | None = None) -> None:
     """Run a compiler in `folder`. Raises CompilerError unless it succeeds in time."""
+    code, said = _status(command, folder, what, progress)
+    if not code:
+        return
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.search(line)] or lines
+    message = "the C compiler failed"
+    if code < 0:
+        message = f"the C compiler was ended by {signal.Signals(-code).name}"
+    raise CompilerError("\n".join([message, *errors[:_SHOWN], f"$ {shlex.join(command)}"]))
+
+
+def _status(
+    command: Sequence[str], folder: Path, what: str, progress: Progress | None = None
+) -> tuple[int, str]:
+    """How a compiler ends, and what it says."""
     import subprocess
 
-    shown = shlex.join(command)
     environment = {**os.environ, "LC_ALL": "C", "TMPDIR": str(folder)}
     try:
         # In a session of its own, so that what it has started ends with it.
@@ -167,7 +189,8 @@ def run(command: Sequence[str], folder: Path, what: str, progress: Progress | No
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        raise CompilerError(f"the C compiler cannot be run: {error}\n$ {shown}") from error
+        message = f"the C compiler cannot be run: {error}"
+        raise CompilerError(f"{message}\n$ {shlex.join(command)}") from error
     with process:
         try:
             said = _wait(process, f"compiling {what} with {command[0]}", progress)
@@ -175,11 +198,12 @@ def run(command: Sequence[str], folder: Path, what: str, progress: Progress | No
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, subprocess.TimeoutExpired):
-                limit = f"the C compiler took longer than {TIME_LIMIT:g} s"
-                raise CompilerError(f"{limit}\n$ {shown}") from None
+                message = f"the C compiler took longer than {TIME_LIMIT:g} s"
+                raise CompilerError(f"{message}\n$ {shlex.join(command)}") from None
             raise
-    if process.returncode:
-        raise _failure(process.returncode, said, shown)
+    if os.strerror(errno.ENOSPC) in said:  # not the compiler's fault
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    return process.returncode, said
 
 
 def _wait(process: subprocess.Popen[bytes], what: str, progress: Progress | None) -> str:
@@ -193,15 +217,3 @@ def _wait(process: subprocess.Popen[bytes], what: str, progress: Progress | None
             progress(f"{what} ...")
         said, _ = process.communicate(timeout=max(TIME_LIMIT - _PATIENCE, 0.0))
     return said.decode(errors="replace")
-
-
-def _failure(code: int, said: str, shown: str) -> Exception:
-    """The error to raise; one of the system where it is not the compiler's fault."""
-    if os.strerror(errno.ENOSPC) in said:
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    lines = [line for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if _ERROR.search(line)] or lines
-    message = "the C compiler failed"
-    if code < 0:
-        message = f"the C compiler was ended by {signal.Signals(-code).name}"
-    return CompilerError("\n".join([message, *errors[:_SHOWN], f"$ {shown}"]))
