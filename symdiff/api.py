@@ -370,8 +370,9 @@ _COMMON = """
     wrt: a parameter's name or position, a local variable's name, a tuple of them (then the answer
     is a tuple), or "*" for every floating-point parameter; by default the first of those.
     has_aux: the function returns (value, aux), and aux is passed through. static: parameters
-    known when compiling. target: "python", "c" or "auto", see `Options`. types: what parameters are, {"X": "float64[n,d]"}, where a call does not
-    tell. options: see `Options`. Units are the function's, divided by those of the arguments.
+    known when compiling. types: what parameters are, {"X": "float64[n,d]"}, where a call does not
+    tell. target: "python", "c" or "auto". options: see `Options`. Units are the function's, divided
+    by those of the arguments.
     Raises SymdiffError, with the place in your source, for what cannot be differentiated.
     """
 

@@ -169,10 +169,10 @@ def compiled_c(function: Function, stages: tuple[tuple[str, str], ...] = ()) -> 
 
     Raises UnsupportedError, with the place, for what has no form in C.
     """
-    from symdiff.codegen.c import called
-    from symdiff.codegen.c import generate as generate_c
-    from symdiff.codegen.c_extension import extension
-    from symdiff.codegen.c_header import header
+    from symdiff.codegen.c.extension import extension
+    from symdiff.codegen.c.header import header
+    from symdiff.codegen.c.kernel import called
+    from symdiff.codegen.c.kernel import generate as generate_c
     from symdiff.lower.function import lower
 
     kernel, interface = lower(function)

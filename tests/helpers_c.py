@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from symdiff.codegen.c_extension import extension
-from symdiff.codegen.c_text import prototype
+from symdiff.codegen.c.extension import extension
+from symdiff.codegen.c.text import prototype
 from symdiff.ir.interface import Interface, Size, Value
 from symdiff.ir.types import Type, dim_symbols, symbol
 from symdiff.options import CompilerOptions

@@ -15,14 +15,15 @@ from symdiff.ir.expr import Expr, Var, var
 from symdiff.ir.function import Function, Param
 from symdiff.ir.types import FLOAT, Type
 from symdiff.ir.walk import topological
-from symdiff.options import DEFAULT
+from symdiff.options import DEFAULT, CompilerOptions
 from symdiff.parse.frame import Context
 from symdiff.parse.requires import may_raise, requirements
 from symdiff.pipeline import ERASE, PASSES, emitted
+from symdiff.pipeline import compiled_c as compiled_function
 from symdiff.primitives.domain import Domain
 from symdiff.primitives.row import Primitive, as_expr, zero_of
 from symdiff.primitives.scalars import Variadic
-from symdiff.runtime.load import load
+from symdiff.runtime.load import load, load_kernel
 from tests.mp_reference import Reference
 
 Flavour = Literal["python", "float64", "float32"]
@@ -56,40 +57,72 @@ def variables(row: Primitive, reference: Reference, flavour: Flavour) -> list[Ex
     ]
 
 
-def compiled(
-    row: Primitive, reference: Reference, flavour: Flavour, steps: Sequence[Step]
-) -> Callable[..., Any]:
-    """The derivative of `row` after `steps`, as a function of its operands."""
+def derived(
+    row: Primitive, reference: Reference, flavour: Flavour, ways: Sequence[Sequence[Step]]
+) -> Function:
+    """The derivatives of `row` after each of the sequences of steps, as results of one function.
+
+    Its parameters are the operands, then as many seeds as the longest of them needs.
+    """
     operands = variables(row, reference, flavour)
-    value: Expr = row.build(*operands, attrs=reference.attrs)
+    primal: Expr = row.build(*operands, attrs=reference.attrs)
     params = [x for x in operands if isinstance(x, Var)]
     context = Context()
-    context.evaluated.update({n: {(): None} for n in topological([value]) if may_raise(n)})
+    context.evaluated.update({n: {(): None} for n in topological([primal]) if may_raise(n)})
     needs = requirements(context, frozenset(params))
-    seeds: list[Var] = []
-    for mode, i in steps:
-        x = operands[i]
-        seed = var(f"seed{len(seeds)}", operand_type(flavour))
-        seeds.append(seed)
-        if mode == "forward":
-            (found,), _ = pushforward([value], {x: seed})
-        else:
-            (found,), _ = pullback([value], [seed], [x])
-        value = zero_of(operand_type(flavour)) if found is None else found
+    count = max((len(steps) for steps in ways), default=0)
+    seeds = [var(f"seed{k}", operand_type(flavour)) for k in range(count)]
+    results: list[Expr] = []
+    for steps in ways:
+        value = primal
+        for (mode, i), seed in zip(steps, seeds, strict=False):
+            x = operands[i]
+            if mode == "forward":
+                (found,), _ = pushforward([value], {x: seed})
+            else:
+                (found,), _ = pullback([value], [seed], [x])
+            value = zero_of(operand_type(flavour)) if found is None else found
+        results.append(value)
     function = Function(
         "derivative",
         tuple(Param(v.name, v) for v in (*params, *seeds)),
-        value,
+        results[0] if len(results) == 1 else tuple(results),
         requires=needs,  # type: ignore[attr-defined]
     )
     for _, run in (*ERASE, *PASSES):
         function = run(function, DEFAULT)
-    made = emitted(function, DEFAULT)
-    run = load(made.module, made.name, made.bindings)
+    return function
+
+
+def seeded(run: Callable[..., Any], flavour: Flavour, count: int) -> Callable[..., Any]:
+    """`run` as a function of the operands alone."""
     if flavour == "python":
-        return lambda *values: run(*values, *[SEED] * len(seeds))
+        return lambda *values: run(*values, *[SEED] * count)
     ones = np.full(COUNT, SEED, flavour)
-    return lambda *values: run(*[np.asarray(v, flavour) for v in values], *[ones] * len(seeds))
+    return lambda *values: run(*[np.asarray(v, flavour) for v in values], *[ones] * count)
+
+
+def compiled(
+    row: Primitive, reference: Reference, flavour: Flavour, steps: Sequence[Step]
+) -> Callable[..., Any]:
+    """The derivative of `row` after `steps`, as a function of its operands."""
+    made = emitted(derived(row, reference, flavour, [steps]), DEFAULT)
+    return seeded(load(made.module, made.name, made.bindings), flavour, len(steps))
+
+
+def compiled_c(
+    row: Primitive,
+    reference: Reference,
+    flavour: Flavour,
+    ways: Sequence[Sequence[Step]],
+    compiler: CompilerOptions,
+) -> Callable[..., Any]:
+    """The derivatives of `row` after each of the sequences of steps, compiled as one function."""
+    function = derived(row, reference, flavour, ways)
+    made = compiled_function(function)
+    assert made.interface is not None
+    run = load_kernel(made.extension, made.interface, "", compiler)
+    return seeded(run, flavour, max((len(steps) for steps in ways), default=0))
 
 
 def orders(indices: Sequence[int], order: int) -> list[tuple[Step, ...]]:

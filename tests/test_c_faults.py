@@ -567,7 +567,7 @@ def test_importing_symdiff_imports_none_of_it() -> None:
     program = (
         "import sys, symdiff\n"
         "print([m for m in ('subprocess', 'platformdirs', 'tempfile', 'symdiff.runtime.cache', "
-        "'symdiff.runtime.compiler', 'symdiff.codegen.c_extension') if m in sys.modules])"
+        "'symdiff.runtime.compiler', 'symdiff.codegen.c.extension') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""What stands between Python's arguments and a kernel: containers taken apart, keywords put in order.
+"""What stands between Python's arguments and a kernel: containers taken apart, keywords in order.
 
     def f_grad(params, x, *, n=3):
         return kernel(params["w"], params["b"], x, n)

@@ -7,7 +7,7 @@
 
 A `Term` is a number of one dtype; a `Statement` computes or stores some. Like the rest of `ir` it
 knows no calculus and no target's syntax: an operation goes by its name in C, an operator or a
-function of the standard library or of `codegen.c_support`.
+function of the standard library or of `codegen.c.support`.
 """
 
 from __future__ import annotations

@@ -67,15 +67,14 @@ def view(
 def moved(array: Array, dims: Sequence[Term], place: Callable[[Index], Index]) -> Array:
     """`array` looked at through a map of indices: a transpose, a slice, a row."""
     inner = array.place
-    there = None
-    if inner is not None:
-        source = inner
 
-        def there(index: Index) -> tuple[Buffer, Index]:
-            return source(place(index))
+    def there(index: Index) -> tuple[Buffer, Index]:
+        assert inner is not None
+        return inner(place(index))
 
     return Array(
-        array.dtype, tuple(dims), lambda index: array.at(place(index)), array.reads, there,
+        array.dtype, tuple(dims), lambda index: array.at(place(index)), array.reads,
+        None if inner is None else there,
         None, array.cheap, array.depth,
     )  # fmt: skip
 

@@ -17,7 +17,6 @@ from symdiff.primitives import arrays as A
 from symdiff.primitives import reductions as R
 from symdiff.primitives import special as S
 from symdiff.primitives.elementary import abs_, exp, isfinite, log, maximum, sqrt, where
-from symdiff.primitives.pointwise import isclose
 from symdiff.primitives.reductions import Shortcut, sort
 from symdiff.primitives.row import Composite, Primitive, Term, as_expr
 from symdiff.primitives.scalars import length
@@ -46,17 +45,14 @@ def _expanded(node: Apply) -> Expr:
 
 
 def _decompose(node: Expr) -> Expr:
-    while isinstance(node, Apply) and (rule := _rule(node.op)) is not None:
-        made: Expr = as_expr(rule(node))
-        if made.type.dtype != node.type.dtype or made.type.weak != node.type.weak:
-            made = Term.rows["cast"].build(made, attrs=(node.type.dtype, node.type.weak))
-        done = transform([made], lambda n: n if n is node else _decompose_once(n))
-        node = done[made]
-    return node
-
-
-def _decompose_once(node: Expr) -> Expr:
-    return _decompose(node) if isinstance(node, Apply) and _rule(node.op) is not None else node
+    """A node without such a row, nor in what it is replaced by."""
+    rule = _rule(node.op) if isinstance(node, Apply) else None
+    if rule is None:
+        return node
+    made: Expr = as_expr(rule(node))
+    if made.type.dtype != node.type.dtype or made.type.weak != node.type.weak:
+        made = Term.rows["cast"].build(made, attrs=(node.type.dtype, node.type.weak))
+    return transform([made], _decompose)[made]
 
 
 def _kept(node: Apply, rule: Callable[[Term, tuple[int, ...]], Any]) -> Expr:
@@ -95,7 +91,7 @@ def _log_softmax(node: Apply) -> Expr:
 def _var(node: Apply) -> Expr:
     def formula(x: Term, axes: tuple[int, ...]) -> Any:
         d = x - Term(A.mean.build(x, attrs=(axes, True)))
-        return _sum(d * d, axes) / Term(as_expr(R._freedom(node)))
+        return _sum(d * d, axes) / Term(as_expr(R.freedom(node)))
 
     return _kept(node, formula)
 
@@ -130,4 +126,3 @@ RULES: dict[Primitive, Callable[[Apply], Any]] = {
     R.var: _var, R.std: _std, R.norm: _norm, R.power_norm: _power_norm,
     S.logsumexp: _logsumexp, S.softmax: _softmax, S.log_softmax: _log_softmax, length: _length,
 }  # fmt: skip
-__all__ = ["decomposed", "isclose"]

@@ -38,7 +38,7 @@ def operate(to: Context, node: Apply, args: Sequence[Term]) -> Term:
     if code is None:
         raise refused(op.name, to.line)
     if op.name in _COMPARED:
-        kinds = [a.dtype for a in args]
+        kinds: list[DType] = [a.dtype for a in args]
         common = _promoted([x.type for x in node.operands], kinds)
         return Op(code, tuple(to.converted(a, common) for a in args), "bool")
     if op is el.where:
@@ -49,10 +49,10 @@ def operate(to: Context, node: Apply, args: Sequence[Term]) -> Term:
     kind = type_.dtype
     if op in _ROUNDED and kind == "int":
         return _rounded(to, code, args[0])
-    if type_.dtype == "bool" or op is el.ldexp:
-        args = list(args)
-    else:
-        args = [to.converted(a, kind) for a in args]
+    if (
+        kind != "bool" and op is not el.ldexp
+    ):  # a float is not made an integer for an integer result
+        args = [a if kind == "int" and a.dtype != "bool" else to.converted(a, kind) for a in args]
     if type_.weak:
         _check(to, node, args)
     if kind == "int" and type_.weak and op in (add, subtract, multiply, negative):
@@ -61,6 +61,11 @@ def operate(to: Context, node: Apply, args: Sequence[Term]) -> Term:
     if type_.weak and op in _OVERFLOWING:
         bound = to.bind(made)
         _overflow(to, bound, args)
+        return bound
+    if type_.weak and op.raises and op.fails is None and type_.is_float:
+        bound = to.bind(made)
+        test = " && ".join(["isnan({0})", *(f"!isnan({{{i + 1}}})" for i in range(len(args)))])
+        to.fail(Op(test, (bound, *args), "bool"), "ValueError", "math domain error")
         return bound
     return made
 
@@ -124,11 +129,10 @@ def _whole(to: Context, op: Primitive, code: str, args: Sequence[Term]) -> Term:
     made = to.op(code, *args)
     if isinstance(made, (Num, Ref)) or _is_small(to, made):
         return made
-    name = {add: "add_overflows", subtract: "subtract_overflows", multiply: "multiply_overflows"}
     if op is negative:
         test = Op("{0} == INT64_MIN", tuple(args), "bool")
     else:
-        test = Op(f"{name[op]}({{0}}, {{1}})", tuple(args), "bool")
+        test = Op(f"{op.name}_overflows({{0}}, {{1}})", tuple(args), "bool")
     to.fail(test, "OverflowError", "an integer has more than 64 bits")
     return made
 

@@ -20,12 +20,12 @@ from symdiff.ir.nest import (
     Fail,
     Kernel,
     Local,
-    Num,
     Op,
     Ref,
     Set,
     Statement,
     Store,
+    Term,
 )
 from symdiff.ir.tree import Record, Tree, children, expressions, is_container, leaves, rebuild
 from symdiff.ir.types import INT, SymDim, dim_symbols
@@ -63,8 +63,11 @@ def lower(function: Function) -> Lowered:
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
         function = with_snapshots(apart(function))
-    lowering = Lowering(function)
-    kernel, interface = lowering.kernel()
+    try:
+        lowering = Lowering(function)
+        kernel, interface = lowering.kernel()
+    except UnsupportedError as error:
+        raise error.located(function.span) from None
     tidy(kernel, lowering.known)
     return kernel, interface
 
@@ -223,10 +226,8 @@ class Lowering(Context):
                 array = self.realized(array)
                 self.before_write(target.buffer)
                 self.copied_into(target.buffer, array)
-        number = 0
-        for node in expressions(self.function.result):
+        for number, node in enumerate(expressions(self.function.result), 1):
             value = self.value(node)
-            number += 1
             wish = self.function.names.get(node) or f"result_{number}"
             returned.append(Leaf(wish, node.type))
             if isinstance(value, Array) and node.type.rank:
@@ -287,10 +288,7 @@ class Lowering(Context):
                 made: Iterable[Expr] = item.members
             else:
                 self.line = line_of(item, self.function.lines) or self.line
-                try:
-                    self._item(item, block)
-                except UnsupportedError as error:
-                    raise error.located(self.function.span) from None
+                self._item(item, block)
                 made = (item,)
             for node in (*made, *self.projects.get(item, ())):  # type: ignore[arg-type]
                 self.done.add((node, block))
@@ -336,8 +334,8 @@ class Lowering(Context):
                 self.read(x)
             self._settle(node, made)
 
-    def _sized(self, node: Apply, old: Array) -> tuple[object, ...]:
-        dims: list[object] = []
+    def _sized(self, node: Apply, old: Array) -> tuple[Term, ...]:
+        dims: list[Term] = []
         for have, want in zip(old.dims, node.type.shape, strict=True):
             try:
                 dim = self.dim(want)
@@ -449,6 +447,3 @@ class Lowering(Context):
             with self.inside(body):
                 self.copied_into(buffer, value)
         self.keep(member, stored(buffer), False)
-
-
-__all__ = ["Lowering", "Num", "lower"]

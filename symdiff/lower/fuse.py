@@ -309,7 +309,9 @@ class _Forwarding:
         result.append(Store(s.buffer, s.index, value, line=s.line))
 
     def _read(self, term: Term, held: Held) -> Term:
-        if not held or not any(isinstance(p, Load) and (p.buffer, p.index) in held for p in subterms(term)):
+        if not held or not any(
+            isinstance(p, Load) and (p.buffer, p.index) in held for p in subterms(term)
+        ):
             return term
         return _loaded(term, held)
 
@@ -393,8 +395,11 @@ def _is_written_first(body: list[Statement], buffer: Buffer) -> bool:
     for s in statements(body):
         single = access_of([s]) if not blocks_of(s) else _own_access(s)
         if buffer in single.places and () not in single.places[buffer]:
-            return isinstance(s, Store) and s.buffer is buffer and not s.add and (
-                len(single.places[buffer]) == 1
+            return (
+                isinstance(s, Store)
+                and s.buffer is buffer
+                and not s.add
+                and (len(single.places[buffer]) == 1)
             )
     return False
 
@@ -418,10 +423,7 @@ def _in_one_loop(found: list[tuple[tuple[Each, ...], tuple[Term, ...]]], axis: i
         if not index:
             continue  # where it is made
         common = around if common is None else tuple(x for x in common if x in around)
-    for loop in common or ():
-        if all(not i or i[axis] == Ref(loop.index) for _, i in found):
-            return True
-    return False
+    return any(all(not i or i[axis] == Ref(loop.index) for _, i in found) for loop in common or ())
 
 
 def _drop_axis(body: list[Statement], buffer: Buffer, axis: int) -> None:

@@ -1,6 +1,6 @@
 """Which loops may run their rounds in any order, and what they only sum up: these become SIMD.
 
-    for i: y[i] = exp(x[i]); s += y[i]   ->   free, sums s
+for i: y[i] = exp(x[i]); s += y[i]   ->   free, sums s
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from symdiff.ir.nest import (
     Each,
     Forever,
     Local,
-    Num,
-    Op,
     Ref,
     Set,
     Statement,
@@ -37,7 +35,7 @@ def is_innermost(loop: Each) -> bool:
 
 
 def sums_of(loop: Each) -> tuple[Local, ...] | None:
-    """The variables that the rounds of a loop add to; None where the rounds depend on each other."""
+    """The variables that the rounds of a loop add to; None where they depend on each other."""
     access = access_of(loop.body)
     if access.fails or access.leaves:
         return None
@@ -86,6 +84,3 @@ def _defined(body: list[Statement]) -> set[Local]:
             for inner in reversed(blocks_of(s)):
                 stack.extend(reversed(inner))
     return found
-
-
-__all__ = ["Num", "Op", "is_innermost", "mark_free", "sums_of"]

@@ -120,8 +120,11 @@ bitwise_or = Discrete("bitwise_or", arithmetic_result, numpy="{0} | {1}", c="{0}
 bitwise_xor = Discrete("bitwise_xor", arithmetic_result, numpy="{0} ^ {1}", c="{0} ^ {1}")
 left_shift = Discrete("left_shift", arithmetic_result, numpy="{0} << {1}", raises=True)
 right_shift = Discrete("right_shift", arithmetic_result, numpy="{0} >> {1}", raises=True)
-not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}", c="!{0}")  # Python's own, of one value
-logical_not = Discrete("logical_not", bool_result, numpy="np.logical_not({0})", math="not {0}", c="!{0}")
+# Python's own, of one value.
+not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}", c="!{0}")
+logical_not = Discrete(
+    "logical_not", bool_result, numpy="np.logical_not({0})", math="not {0}", c="!{0}"
+)
 
 # How Python's own operators spell these rows.
 OPERATORS: dict[Any, Primitive] = {

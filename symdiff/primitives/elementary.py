@@ -159,7 +159,8 @@ fmod = _binary(
     fails=lambda x, y: y.equals(0.0),
 )
 ieee_remainder = _binary(
-    "ieee_remainder", (lambda x, y, r: 1.0, _multiples), c="remainder({0}, {1})", math="math.remainder({0}, {1})",
+    "ieee_remainder", (lambda x, y, r: 1.0, _multiples), c="remainder({0}, {1})",
+    math="math.remainder({0}, {1})",
     numpy="math.remainder({0}, {1})", raises=True,
     over=(REALS, REALS.without(0.0)), fails=lambda x, y: y.equals(0.0),
 )
@@ -283,7 +284,9 @@ floor = _rounded("floor", "np.floor({0})", "math.floor({0})")
 ceil = _rounded("ceil", "np.ceil({0})", "math.ceil({0})")
 trunc = _rounded("trunc", "np.trunc({0})", "math.trunc({0})")
 rint = _rounded("rint", "np.rint({0})", "round({0})")
-heaviside = Discrete("heaviside", float_result, numpy="np.heaviside({0}, {1})", c="heaviside({0}, {1})")
+heaviside = Discrete(
+    "heaviside", float_result, numpy="np.heaviside({0}, {1})", c="heaviside({0}, {1})"
+)
 isnan = Discrete(
     "isnan", bool_result, numpy="np.isnan({0})", math="math.isnan({0})", c="isnan({0})"
 )

@@ -46,7 +46,8 @@ def _sinc_partial(x: Term, y: Term) -> Term:
 
 
 sinc = Elementwise(
-    "sinc", (_sinc_partial,), infer=_strong_float, numpy="np.sinc({0})", over=(REALS,), c="sinc({0})"
+    "sinc", (_sinc_partial,), infer=_strong_float, numpy="np.sinc({0})", over=(REALS,),
+    c="sinc({0})",
 )
 
 

@@ -137,7 +137,7 @@ def _deviation(x: Term, node: Apply) -> Term:
     return x - Term(mean.build(x, attrs=(node.attrs[0], True)))
 
 
-def _freedom(node: Apply) -> Any:
+def freedom(node: Apply) -> Any:
     """n - ddof, never below 0, as NumPy has it."""
     n, ddof = count(node), node.attrs[2]
     if not isinstance(n, Expr):
@@ -151,12 +151,12 @@ def _freedom(node: Apply) -> Any:
 
 def _var_partial(x: Term, y: Term, node: Apply) -> Term:
     # The array stands left of `/`: no degree of freedom gives nan as in NumPy, not an error.
-    return 2.0 * _deviation(x, node) / _freedom(node)
+    return 2.0 * _deviation(x, node) / freedom(node)
 
 
 def _std_partial(x: Term, y: Term, node: Apply) -> Term:
     # The convention of the norm: 0 where all values are equal.
-    return _deviation(x, node) / (_freedom(node) * nonzero(y))
+    return _deviation(x, node) / (freedom(node) * nonzero(y))
 
 
 class Spread(Reduction):

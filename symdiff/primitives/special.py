@@ -98,7 +98,8 @@ polygamma = Elementwise(
 )  # fmt: skip
 digamma = Elementwise(
     "digamma", (lambda x, y: polygamma(x, attrs=(1,)),), over=(_NO_POLES,), raises=True,
-    math="_polygamma(0, {0})", c="polygamma(0, {0})", numpy="special.digamma({0})", support=(POLYGAMMA,),
+    math="_polygamma(0, {0})", c="polygamma(0, {0})", numpy="special.digamma({0})",
+    support=(POLYGAMMA,),
 )
 gamma = Elementwise(
     "gamma", (lambda x, y: y * digamma(x),), over=(_NO_POLES,), raises=True, fails=_at_pole,

@@ -63,7 +63,9 @@ def difference(expected: Any, found: Any, tolerance: float = 1e-9) -> str:
             continue
         if np.shape(x) != np.shape(y):
             return f"shapes {np.shape(x)} and {np.shape(y)}"
-        scale = 1.0 + float(np.max(np.abs(np.nan_to_num(np.asarray(x, float), posinf=0, neginf=0)), initial=0.0))
+        scale = 1.0 + float(
+            np.max(np.abs(np.nan_to_num(np.asarray(x, float), posinf=0, neginf=0)), initial=0.0)
+        )
         if not np.allclose(x, y, rtol=tolerance, atol=1e-12 * scale, equal_nan=True):
             return f"{x!r} and {y!r}"
     return ""
@@ -131,7 +133,11 @@ def _direction(args: Sequence[Any], wrt: Any, program: Any, kind: str) -> Any:
     ones = [np.ones_like(a, dtype=float) if np.ndim(a) else 1.0 for a in args]
     if kind == "loops":
         names = list(differentiable(program))
-        places = {n: differentiable(program)[n] for n in names} if isinstance(differentiable(program), dict) else {}
+        places = (
+            {n: differentiable(program)[n] for n in names}
+            if isinstance(differentiable(program), dict)
+            else {}
+        )
         return tuple(ones[places[n]] if n in places else ones[names.index(n)] for n in wrt)
     return tuple(o for o, a in zip(ones, args, strict=True) if _is_float(a))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from symdiff.codegen.c_text import comment, prototype
+from symdiff.codegen.c.text import comment, prototype
 from symdiff.ir.interface import Interface
 from symdiff.ir.types import SymDim, Type
 

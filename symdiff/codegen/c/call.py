@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symdiff.codegen.c_helpers import ELEMENTS
-from symdiff.codegen.c_text import filled, literal
+from symdiff.codegen.c.helpers import ELEMENTS
+from symdiff.codegen.c.text import filled, literal
 from symdiff.ir.interface import Interface, Tree, Value
 from symdiff.ir.types import Dim
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from string import Template
 
-from symdiff.codegen.c_helpers import ELEMENTS, functions_in
+from symdiff.codegen.c.helpers import ELEMENTS, functions_in
 
 _TEXT = r"""
 static int

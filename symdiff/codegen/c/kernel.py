@@ -8,13 +8,12 @@ Emitters spell: what is computed, in which order and in which memory has been de
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from symdiff.codegen.c_support import SUPPORT, support_for
-from symdiff.codegen.c_terms import C_TYPES, Spelling
+from symdiff.codegen.c.support import SUPPORT, support_for
+from symdiff.codegen.c.terms import C_TYPES, Spelling
 from symdiff.ir.interface import Interface
 from symdiff.ir.nest import (
     Alloc,
@@ -43,10 +42,17 @@ from symdiff.ir.nest import (
 )
 
 _WIDTH = 96
-_KEYWORDS = frozenset(
-    ["auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "bool", "true", "false", "main", "status", "work", "done", "asm", "I", "NAN", "INFINITY", "exp", "log", "sin", "cos", "tan", "sqrt", "pow", "abs", "floor", "ceil", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "lgamma", "signgam", "div", "index", "remainder", "round", "trunc", "scaled", "sign", "time", "signal", "exit", "free", "malloc", "NULL", "INT64_MIN"]
-)  # fmt: skip
-
+# What no variable is called: C's keywords, and what its headers and kernels define.
+_WORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline
+int long register restrict return short signed sizeof static struct switch typedef union
+unsigned void volatile while asm bool true false NULL I NAN INFINITY INT64_MIN INT64_MAX
+abs acos asin atan atan2 cbrt ceil copysign cos cosh div erf erfc exp exp2 expm1 fabs floor fma
+fmax fmin fmod frexp gamma hypot j0 j1 jn ldexp lgamma log log10 log1p log2 modf nextafter pow
+remainder rint round signgam sin sinh sqrt tan tanh tgamma trunc y0 y1 yn
+done exit free index isfinite isinf isnan main malloc realloc reserve signbit status work
+"""
+_TAKEN = frozenset(_WORDS.split())
 
 _RESERVE = """\
 /* Make room for `bytes` in memory that grows; false where there is none. */
@@ -128,7 +134,7 @@ class _Printer:
         self.kernel = kernel
         self.names: dict[Local | Buffer, str] = {}
         self.spelling = Spelling(self.names)
-        self.taken: list[set[str]] = [{*_KEYWORDS, *SUPPORT, kernel.name}]
+        self.taken: list[set[str]] = [{*_TAKEN, *SUPPORT, kernel.name}]
         self.lines: list[str] = []
         self.depth = 0
         self.declared: set[Local] = set()
@@ -395,6 +401,3 @@ def _wrapped(text: str) -> list[str]:
         rows.append(text[: cut + (0 if after == 1 else 1)])
         text = indent + text[cut + after :]
     return [*rows, text]
-
-
-__all__ = ["Source", "generate", "math"]

@@ -12,10 +12,10 @@ from __future__ import annotations
 import keyword
 import re
 
-from symdiff.codegen.c_call import call_function
-from symdiff.codegen.c_helpers import HELPERS
-from symdiff.codegen.c_lists import LIST_HELPERS
-from symdiff.codegen.c_text import comment, literal
+from symdiff.codegen.c.call import call_function
+from symdiff.codegen.c.helpers import HELPERS
+from symdiff.codegen.c.lists import LIST_HELPERS
+from symdiff.codegen.c.text import comment, literal
 from symdiff.ir.interface import Interface
 
 _HELPERS = {**HELPERS, **LIST_HELPERS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symdiff.codegen.c_helpers import ELEMENTS
+from symdiff.codegen.c.helpers import ELEMENTS
 from symdiff.ir.interface import Interface, Value
 
 _WIDEST = 80
