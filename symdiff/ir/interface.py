@@ -51,12 +51,17 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Where a size symbol is read: an axis of an argument; axis -1 is the value of an integer."""
+    """Where a size symbol is read: an axis of an argument; axis -1 is the value of an integer.
+
+    function: one in the text of the kernel, which takes the sizes before this one, as int64_t, and
+    returns it; nothing is read then.
+    """
 
     symbol: str
     c_name: str
-    argument: int
-    axis: int
+    argument: int = -1
+    axis: int = -1
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,9 @@ class Interface:
         """Whether a size is read from this axis, so that there is nothing to compare it with."""
         dim = self.arguments[argument].type.shape[axis]
         return isinstance(dim, SymDim) and any(
-            (size.argument, size.axis) == (argument, axis) and dim == symbol(size.symbol)
+            (size.argument, size.axis) == (argument, axis)
+            and dim == symbol(size.symbol)
+            and not size.function
             for size in self.sizes
         )
 

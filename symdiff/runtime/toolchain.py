@@ -147,7 +147,7 @@ def build(
 
 
 @functools.cache
-def include_folders() -> tuple[str, str]:
+def include_folders() -> tuple[str, ...]:
     """The folders of Python's and NumPy's headers."""
     import sysconfig
 
@@ -159,7 +159,7 @@ def include_folders() -> tuple[str, str]:
             f"the headers of Python are missing: there is no Python.h in {python}",
             hint=f"install them (python3-dev, python3-devel), or {_OTHERWISE}",
         )
-    return python, np.get_include()
+    return tuple(dict.fromkeys((python, sysconfig.get_path("platinclude"), np.get_include())))
 
 
 def run(command: Sequence[str], folder: Path, what: str, progress: Progress | None = None) -> None:
@@ -201,7 +201,7 @@ def _status(
                 message = f"the C compiler took longer than {TIME_LIMIT:g} s"
                 raise CompilerError(f"{message}\n$ {shlex.join(command)}") from None
             raise
-    if os.strerror(errno.ENOSPC) in said:  # not the compiler's fault
+    if process.returncode and os.strerror(errno.ENOSPC) in said:  # not the compiler's fault
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     return process.returncode, said
 

@@ -89,27 +89,27 @@ class _Writer:
         message = literal(f"{name}() takes {count}, not %zd")
         raised = f"PyErr_Format(PyExc_TypeError, {message}, count);"
         self.when([f"count != {len(arguments)}"], raised, "goto done;")
-        self.leave_if(*(self._taken(i, x) for i, x in enumerate(arguments)))
+        self.leave_if(*(test for i, x in enumerate(arguments) for test in self._taken(i, x)))
         self.leave_if(*self._overlaps())
 
-    def _taken(self, position: int, value: Value) -> str:
-        """The condition under which an argument cannot be taken; declares what holds it."""
+    def _taken(self, position: int, value: Value) -> list[str]:
+        """The conditions under which an argument cannot be taken; declares what holds it."""
         name, type_, element = value.c_name, value.type, ELEMENTS[value.type.dtype]
         given = f"given[{position}], {literal(value.name)}"
         if value.is_scalar:
             self.declare(f"{element.given} {name}_value")
-            return f"{element.take}({given}, &{name}_value) < 0"
+            return [f"{element.take}({given}, &{name}_value) < 0"]
         if value.is_array:
             self.own(f"{name}_array", "PyArrayObject")
             held = f"{type_.rank}, &{name}_array"
             if value.name in self.interface.written:
-                return f"call_written({given}, {element.number}, {held}) < 0"
+                return [f"call_written({given}, {element.number}, {held}) < 0"]
             if type_.dtype == "int":
-                return f"call_int_array({given}, {held}) < 0"
-            return f"call_array({given}, {element.number}, {held}) < 0"
+                return [f"call_int_array({given}, {held}) < 0"]
+            return [f"call_array({given}, {element.number}, {held}) < 0"]
         return self._taken_list(position, value)
 
-    def _taken_list(self, position: int, value: Value) -> str:
+    def _taken_list(self, position: int, value: Value) -> list[str]:
         name, type_ = value.c_name, value.type
         self.own_memory(f"{name}_list", ELEMENTS[type_.dtype].type)
         self.declare(f"npy_intp {name}_shape[{type_.rank}]")
@@ -119,8 +119,8 @@ class _Writer:
             made = f"call_list_{type_.dtype}({items}, {shape})"
         else:
             made = f"call_arrays_{type_.dtype}({items}, {type_.listed}, {shape})"
-        is_none = f"call_is_list({given}, {literal(value.name)}) < 0"
-        return f"{is_none}\n    || ({name}_list = {made}) == NULL"
+        is_other = f"call_is_list({given}, {literal(value.name)}) < 0"
+        return [is_other, f"({name}_list = {made}) == NULL"]
 
     def _overlaps(self) -> list[str]:
         """The conditions under which a write into one argument would change another."""
@@ -141,11 +141,18 @@ class _Writer:
     def measure(self) -> None:
         """Read the sizes, compare what is given twice, and work out the shapes of the results."""
         arguments, results = self.interface.arguments, self.interface.results
+        known: list[str] = []
         for size in self.interface.sizes:
-            value = arguments[size.argument]
-            read = f"{value.c_name}_value" if size.axis < 0 else _axis(value, size.axis)
-            self.declare(f"int64_t {size.c_name}_size")
-            self.body.append(f"{size.c_name}_size = {read};")
+            name = f"{size.c_name}_size"
+            if size.function:
+                read = filled(f"{size.function}(", known, ")")
+            elif size.axis < 0:
+                read = f"{arguments[size.argument].c_name}_value"
+            else:
+                read = _axis(arguments[size.argument], size.axis)
+            self.declare(f"int64_t {name}")
+            self.body.append(f"{name} = {read};")
+            known.append(name)
         compared = [
             self._differs(value, axis, dim)
             for i, value in enumerate(arguments)
@@ -166,14 +173,8 @@ class _Writer:
 
     def _differs(self, value: Value, axis: int, dim: Dim) -> str:
         named = "" if isinstance(dim, int) else f"{dim} = "
-        compared = [
-            literal(value.name),
-            f"{axis}",
-            _axis(value, axis),
-            literal(named),
-            self.size(dim),
-        ]
-        test = filled("call_size(", compared, ") < 0")
+        measured = f"{literal(value.name)}, {axis}, {_axis(value, axis)}"
+        test = filled("call_size(", [measured, literal(named), self.size(dim)], ") < 0")
         outer = range(min(axis, value.type.listed))  # an empty list does not tell what is in it
         tests = [*(f"{_axis(value, at)} > 0" for at in outer), test]
         return f"({' && '.join(tests)})" if outer else test

@@ -4,7 +4,7 @@
 
 The module has no state: what text cannot hold (constant objects, keys of dicts) is in the tuple
 that its function is bound to, and nothing is written after loading. So threads may call at once,
-with and without a GIL. It cannot be loaded in sub-interpreters, in which NumPy cannot either.
+with and without a GIL. Sub-interpreters refuse it, from Python 3.12 on, as they refuse NumPy.
 """
 
 from __future__ import annotations

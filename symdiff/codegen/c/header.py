@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from symdiff.codegen.c.text import comment, prototype
-from symdiff.ir.interface import Interface
+from symdiff.ir.interface import Interface, Size
 from symdiff.ir.types import SymDim, Type
 
 
@@ -39,10 +39,7 @@ def _described(interface: Interface) -> str:
         called = "" if x.name == x.c_name else f"{x.name}, "
         written = ", written into" if x.name in interface.written else ""
         lines.append(f"{x.c_name}: {called}{_shown(x.type, names)}{written}")
-    for size in interface.sizes:
-        of = interface.arguments[size.argument].c_name
-        axis = of if size.axis < 0 else f"the size of axis {size.axis} of {of}"
-        lines.append(f"{size.c_name}: {axis}")
+    lines += (f"{size.c_name}: {_source(size, interface)}" for size in interface.sizes)
     lines += (f"{r.c_name}: where {_shown(r.type, names)} goes" for r in interface.results)
     codes = ["0", "1 where memory has run out"]
     codes += (f"{k} for {name}: {text}" for k, (name, text) in enumerate(interface.faults, 2))
@@ -50,6 +47,14 @@ def _described(interface: Interface) -> str:
         lines.append("Arrays are contiguous, the last axis varies fastest.")
     lines += ["", f"Returns {', '.join(codes)}."]
     return "\n".join(f"   {line}" if line else "" for line in lines).strip()
+
+
+def _source(size: Size, interface: Interface) -> str:
+    """Where a size is from."""
+    if size.function:
+        return size.symbol
+    of = interface.arguments[size.argument].c_name
+    return of if size.axis < 0 else f"the size of axis {size.axis} of {of}"
 
 
 def _shown(type_: Type, names: Mapping[str, str]) -> str:

@@ -68,9 +68,10 @@ static int
 call_int(PyObject *given, const char *name, int64_t *value)
 {
     int overflow;
-    PyObject *index = PyNumber_Index(given);
+    bool refused = PyArray_IsScalar(given, Bool);
+    PyObject *index = refused ? NULL : PyNumber_Index(given);
     if (index == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+        if (refused || PyErr_ExceptionMatches(PyExc_TypeError)) {
             PyErr_Format(PyExc_TypeError, "%s must be an integer, not %.200s", name,
                          Py_TYPE(given)->tp_name);
         }

@@ -64,7 +64,7 @@ def filled(opening: str, items: Sequence[str], closing: str, joint: str = ",") -
     f(alphaalphaalphaalphaalphaalphaalphaalphaalphaalpha,
         betabetabetabetabetabetabetabetabetabeta)
     """
-    lines = [opening]
+    lines = [opening if items else opening + closing]
     for i, item in enumerate(items):
         text = item + (closing if i == len(items) - 1 else joint)
         blank = " " if i else ""
