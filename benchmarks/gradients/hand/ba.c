@@ -74,59 +74,69 @@ INLINE void pose_row(const v4 *field, Vector n, v4 n_p, Vector p, Vector q, Vect
     row[11] = point.x, row[12] = point.y, row[13] = point.z;
 }
 
-/* Both rows of four observations. */
-INLINE void rows_of_four(const v4 *field, Vector point, v4 w, v4 seen_x, v4 seen_y, v4 *row)
+/* Four observations on their way: where their points appear, and what that depends on. */
+typedef struct {
+    v4 field[FIELDS], w, seen_x, seen_y, n_p, depth, u, v;
+    Vector p, q;
+} Group;
+
+static void look(Group *of, const double *cameras, const double *points, const double *weights,
+                  const long *seen, const double *features)
 {
+    v4 point[4];
+    for (int part = 0; part < FIELDS; part += 4) {
+        for (int i = 0; i < GROUP; i++)
+            of->field[part + i] = load(cameras + seen[2 * i] * FIELDS + part);
+        transpose(of->field + part);
+    }
+    for (int i = 0; i < GROUP; i++)
+        point[i] = load(points + seen[2 * i + 1] * 4);
+    transpose(point);
+    const v4 pixel0 = load(features), pixel1 = load(features + 4);
+    of->seen_x = __builtin_shuffle(pixel0, pixel1, (i4){0, 2, 4, 6});
+    of->seen_y = __builtin_shuffle(pixel0, pixel1, (i4){1, 3, 5, 7});
+    of->w = load(weights);
+
+    const v4 *field = of->field;
     const Vector n = {field[NX], field[NY], field[NZ]};
-    const Vector p = {point.x - field[CX], point.y - field[CY], point.z - field[CZ]};
-    const v4 n_p = dot(n, p);
-    const Vector q =
-        combined(field[COS], p, field[SIN], cross(n, p), (1.0 - field[COS]) * n_p, n);
-    const v4 depth = 1.0 / q.z, u = q.x * depth, v = q.y * depth, r2 = u * u + v * v;
+    of->p = (Vector){point[0] - field[CX], point[1] - field[CY], point[2] - field[CZ]};
+    of->n_p = dot(n, of->p);
+    of->q = combined(field[COS], of->p, field[SIN], cross(n, of->p), (1.0 - field[COS]) * of->n_p, n);
+    of->depth = 1.0 / of->q.z, of->u = of->q.x * of->depth, of->v = of->q.y * of->depth;
+}
+
+/* Both rows of four observations, to `out`. */
+static void write_rows(const Group *of, double *out)
+{
+    const v4 *field = of->field, w = of->w, u = of->u, v = of->v, r2 = u * u + v * v;
+    const Vector n = {field[NX], field[NY], field[NZ]};
     const v4 slope = 2.0 * (field[K1] + 2.0 * field[K2] * r2); /* of the lens, over u or v */
     const v4 lens = 1.0 + (field[K1] + field[K2] * r2) * r2;
-    const v4 scale = w * field[FOCAL], near = scale * depth;
+    const v4 scale = w * field[FOCAL], near = scale * of->depth;
     const v4 uu = near * (lens + slope * u * u), uv = near * slope * u * v;
     const v4 vv = near * (lens + slope * v * v), zero = all(0.0);
+    const Vector g_x = {uu, uv, -(uu * u + uv * v)}, g_y = {uv, vv, -(uv * u + vv * v)};
 
-    pose_row(field, n, n_p, p, q, (Vector){uu, uv, -(uu * u + uv * v)}, row);
-    pose_row(field, n, n_p, p, q, (Vector){uv, vv, -(uv * u + vv * v)}, row + ROW);
+    v4 row[2 * ROW + 2];
+    pose_row(field, n, of->n_p, of->p, of->q, g_x, row);
+    pose_row(field, n, of->n_p, of->p, of->q, g_y, row + ROW);
     row[6] = w * lens * u, row[ROW + 6] = w * lens * v;
     row[7] = row[ROW + 8] = w;
     row[8] = row[ROW + 7] = zero;
     row[9] = scale * u * r2, row[ROW + 9] = scale * v * r2;
     row[10] = row[9] * r2, row[ROW + 10] = row[ROW + 9] * r2;
-    row[14] = field[FOCAL] * lens * u + field[X0] - seen_x;
-    row[ROW + 14] = field[FOCAL] * lens * v + field[Y0] - seen_y;
-}
+    row[14] = field[FOCAL] * lens * u + field[X0] - of->seen_x;
+    row[ROW + 14] = field[FOCAL] * lens * v + field[Y0] - of->seen_y;
 
-static void four(const double *cameras, const double *points, const double *weights,
-                 const long *seen, const double *features, double *out)
-{
-    v4 field[FIELDS], point[4], row[2 * ROW + 2], pixel[4];
-    for (int part = 0; part < FIELDS; part += 4) {
-        for (int i = 0; i < GROUP; i++)
-            field[part + i] = load(cameras + seen[2 * i] * FIELDS + part);
-        transpose(field + part);
-    }
-    for (int i = 0; i < GROUP; i++)
-        point[i] = load(points + seen[2 * i + 1] * 4);
-    transpose(point);
-    pixel[0] = load(features), pixel[1] = load(features + 4);
-    pixel[2] = __builtin_shuffle(pixel[0], pixel[1], (i4){0, 2, 4, 6});
-    pixel[3] = __builtin_shuffle(pixel[0], pixel[1], (i4){1, 3, 5, 7});
-
-    rows_of_four(field, (Vector){point[0], point[1], point[2]}, load(weights), pixel[2], pixel[3],
-                 row);
+    row[2 * ROW] = row[2 * ROW + 1] = zero;
     for (int part = 0; part + 4 <= 2 * ROW; part += 4) {
         transpose(row + part);
         for (int i = 0; i < GROUP; i++)
             store(out + i * 2 * ROW + part, row[part + i]);
     }
-    row[2 * ROW] = row[2 * ROW + 1] = all(0.0);
-    transpose(row + 28);
+    transpose(row + 2 * ROW - 2);
     for (int i = 0; i < GROUP; i++)
-        memcpy(out + i * 2 * ROW + 28, &row[28 + i], 2 * sizeof *out);
+        memcpy(out + (i + 1) * 2 * ROW - 2, &row[2 * ROW - 2 + i], 2 * sizeof *out);
 }
 
 void ba(long n_cameras, long n_points, long n, const double *cameras, const double *points,
@@ -139,9 +149,17 @@ void ba(long n_cameras, long n_points, long n, const double *cameras, const doub
         for (int axis = 0; axis < 3; axis++)
             padded[i * 4 + axis] = points[i * 3 + axis];
 
+    /* A group is looked at before the rows of the one before are written: while the one waits for
+     * its long chain of operations, the other has work to do. */
     long i = 0;
-    for (; i + GROUP <= n; i += GROUP)
-        four(prepared, padded, weights + i, seen + 2 * i, features + 2 * i, out + i * 2 * ROW);
+    Group group[2];
+    for (; i + GROUP <= n; i += GROUP) {
+        look(&group[i / GROUP % 2], prepared, padded, weights + i, seen + 2 * i, features + 2 * i);
+        if (i > 0)
+            write_rows(&group[(i / GROUP + 1) % 2], out + (i - GROUP) * 2 * ROW);
+    }
+    if (i > 0)
+        write_rows(&group[(i / GROUP + 1) % 2], out + (i - GROUP) * 2 * ROW);
     if (i < n) { /* the last group, with its last observation repeated */
         double w[GROUP], pixels[2 * GROUP], rows[GROUP * 2 * ROW];
         long which[2 * GROUP];
@@ -151,7 +169,8 @@ void ba(long n_cameras, long n_points, long n, const double *cameras, const doub
             memcpy(pixels + 2 * t, features + 2 * from, 2 * sizeof *pixels);
             memcpy(which + 2 * t, seen + 2 * from, 2 * sizeof *which);
         }
-        four(prepared, padded, w, which, pixels, rows);
+        look(&group[0], prepared, padded, w, which, pixels);
+        write_rows(&group[0], rows);
         memcpy(out + i * 2 * ROW, rows, (n - i) * 2 * ROW * sizeof *out);
     }
     for (i = 0; i < n; i++)
