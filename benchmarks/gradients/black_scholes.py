@@ -71,7 +71,8 @@ def by_hand(S, K, sigma, r, T):
         spread = sigma[i] * root
         d1 = (math.log(S[i] / K[i]) + (r[i] + 0.5 * sigma[i] ** 2) * T[i]) / spread
         owned = 0.5 + 0.5 * math.erf(d1 * math.sqrt(0.5))
-        owed = K[i] * math.exp(-r[i] * T[i]) * (0.5 + 0.5 * math.erf((d1 - spread) * math.sqrt(0.5)))
+        likely = 0.5 + 0.5 * math.erf((d1 - spread) * math.sqrt(0.5))
+        owed = K[i] * math.exp(-r[i] * T[i]) * likely
         density = S[i] * math.exp(-0.5 * d1 * d1) / math.sqrt(2.0 * math.pi)
         total += S[i] * owned - owed
         d_S[i] = owned
