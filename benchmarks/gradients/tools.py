@@ -1,8 +1,8 @@
 """The other tools: given a function, what computes its derivative, ready to be timed.
 
-Each maker returns a `Peer`; `upto` and `reason` say where one ends, as `Peer` has them. Functions written for NumPy serve JAX and autograd too: they are run
-with the other library in the place of the global name `np`. Arguments are handed over before
-anything is timed; results are waited for.
+Each maker returns a `Peer`; `upto` and `reason` say where one ends, as `Peer` has them. Functions
+written for NumPy serve JAX and autograd too: they are run with the other library in the place of
+the global name `np`. Arguments are handed over before anything is timed; results are waited for.
 """
 
 from __future__ import annotations
