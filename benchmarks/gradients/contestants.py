@@ -20,7 +20,6 @@ class Contestant:
     tool: str
     style: str
     make: Callable[..., Run]
-    collect: Callable[[Any], Any] | None = None
     upto: float = math.inf
     reason: str = ""
 
@@ -47,11 +46,11 @@ TARGETS: dict[str, dict[str, str]] = {"symdiff-c": {"target": "c"}, "symdiff-pyt
 def contestants(problem: Problem, tools: tuple[str, ...] = tuple(TOOLS)) -> list[Contestant]:
     """All of a problem's that use one of `tools`, in the order of `TOOLS`."""
     found = [
-        Contestant(tool, primal.style, _symdiff(primal, options), primal.collect)
+        Contestant(tool, primal.style, _symdiff(primal, options))
         for tool, options in TARGETS.items()
         for primal in problem.primals
     ]
-    found += [Contestant(p.tool, "", p.make, None, p.upto, p.reason) for p in problem.peers]
+    found += [Contestant(p.tool, "", p.make, p.upto, p.reason) for p in problem.peers]
     order = list(TOOLS)
     return sorted((c for c in found if c.tool in tools), key=lambda c: order.index(c.tool))
 
@@ -59,7 +58,6 @@ def contestants(problem: Problem, tools: tuple[str, ...] = tuple(TOOLS)) -> list
 def _symdiff(primal: Primal, options: dict[str, str]) -> Callable[..., Run]:
     def make(*arguments: Any) -> Run:
         derivative = primal.derive(primal.function, **options)
-        given = (*arguments, *primal.seeds(*arguments))
-        return lambda: derivative(*given)
+        return lambda: primal.run(derivative, *arguments)
 
     return make

@@ -33,9 +33,9 @@ class Case:
     quick: bool = False
 
 
-def no_seeds(*arguments: Any) -> tuple[Any, ...]:
-    """Most operators take what their function takes, and nothing else."""
-    return ()
+def plainly(derivative: Callable[..., Any], *arguments: Any) -> Any:
+    """Most derivatives take what their function takes, and return what is asked for."""
+    return derivative(*arguments)
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Primal:
 
     style: "loops" or "NumPy". derive: `derive(function, **options)` is the derivative, where
     `options` are the target and the like: `functools.partial(symdiff.value_and_grad, wrt="x")`.
-    seeds: the tangents or cotangents that the derivative takes after the arguments. collect: what
-    of the derivative's result is the problem's, where that is not all of it.
+    run: `run(derivative, *arguments)` is the problem's result, where it is not what the derivative
+    returns for the arguments of the case: tangents may have to be passed, rows put in order. All of
+    it is timed.
     """
 
     style: str
     function: Callable[..., Any]
     derive: Callable[..., Callable[..., Any]]
-    seeds: Callable[..., tuple[Any, ...]] = no_seeds
-    collect: Callable[[Any], Any] | None = None
+    run: Callable[..., Any] = plainly
 
 
 @dataclass(frozen=True)

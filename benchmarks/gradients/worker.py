@@ -90,8 +90,7 @@ def prepared(contestant: Contestant, arguments: tuple[Any, ...]) -> tuple[Run | 
     except Exception as error:
         message = (str(error).strip() or "no message").splitlines()[0]
         return None, contestant.row(note=f"{type(error).__name__}: {message}"[:300]), None
-    numbers = flat(contestant.collect(result) if contestant.collect else result)
-    return run, contestant.row(first=first), numbers
+    return run, contestant.row(first=first), flat(result)
 
 
 def measure(problem: Problem, number: int, tools: tuple[str, ...], left: tuple[str, ...]) -> None:

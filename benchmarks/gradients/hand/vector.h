@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #pragma omp declare simd notinbranch
@@ -21,8 +22,23 @@ extern double cos(double);
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Keeps gcc from reading a value from memory again in each place that uses it. */
+#define IN_REGISTER(x) __asm__("" : "+x"(x))
+
 typedef double v4 __attribute__((vector_size(32)));
 typedef int64_t i4 __attribute__((vector_size(32)));
+
+/* Room for n numbers that starts where a cache line does: no vector lies across two. */
+static inline double *aligned(long n)
+{
+    const size_t line = 64;
+    return aligned_alloc(line, (n * sizeof(double) + line - 1) / line * line);
+}
+
+static inline double *zeros(long n)
+{
+    return memset(aligned(n), 0, n * sizeof(double));
+}
 
 INLINE v4 load(const double *p)
 {
