@@ -250,7 +250,8 @@ def in_casadi(ca: Any, alphas, means, icf, x, gamma, m) -> Run:
     """The likelihood of one point, differentiated, and mapped over all points."""
     n, d = x.shape
     k = len(alphas)
-    parameters = [ca.SX.sym("alphas", k), ca.SX.sym("means", d, k), ca.SX.sym("icf", *icf.T.shape)]
+    shapes = {"alphas": (k, 1), "means": (d, k), "icf": icf.T.shape}
+    parameters = [ca.SX.sym(name, *shape) for name, shape in shapes.items()]
     point = ca.SX.sym("x", d)
     column, row = np.triu_indices(d, 1)
     terms = []
@@ -267,18 +268,18 @@ def in_casadi(ca: Any, alphas, means, icf, x, gamma, m) -> Run:
     of_point = ca.Function("of_point", [point, *parameters], [likelihood, *gradients])
     all_points = of_point.map("all", "serial", n, [1, 2, 3], [0, 1, 2, 3])
 
-    a, mu, q = (ca.SX.sym(p.name(), *p.shape) for p in parameters)
-    triangle = ca.sumsqr(ca.exp(q[:d, :])) + ca.sumsqr(q[d:, :])
-    rest = constant(n, d, k, gamma, m) - n * ca.logsumexp(a) + 0.5 * gamma**2 * triangle
-    rest = rest - m * ca.sum1(ca.sum2(q[:d, :]))
-    once = ca.Function("once", [a, mu, q], [rest, *(ca.gradient(rest, p) for p in (a, mu, q))])
+    logs, lower = parameters[2][:d, :], parameters[2][d:, :]
+    prior = 0.5 * gamma**2 * (ca.sumsqr(ca.exp(logs)) + ca.sumsqr(lower))
+    prior = prior - m * ca.sum1(ca.sum2(logs))
+    rest = constant(n, d, k, gamma, m) - n * ca.logsumexp(parameters[0]) + prior
+    gradients = [ca.densify(ca.gradient(rest, p)) for p in parameters]
+    once = ca.Function("once", parameters, [rest, *gradients])
     given = (ca.DM(alphas), ca.DM(means.T), ca.DM(icf.T))
     points = ca.DM(x.T)
 
     def run() -> Any:
         parts = zip(all_points(points, *given), once(*given), strict=True)
-        value, *gradient = (np.array(a + b).T for a, b in parts)
-        return value, tuple(gradient)
+        return [np.array(a + b).T for a, b in parts]
 
     return run
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.gradients.contestants import Row, contestants
@@ -18,6 +19,7 @@ from benchmarks.gradients.problem import Case, Problem
 from benchmarks.gradients.worker import environment_for
 from benchmarks.measure import show
 
+ROOT = Path(__file__).parents[2]
 COMPILING = 150.0  # seconds that a contestant may take to compile and run for the first time
 TIMING = 900.0  # seconds that the turns of all of them may take
 FORESEEN = 20.0  # whose call would take longer, going by a smaller case, is not run
@@ -95,7 +97,7 @@ def _work(
     command += ["--threads", threads, "--tools", ",".join(tools), "--leave", "|".join(left)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment_for(threads), start_new_session=True,
+        cwd=ROOT, env=environment_for(threads), start_new_session=True,
     )  # fmt: skip
     names = {c.name: c for c in contestants(problem, tools)}
     preparing = "(none)"  # until the first event; then a name, or "" once all take turns
