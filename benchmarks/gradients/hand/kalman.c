@@ -3,9 +3,7 @@
  *
  * What a step has computed is kept, since the way back reads nearly all of it. Products are
  * inlined with their sizes known, which makes each a few dozen instructions. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+#include "vector.h"
 
 enum { N = 4, M = 2 };
 
@@ -15,8 +13,6 @@ typedef struct {
     double e[M], C_P[M * N];   /* the surprise, and C @ P1 */
     double G[M * M], W[M * N]; /* the inverse of its covariance S, and G @ C_P: the gain's transpose */
 } step;
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* out += sign * a @ b; of a, b or both in turn the transpose is meant. */
 INLINE void nn(int rows, int depth, int columns, double sign, const double *a, const double *b,

@@ -1,16 +1,14 @@
 /* Matrix products of any orientation, as fast as this machine multiplies.
  *
  * Both factors are copied into panels first, in the order in which they are read: rows of A by
- * four, columns of B by eight. Thirty-two sums stay in registers while a panel of each goes by.
+ * six, columns of B by eight. Forty-eight sums stay in registers while a panel of each goes by.
  * Panels are as deep as the first cache allows, blocks of A as large as the second. */
 #ifndef MATMUL_H
 #define MATMUL_H
 
-#include <stdlib.h>
+#include "vector.h"
 
 enum { ROWS = 6, COLUMNS = 8, DEEP = 256, HIGH = 96 };
-
-typedef double four __attribute__((vector_size(32), aligned(8), may_alias));
 
 /* A matrix in memory: entry (i, j) is at[i * down + j * right]. */
 typedef struct {
@@ -41,20 +39,22 @@ static inline void pack(matrix a, long lines, long deep, long width, double *res
 static inline void panel_times_panel(long deep, const double *restrict a, const double *restrict b,
                                      double *restrict c, long stride, long rows, long columns)
 {
-    four sums[ROWS][2] = {0};
+    v4 totals[ROWS][2] = {0};
     for (long k = 0; k < deep; k++, a += ROWS, b += COLUMNS) {
-        four left = *(const four *)b, right = *(const four *)(b + 4);
-        __asm__("" : "+x"(left), "+x"(right)); /* or gcc reads both again for each row */
+        v4 left = load(b), right = load(b + 4);
+        IN_REGISTER(left);
+        IN_REGISTER(right);
 #pragma GCC unroll 6
         for (long i = 0; i < ROWS; i++) {
-            sums[i][0] += a[i] * left;
-            sums[i][1] += a[i] * right;
+            totals[i][0] += a[i] * left;
+            totals[i][1] += a[i] * right;
         }
     }
-    const double *all = (const double *)sums;
+    double tile[ROWS][COLUMNS];
+    memcpy(tile, totals, sizeof tile);
     for (long i = 0; i < rows; i++)
         for (long j = 0; j < columns; j++)
-            c[i * stride + j] += all[i * COLUMNS + j];
+            c[i * stride + j] += tile[i][j];
 }
 
 static inline long least(long a, long b)
@@ -66,7 +66,7 @@ static inline long least(long a, long b)
 static inline void add_matmul(long rows, long columns, long depth, matrix a, matrix b,
                               double *restrict c)
 {
-    double *a_panels = malloc((HIGH * DEEP + (columns + COLUMNS) * DEEP) * sizeof *a_panels);
+    double *a_panels = aligned(HIGH * DEEP + (columns + COLUMNS) * DEEP);
     double *b_panels = a_panels + HIGH * DEEP;
 
     for (long k = 0; k < depth; k += DEEP) {

@@ -1,12 +1,7 @@
 /* The loss of a network with one hidden layer over a batch, and its gradient in all weights.
  *
  * Five matrix products would be one too many: nobody asks for the gradient in the inputs. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "matmul.h"
-#include "vector.h"
 
 /* out = x @ w + bias */
 static void affine(long batch, long inputs, long outputs, const double *x, const double *w,
