@@ -132,7 +132,8 @@ class Store:
 class Each:
     """`for index in range(start, stop, step)`.
 
-    free: the order of its rounds does not matter, but for what they add to `sums`.
+    free: the order of its rounds does not matter, but for what they fold into `sums`: variables,
+    each with the operator.
     """
 
     index: Local
@@ -142,7 +143,7 @@ class Each:
     body: list[Statement]
     free: bool = False
     line: int | None = None
-    sums: tuple[Local, ...] = ()
+    sums: tuple[tuple[str, Local], ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -170,10 +171,14 @@ class Branch:
 
 @dataclass(eq=False, slots=True)
 class Fail:
-    """The function raises fault number `fault` where `test` holds."""
+    """The function raises fault number `fault` where `test` holds.
+
+    guard: what comes after relies on it, so as not to leave memory.
+    """
 
     test: Term
     fault: int
+    guard: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -103,12 +103,19 @@ def has_leave(body: Iterable[Statement]) -> bool:
     return False
 
 
-def accumulated(s: Statement) -> Term | None:
-    """What is added to a variable: `total = total + x`."""
-    if isinstance(s, Set) and isinstance(s.value, Op) and s.value.code == "{0} + {1}":
+# How a variable is folded into, and what OpenMP calls that.
+_FOLDS = {
+    "{0} + {1}": "+", "{0} * {1}": "*", "{0} | {1}": "|",
+    "{1} > {0} ? {1} : {0}": "max", "{1} < {0} ? {1} : {0}": "min",
+}  # fmt: skip
+
+
+def accumulated(s: Statement) -> str | None:
+    """By which operator a variable is folded into: `total = total + x` by +."""
+    if isinstance(s, Set) and isinstance(s.value, Op) and s.value.code in _FOLDS:
         first, second = s.value.args
         if first == Ref(s.local) and s.local not in _locals(second):
-            return second
+            return _FOLDS[s.value.code]
     return None
 
 

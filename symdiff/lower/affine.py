@@ -107,15 +107,28 @@ class Known:
             total += c * self.sizes[v]
         return total
 
-    def unify(self, a: Term, b: Term) -> None:
-        """Two sizes that have been compared are the same from there on."""
+    def plain(self, term: Term) -> Term:
+        """`term` as a number, where it is known to be one."""
+        form = None if isinstance(term, Num) else self.form(term)
+        return Num(form.get(None, 0), "int") if form is not None and set(form) <= {None} else term
+
+    def forget(self, unified: list[Local]) -> None:
+        """What has been compared is not known to be equal elsewhere."""
+        for local in unified:
+            del self.meaning[local]
+        if unified:
+            self._forms.clear()
+
+    def unify(self, a: Term, b: Term) -> Local | None:
+        """Two sizes that have been compared are the same; which is now known by the other."""
         for one, other in ((b, a), (a, b)):
             if isinstance(one, Ref) and one.local in self.sizes and one.local not in self.meaning:
                 form = self.form(other)
                 if form is not None and one.local not in form:
                     self.meaning[one.local] = other
                     self._forms.clear()
-                    return
+                    return one.local
+        return None
 
     def equal(self, a: Term, b: Term) -> bool:
         """Whether two integers are the same for certain."""

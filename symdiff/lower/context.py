@@ -63,6 +63,7 @@ class Context:
         ] = {}  # (start, stop) of loops, by what counts rounds
         self._elements: list[dict[tuple[Array, Index], Term]] = [{}]
         self._counted: list[dict[Term, Term]] = [{}]
+        self._unified: list[list[Local]] = [[]]
         self._failed: list[set[tuple[Term, int]]] = [set()]
         self._nested = 0
         self.conditions: dict[Local, Term] = {}  # what boolean variables are
@@ -117,8 +118,8 @@ class Context:
     def fault(self, error: str, message: str) -> int:
         return self.faults.setdefault((error, message), len(self.faults))
 
-    def fail(self, test: Term, error: str, message: str) -> None:
-        """Raise where `test` holds."""
+    def fail(self, test: Term, error: str, message: str, *, guard: bool = False) -> None:
+        """Raise where `test` holds; guard: what comes after relies on that."""
         if (isinstance(test, Num) and not test.value) or test in self._false:
             return
         fault = self.fault(error, message)
@@ -126,7 +127,7 @@ class Context:
         if any(key in made for made in self._failed):
             return
         self._failed[-1].add(key)
-        self.out.append(Fail(test, fault))
+        self.out.append(Fail(test, fault, guard))
 
     @contextlib.contextmanager
     def unless(self, test: Term | None) -> Generator[None]:
@@ -226,9 +227,10 @@ class Context:
     def require_equal(self, a: Term, b: Term, message: str) -> None:
         """Raise where two sizes differ."""
         if not self.known.equal(a, b):
-            self.fail(Op("{0} != {1}", (a, b), "bool"), "ValueError", message)
-            if len(self._failed) == 1:  # from here on they are known to be equal
-                self.known.unify(a, b)
+            self.fail(Op("{0} != {1}", (a, b), "bool"), "ValueError", message, guard=True)
+            unified = self.known.unify(a, b)  # from here on they are known to be equal
+            if unified is not None and len(self._failed) > 1:
+                self._unified[-1].append(unified)
 
     def common(self, dims: Sequence[Sequence[Term]]) -> tuple[Term, ...]:
         """The sizes that arrays broadcast to, which are compared where they are not known."""
@@ -257,6 +259,7 @@ class Context:
         self._elements.append({})
         self._failed.append(set())
         self._counted.append({})
+        self._unified.append([])
         try:
             yield body
         finally:
@@ -264,6 +267,7 @@ class Context:
             self._elements.pop()
             self._failed.pop()
             self._counted.pop()
+            self.known.forget(self._unified.pop())
 
     @contextlib.contextmanager
     def each(
@@ -289,7 +293,7 @@ class Context:
         """`act` at every index of an array."""
         with contextlib.ExitStack() as stack:
             index: list[Term] = []
-            for dim in dims:
+            for dim in map(self.known.plain, dims):
                 if dim == ONE:
                     index.append(ZERO)
                     continue
@@ -397,6 +401,7 @@ class Context:
         self._elements.append({})
         self._failed.append(set())
         self._counted.append({})
+        self._unified.append([])
         try:
             yield
         finally:
@@ -404,6 +409,7 @@ class Context:
             self._elements.pop()
             self._failed.pop()
             self._counted.pop()
+            self.known.forget(self._unified.pop())
 
     def keep(self, node: Expr, array: Array, realize: bool) -> None:
         """Note what an array node is; realize: it gets memory at once."""

@@ -133,18 +133,27 @@ def _inside(to: Context, where: Term, size: Term) -> Term:
     if isinstance(where, Num) and where.value < 0:
         where = to.op("{0} + {1}", size, where)
         if not to.known.at_least(where, 0):
-            to.fail(Op("{0} < 0", (where,), "bool"), "IndexError", "index out of range")
+            _outside(to, Op("{0} < 0", (where,), "bool"))
         return where
     below = to.known.below(where, size)
     if to.known.at_least(where, 0):
         if not below:
-            to.fail(Op("{0} >= {1}", (where, size), "bool"), "IndexError", "index out of range")
+            to.fail(
+                Op("{0} >= {1}", (where, size), "bool"),
+                "IndexError",
+                "index out of range",
+                guard=True,
+            )
         return where
     where = to.bind(where)
     wrapped = to.bind(Op("{0} < 0 ? {0} + {1} : {0}", (where, size), "int"))
     test = Op("{0} < 0 || {0} >= {1}", (wrapped, size), "bool")
-    to.fail(test, "IndexError", "index out of range")
+    _outside(to, test)
     return wrapped
+
+
+def _outside(to: Context, test: Term) -> None:
+    to.fail(test, "IndexError", "index out of range", guard=True)
 
 
 def _checked(to: Context, array: Array, size: Term) -> Array:

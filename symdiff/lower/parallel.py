@@ -34,19 +34,23 @@ def is_innermost(loop: Each) -> bool:
     return not any(isinstance(s, (Each, Forever)) for s in statements(loop.body))
 
 
-def sums_of(loop: Each) -> tuple[Local, ...] | None:
-    """The variables that the rounds of a loop add to; None where they depend on each other."""
+def sums_of(loop: Each, *, checks: bool = True) -> tuple[tuple[str, Local], ...] | None:
+    """The variables that rounds only fold into; None where rounds depend on each other.
+
+    checks: or may raise.
+    """
     access = access_of(loop.body)
-    if access.fails or access.leaves:
+    if (access.fails and checks) or access.leaves:
         return None
-    sums: dict[Local, None] = {}
+    sums: dict[Local, str] = {}
     reads: dict[Local, int] = {}
     inner = _defined(loop.body)
     for s in statements(loop.body):
         if isinstance(s, Set) and s.local not in inner:
-            if accumulated(s) is None or s.local.dtype == "bool":
+            fold = accumulated(s)
+            if fold is None or s.local.dtype == "bool" or sums.get(s.local, fold) != fold:
                 return None
-            sums[s.local] = None
+            sums[s.local] = fold
             reads[s.local] = reads.get(s.local, 0) - 1  # itself
         for term in terms_of(s):
             for part in subterms(term):
@@ -62,7 +66,7 @@ def sums_of(loop: Each) -> tuple[Local, ...] | None:
             for axis in range(len(buffer.dims))
         ):
             return None
-    return tuple(sums)
+    return tuple((fold, local) for local, fold in sums.items())
 
 
 def _defined(body: list[Statement]) -> set[Local]:

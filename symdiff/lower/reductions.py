@@ -42,7 +42,7 @@ def _not_empty(to: Context, old: Array, axes: tuple[int, ...], message: str) -> 
     for a in axes:
         size = old.dims[a]
         if not to.known.at_least(size, 1):
-            to.fail(Op("{0} == 0", (size,), "bool"), "ValueError", message)
+            to.fail(Op("{0} == 0", (size,), "bool"), "ValueError", message, guard=True)
 
 
 def reduced(
@@ -61,9 +61,15 @@ def reduced(
     kind = first.dtype
     count = to.count([old.dims[a] for a in axes])
 
+    # A comparison overlooks nan; whether there was one is found out beside it.
+    wary = step in (_larger, _smaller) and kind.startswith("float")
+
     def fold(outer: Index) -> Term:
         total = Local(wish if wish != "t" else "total", kind)
+        nans = Local("nans", "int")
         to.out.append(Set(total, first, to.line))
+        if wary:
+            to.out.append(Set(nans, ZERO))
 
         def add(inner: Index) -> None:
             index: list[Term] = [ZERO] * old.rank
@@ -73,8 +79,13 @@ def reduced(
                 index[axis] = i
             item = to.element(old, tuple(index))
             to.out.append(Set(total, step(to, Ref(total), item, kind), to.line))
+            if wary:
+                to.out.append(Set(nans, Op("{0} | {1}", (Ref(nans), _is_nan(item)), "int")))
 
         to.over([old.dims[a] for a in axes], add)
+        if wary:
+            nan = Num(float("nan"), kind)
+            return Op("{0} ? {1} : {2}", (Ref(nans), nan, Ref(total)), kind)
         return finish(Ref(total), count)
 
     if not kept:
@@ -94,6 +105,10 @@ def reduced(
 
     to.over(dims, store)
     return stored(buffer)
+
+
+def _is_nan(item: Term) -> Term:
+    return Op("{0} != {0}", (item,), "bool")
 
 
 def _zero(kind: DType) -> Any:
@@ -121,14 +136,10 @@ def _highest(kind: DType) -> Any:
 
 
 def _larger(to: Context, total: Term, item: Term, kind: DType) -> Term:
-    if kind.startswith("float"):
-        return Op("nan_max({0}, {1})", (total, item), kind)
     return Op("{1} > {0} ? {1} : {0}", (total, item), kind)
 
 
 def _smaller(to: Context, total: Term, item: Term, kind: DType) -> Term:
-    if kind.startswith("float"):
-        return Op("nan_min({0}, {1})", (total, item), kind)
     return Op("{1} < {0} ? {1} : {0}", (total, item), kind)
 
 

@@ -97,7 +97,7 @@ def _shaped(to: Context, node: Apply) -> Value:
     for size in dims:
         negative = Op("{0} < 0", (size,), "bool")
         if not to.known.at_least(size, 0):
-            to.fail(negative, "ValueError", "negative dimensions are not allowed")
+            to.fail(negative, "ValueError", "negative dimensions are not allowed", guard=True)
     return filled(Num(0, node.type.dtype), dims)
 
 

@@ -37,6 +37,8 @@ from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
+from symdiff.lower.straighten import straighten
+from symdiff.lower.unroll import unroll
 
 _PLAIN = frozenset(("t", "flat"))  # names that say nothing: their values may stand where read
 _LARGEST = 14  # operations in one formula
@@ -45,6 +47,11 @@ _LARGEST = 14  # operations in one formula
 def tidy(kernel: Kernel, known: Known) -> None:
     """Tidy a kernel in place."""
     _drop_unused(kernel)
+    unroll(kernel.body)
+    forward(kernel.body)
+    _drop_unused(kernel)
+    _inline(kernel.body)
+    straighten(kernel.body, known)
     fuse(kernel.body, known)
     forward(kernel.body)
     _drop_unused(kernel)
@@ -176,6 +183,9 @@ class _Inliner:
         for s in body:
             taken: set[Local] = set()
             with_terms(s, lambda term, at=taken: self._replaced(term, ready, at))
+            if isinstance(s, Set) and isinstance(s.value, Ref) and s.value.local in ready:
+                taken.add(s.value.local)  # `e = s + x; s = e`
+                s.value = ready[s.value.local].value
             for local in taken:
                 del ready[local]
             gone |= taken
@@ -195,7 +205,7 @@ class _Inliner:
                     self.block(inner, {})
             if (
                 isinstance(s, Let) and self.uses.get(s.local) == 1
-                and s.local.name in _PLAIN and _weight(s.value) < _LARGEST
+                and _weight(s.value) < _LARGEST
             ):  # fmt: skip
                 ready[s.local] = s
         body[:] = [s for s in body if not (isinstance(s, Let) and s.local in gone)]
@@ -205,7 +215,7 @@ class _Inliner:
         room = _LARGEST - _weight(term)
         mapping: dict[Local, Term] = {}
         for part in subterms(term):
-            if isinstance(part, Ref) and part.local in ready:
+            if isinstance(part, Ref) and part.local in ready and part.local.name in _PLAIN:
                 value = ready[part.local].value
                 if _weight(value) <= room:
                     room -= _weight(value)

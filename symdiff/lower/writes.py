@@ -132,7 +132,9 @@ def _append(to: Lowering, node: Apply, old: Array) -> None:
     else:
         limit = buffer.dims[0]
         if not to.known.below(length, limit):
-            to.fail(Op("{0} >= {1}", (length, limit), "bool"), "IndexError", "list is full")
+            to.fail(
+                Op("{0} >= {1}", (length, limit), "bool"), "IndexError", "list is full", guard=True
+            )
     store_into(to, lambda index: (buffer, (length, *index)), old.dims[1:], value)
     for x in node.operands:
         to.read(x)

@@ -92,7 +92,7 @@ def generate(kernel: Kernel) -> Source:
     ]
     if "malloc(" in function or "reserve(" in function:
         head.append("#include <stdlib.h>")
-    vectors = _vector_declarations(function)
+    function, vectors = _vectorised(function, "\n".join(support))
     parts = [
         "\n".join(head),
         *vectors,
@@ -103,7 +103,55 @@ def generate(kernel: Kernel) -> Source:
     return Source("\n\n".join(parts) + "\n", printer.prototype, tuple(printer.parameters))
 
 
+# What glibc computes for vectors on x86-64: from the start, and since version 2.35.
 _VECTOR = ("exp", "log", "sin", "cos", "pow")
+_VECTOR_NEW = (
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cosh", "erf", "erfc",
+    "exp2", "expm1", "hypot", "log10", "log1p", "log2", "sinh", "tan", "tanh",
+)  # fmt: skip
+_TWO = frozenset(("pow", "atan2", "hypot"))
+
+
+def _vectorised(text: str, support: str) -> tuple[str, list[str]]:
+    """`text`, and declarations of what the C library computes for vectors, too.
+
+    glibc's headers declare them under -ffast-math alone. A sine and a cosine of one angle go by
+    names that the compiler does not know: it would make one call of the two, which has no vectors.
+    """
+    if "#pragma omp simd" not in text:
+        return text, []
+    called = set(re.findall(r"\b([a-z]+[0-9]*)\(", f"{text}\n{support}"))
+    both = {"sin", "cos"} <= called
+    groups: list[str] = []
+    for names, version in ((_VECTOR, ""), (_VECTOR_NEW, " && __GLIBC_PREREQ(2, 35)")):
+        lines: list[str] = []
+        plain: list[str] = []
+        for f in names:
+            arguments = "double, double" if f in _TWO else "double"
+            if f not in called:
+                continue
+            if both and f in ("sin", "cos"):
+                text = re.sub(rf"\b{f}\(", f"{f}_apart(", text)
+                head = f'__attribute__((simd("notinbranch"), const)) double {f}_apart(double)'
+                lines.append(f'{head} __asm__("{f}");')
+                plain.append(f"#define {f}_apart {f}")
+            else:
+                lines.append(f'__attribute__((simd("notinbranch"))) double {f}({arguments});')
+        if lines:
+            otherwise = ["#else", *plain] if plain else []
+            groups += [f"#if VECTOR_MATH{version}", *lines, *otherwise, "#endif"]
+    if not groups:
+        return text, []
+    return text, ["\n".join([_VECTOR_MATH, *groups])]
+
+
+_VECTOR_MATH = """\
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FAST_MATH__)
+#define VECTOR_MATH 1
+#else
+#define VECTOR_MATH 0
+#define __GLIBC_PREREQ(major, minor) 0
+#endif"""
 
 
 def called(interface: Interface, source: Source) -> Interface:
@@ -113,18 +161,6 @@ def called(interface: Interface, source: Source) -> Interface:
     sizes = tuple(replace(s, c_name=next(names)) for s in interface.sizes)
     results = tuple(replace(r, c_name=next(names)) for r in interface.results)
     return replace(interface, arguments=arguments, sizes=sizes, results=results)
-
-
-def _vector_declarations(text: str) -> list[str]:
-    """glibc has these for vectors too; its headers say so only under -ffast-math."""
-    used = [f for f in _VECTOR if re.search(rf"\b{f}\(", text)]
-    if not used:
-        return []
-    lines = ["#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FAST_MATH__)"]
-    for f in used:
-        arguments = "double, double" if f == "pow" else "double"
-        lines.append(f'__attribute__((simd("notinbranch"))) double {f}({arguments});')
-    return ["\n".join([*lines, "#endif"])]
 
 
 class _Printer:
@@ -276,8 +312,9 @@ class _Printer:
         if line is not None and line != self.line and len(text) < 80:
             text += f"  // line {line}"
             self.line = line
-        for row in _wrapped(text):
-            self.lines.append(row)
+        rows = _wrapped(text)
+        joint = " \\" if text.lstrip().startswith("#") else ""  # a directive is one line
+        self.lines += [*(row + joint for row in rows[:-1]), rows[-1]]
 
     def _statement(self, s: Statement) -> None:
         text = self.spelling.text
@@ -345,10 +382,15 @@ class _Printer:
 
     def _assigned(self, name: str, value: Term, own: Term, made: str) -> str:
         """`name += rest` where a value is added to what was there."""
-        if isinstance(value, Op) and value.code in ("{0} + {1}", "{0} - {1}", "{0} * {1}"):
+        if isinstance(value, Op) and value.code in (
+            "{0} + {1}",
+            "{0} - {1}",
+            "{0} * {1}",
+            "{0} | {1}",
+        ):
             if value.args[0] == own:
                 return f"{name} {value.code[4]}= {self.spelling.text(value.args[1])};"
-            if value.args[1] == own and value.code[4] in "+*":
+            if value.args[1] == own and value.code[4] in "+*|":
                 return f"{name} {value.code[4]}= {self.spelling.text(value.args[0])};"
         return f"{name} = {made};"
 
@@ -362,8 +404,11 @@ class _Printer:
             s.step, f"{i} += {s.step}" if s.step > 0 else f"{i} -= {-s.step}"
         )
         if s.free and not any(isinstance(x, (Each, Forever)) for x in statements(s.body)):
-            sums = ", ".join(self.names[x] for x in s.sums)
-            self._put(f"#pragma omp simd reduction(+ : {sums})" if sums else "#pragma omp simd")
+            folds: dict[str, list[str]] = {}
+            for fold, x in s.sums:
+                folds.setdefault(fold, []).append(self.names[x])
+            clauses = [f" reduction({fold} : {', '.join(found)})" for fold, found in folds.items()]
+            self._put("#pragma omp simd" + "".join(clauses))
         self._put(f"for (int64_t {i} = {start}; {i} {sign} {stop}; {step}) {{", s.line)
         self._inner(s.body)
         self._put("}")

@@ -1,0 +1,255 @@
+"""Loops whose rounds do not depend on each other lose their branches and their early ends.
+
+    for i:                                        if 0 < n and n > m: fail
+        if i >= m: fail                           for i:
+        t = x[i]                                      t = x[i]
+        if t <= 0.0: fail                 ->          bad |= t <= 0.0
+        if t > 1.0: y = sqrt(t)                       y = t > 1.0 ? sqrt(t) : t
+        else: y = t                               if bad: fail
+
+Then they can be SIMD. A check that memory is not left must come before; where its index runs with
+the loop, its last value is checked before the loop. The others wait until the loop is over: it has
+computed NaN or infinity meanwhile, and nobody sees it. Of several faults in one loop it may then
+be another that is reported than the one that comes first.
+"""
+
+from __future__ import annotations
+
+from symdiff.ir.nest import (
+    Branch,
+    Declare,
+    Each,
+    Fail,
+    Forever,
+    Let,
+    Local,
+    Num,
+    Op,
+    Ref,
+    Set,
+    Statement,
+    Term,
+    blocks_of,
+    statements,
+    substituted,
+    subterms,
+)
+from symdiff.lower.access import access_of, has_leave
+from symdiff.lower.affine import Known
+from symdiff.lower.parallel import sums_of
+
+_COSTLY = 60  # operations of a side that may be computed in vain
+
+
+def straighten(body: list[Statement], known: Known) -> None:
+    """Straighten the independent loops of a block and of those inside of it, in place."""
+    result: list[Statement] = []
+    for s in body:
+        for inner in blocks_of(s):
+            straighten(inner, known)
+        if isinstance(s, Each) and not has_leave(s.body):
+            result += _hoisted(s, known)
+            _choose_sums(s.body)
+            if _is_independent(s):
+                _choose(s.body)
+                result += _deferred(s)
+                continue
+        result.append(s)
+    body[:] = result
+
+
+def _is_independent(loop: Each) -> bool:
+    if any(
+        isinstance(s, Forever) or (isinstance(s, Fail) and s.guard) for s in statements(loop.body)
+    ):
+        return False
+    return sums_of(loop, checks=False) is not None
+
+
+# Checks that come before.
+
+
+def _hoisted(loop: Each, known: Known) -> list[Statement]:
+    """The checks of a loop that its bounds decide, for before it."""
+    if loop.step != 1:
+        return []
+    own = access_of(loop.body).writes | {loop.index}
+    last = Op("{0} - {1}", (loop.stop, Num(1, "int")), "int")
+    some = Op("{0} < {1}", (loop.start, loop.stop), "bool")
+    span = Op("{0} - {1}", (loop.stop, loop.start), "int")
+    found: list[Statement] = []
+    kept: list[Statement] = []
+    for s in loop.body:
+        if isinstance(s, Fail) and s.guard:
+            test = _at_last(s.test, loop.index, last, known)
+            reads = {p.local for p in subterms(test) if isinstance(p, Ref)} if test else own
+            if test is not None and not reads & own:
+                if not known.at_least(span, 1):
+                    test = Op("{0} && {1}", (some, test), "bool")
+                found.append(Fail(test, s.fault, True))
+                continue
+        kept.append(s)
+    loop.body[:] = kept
+    return found
+
+
+def _at_last(test: Term, index: Local, last: Term, known: Known) -> Term | None:
+    """What a check of an index finds in the last round, if it finds it in any."""
+    reads = {p.local for p in subterms(test) if isinstance(p, Ref)}
+    if index not in reads:
+        return test
+    if not isinstance(test, Op) or test.code != "{0} >= {1}":
+        return None
+    where, limit = test.args
+    form = known.form(where)
+    if form is None or form.get(index, 0) <= 0:
+        return None
+    if index in {p.local for p in subterms(limit) if isinstance(p, Ref)}:
+        return None
+    if index not in {p.local for p in subterms(where) if isinstance(p, Ref)}:
+        return None
+    return Op(test.code, (substituted(where, {index: last}), limit), "bool")
+
+
+# Branches.
+
+
+def _choose(body: list[Statement]) -> None:
+    """Compute both sides of the branches that allow it."""
+    result: list[Statement] = []
+    for s in body:
+        for inner in blocks_of(s):
+            _choose(inner)
+        if isinstance(s, Branch) and _is_plain(s):
+            result += _choice(s, result)
+        else:
+            result.append(s)
+    body[:] = result
+
+
+def _choose_sums(body: list[Statement]) -> None:
+    """What a branch adds to a sum, or does not, is a number that is added in any case."""
+    meaning = {s.local: s.value for s in body if isinstance(s, Let)}
+    chosen: dict[Local, tuple[Term, dict[Local, Term], dict[Local, Term]]] = {}
+    for s in body:
+        if isinstance(s, Branch) and _is_plain(s):
+            sides = [
+                {x.local: x.value for x in side if isinstance(x, (Let, Set))}
+                for side in (s.then, s.orelse)
+            ]
+            for x in (*s.then, *s.orelse):
+                if isinstance(x, Set):
+                    chosen[x.local] = (s.test, sides[0], sides[1])
+    for k, s in enumerate(body):
+        if not isinstance(s, Set) or not isinstance(s.value, Ref) or s.value.local not in chosen:
+            continue
+        kind = s.local.dtype
+        test, then, orelse = chosen[s.value.local]
+        own, zero = Ref(s.local), Num(0.0 if kind.startswith("float") else 0, kind)
+        x = _added(_resolved(s.value, {**meaning, **then}, own), own, zero)
+        y = _added(_resolved(s.value, {**meaning, **orelse}, own), own, zero)
+        if x is not None and y is not None:
+            amount = Op("{0} ? {1} : {2}", (test, x, y), kind)
+            body[k] = Set(s.local, Op("{0} + {1}", (own, amount), kind), s.line)
+
+
+def _resolved(term: Term, meaning: dict[Local, Term], own: Ref) -> Term:
+    """What a variable is, by its definitions."""
+    for _ in range(8):
+        if not isinstance(term, Ref) or term == own or term.local not in meaning:
+            break
+        term = meaning[term.local]
+    return term
+
+
+def _added(term: Term, own: Ref, zero: Num) -> Term | None:
+    """What is added to `own`; None where it is something else."""
+    if term == own:
+        return zero
+    if isinstance(term, Op) and term.code == "{0} + {1}" and term.args[0] == own:
+        return None if own in subterms(term.args[1]) else term.args[1]
+    return None
+
+
+def _is_plain(branch: Branch) -> bool:
+    """Whether a branch only computes numbers, and not too many."""
+    cost = 0
+    for side in (branch.then, branch.orelse):
+        for s in side:
+            if not isinstance(s, (Let, Set, Fail, Declare)) or (isinstance(s, Fail) and s.guard):
+                return False
+            if isinstance(s, (Let, Set)):
+                cost += sum(1 for p in subterms(s.value) if isinstance(p, Op))
+        seen: set[Local] = set()
+        for s in side:
+            if isinstance(s, Set):
+                if s.local in seen:
+                    return False
+                seen.add(s.local)
+    return cost <= _COSTLY * 4
+
+
+def _choice(branch: Branch, before: list[Statement]) -> list[Statement]:
+    result: list[Statement] = []
+    test: Term = branch.test
+    if not isinstance(test, (Ref, Num)):
+        local = Local("t", "bool")
+        result.append(Let(local, test, branch.line))
+        test = Ref(local)
+    sides: list[dict[Local, Term]] = []
+    order: dict[Local, None] = {}
+    declared = {s.local for s in before if isinstance(s, Declare)}
+    for side, holds in ((branch.then, True), (branch.orelse, False)):
+        given: dict[Local, Term] = {}
+        for s in side:
+            match s:
+                case Declare():
+                    result.append(s)
+                case Let(local, value, line):
+                    result.append(Let(local, substituted(value, given), line))
+                case Fail(check, fault):
+                    check = substituted(check, given)
+                    where = test if holds else Op("!{0}", (test,), "bool")
+                    result.append(Fail(Op("{0} && {1}", (where, check), "bool"), fault))
+                case Set(local, value, line):
+                    value = substituted(value, given)
+                    if not isinstance(value, (Ref, Num)):
+                        fresh = Local(local.name, local.dtype)
+                        result.append(Let(fresh, value, line))
+                        value = Ref(fresh)
+                    given[local] = value
+                    order[local] = None
+                case _:
+                    raise AssertionError("only numbers are computed in a plain branch")
+        sides.append(given)
+    for local in order:
+        then, orelse = (side.get(local) for side in sides)
+        if local in declared and then is not None and orelse is not None:
+            before[:] = [s for s in before if not (isinstance(s, Declare) and s.local is local)]
+        a = Ref(local) if then is None else then
+        b = Ref(local) if orelse is None else orelse
+        if (then is None or orelse is None) and local in declared:
+            result.append(Set(local, b if then is None else a, branch.line))
+        else:
+            value = a if a == b else Op("{0} ? {1} : {2}", (test, a, b), local.dtype)
+            result.append(Set(local, value, branch.line))
+    return result
+
+
+# Checks that wait.
+
+
+def _deferred(loop: Each) -> list[Statement]:
+    """The loop with its checks after it."""
+    flags: dict[int, Local] = {}
+    stack = [loop.body]
+    while stack:
+        block = stack.pop()
+        for k, s in enumerate(block):
+            if isinstance(s, Fail):
+                flag = flags.setdefault(s.fault, Local("bad", "int"))
+                block[k] = Set(flag, Op("{0} | {1}", (Ref(flag), s.test), "int"))
+            stack.extend(blocks_of(s))
+    before: list[Statement] = [Set(flag, Num(0, "int")) for flag in flags.values()]
+    after = [Fail(Op("{0} != 0", (Ref(flag),), "bool"), fault) for fault, flag in flags.items()]
+    return [*before, loop, *after]
