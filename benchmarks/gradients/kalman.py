@@ -3,6 +3,9 @@
 A body moves in the plane and its position is measured: four numbers of state, two measured. A is
 how the state moves on, C what of it is seen, Q and R the covariances of what disturbs it and of the
 measurements. Small matrices, many steps, each of which hangs on the one before.
+
+The gain is written as in textbooks, P C' inv(S). `solve(S, C @ P).T`, the same for a symmetric P,
+would let rounding errors in its symmetry grow by a hundredth a step: nobody agrees after 10,000.
 """
 
 from __future__ import annotations
@@ -35,8 +38,9 @@ def filtered(A, C, Q, R, x, P, y):
     P = A @ P @ A.T + Q
     surprise = y - C @ x
     S = C @ P @ C.T + R
-    gain = np.linalg.solve(S, C @ P).T
-    unlikely = np.linalg.slogdet(S)[1] + surprise @ np.linalg.solve(S, surprise)
+    precision = np.linalg.inv(S)
+    gain = P @ C.T @ precision
+    unlikely = np.linalg.slogdet(S)[1] + surprise @ precision @ surprise
     return x + gain @ surprise, P - gain @ C @ P, unlikely
 
 
@@ -49,14 +53,15 @@ def in_numpy(A, C, Q, R, x, P, ys):
 
 
 def filtered_in_torch(A, C, Q, R, x, P, y):
-    from torch.linalg import slogdet, solve
+    from torch.linalg import inv, slogdet
 
     x = A @ x
     P = A @ P @ A.T + Q
     surprise = y - C @ x
     S = C @ P @ C.T + R
-    gain = solve(S, C @ P).T
-    unlikely = slogdet(S)[1] + surprise @ solve(S, surprise)
+    precision = inv(S)
+    gain = P @ C.T @ precision
+    unlikely = slogdet(S)[1] + surprise @ precision @ surprise
     return x + gain @ surprise, P - gain @ C @ P, unlikely
 
 
@@ -95,7 +100,7 @@ def by_hand(A, C, Q, R, x, P, ys):
         CPs[t] = C @ P1s[t]
         S = CPs[t] @ C.T + R
         Gs[t] = np.linalg.inv(S)
-        Ws[t] = Gs[t] @ CPs[t]
+        Ws[t] = (P1s[t] @ C.T @ Gs[t]).T
         xs[t + 1] = x1s[t] + Ws[t].T @ es[t]
         Ps[t + 1] = P1s[t] - Ws[t].T @ CPs[t]
         total += math.log(abs(np.linalg.det(S))) + np.dot(es[t], Gs[t] @ es[t])
@@ -108,11 +113,11 @@ def by_hand(A, C, Q, R, x, P, ys):
         g = G @ es[t]
         d_e = W @ w_x - g
         G_W = G @ (np.outer(es[t], w_x) - CP @ w_P.T)
-        d_S = -0.5 * (G - np.outer(g, g)) - G_W @ W.T
-        d_CP = G_W - W @ w_P + d_S @ C
+        d_S = -0.5 * (G - np.outer(g, g)) - W @ G_W.T
+        d_CP = d_S @ C - W @ w_P
         d_R += d_S
-        d_C += d_S.T @ CP + d_CP @ P1s[t] - np.outer(d_e, x1s[t])
-        w_P = w_P + C.T @ d_CP
+        d_C += d_S.T @ CP + (d_CP + G_W) @ P1s[t] - np.outer(d_e, x1s[t])
+        w_P = w_P + C.T @ d_CP + G_W.T @ C
         w_x = w_x - C.T @ d_e
         d_Q += w_P
         d_AP = w_P @ A
@@ -155,8 +160,9 @@ def in_casadi(ca: Any, *arguments: Any) -> Run:
     predicted, covariance = A @ s[:n], A @ ca.reshape(s[n:], n, n) @ A.T + Q
     surprise = y - C @ predicted
     S = C @ covariance @ C.T + R
-    gain = ca.solve(S, C @ covariance).T
-    unlikely = ca.log(ca.det(S)) + surprise.T @ ca.solve(S, surprise)
+    precision = ca.inv(S)
+    gain = covariance @ C.T @ precision
+    unlikely = ca.log(ca.det(S)) + surprise.T @ precision @ surprise
     after = ca.vertcat(predicted + gain @ surprise, ca.vec(covariance - gain @ C @ covariance))
     step = ca.Function("step", [s, *symbols, y], [after, unlikely]).mapaccum(steps)
 

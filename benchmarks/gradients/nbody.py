@@ -231,7 +231,7 @@ PROBLEM = Problem(
         dataclasses.replace(torch_value_and_grad(in_torch_by_steps, (0, 1)), tool="torch-compiled"),
         autograd_value_and_grad(in_numpy, (0, 1)),
         numba_by_hand(by_hand),
-        casadi(in_casadi),
+        casadi(in_casadi, upto=100_000, reason="half a million pairs to write out"),
     ),
     cases=(
         case(5, 1, quick=True),

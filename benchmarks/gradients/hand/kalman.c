@@ -11,7 +11,7 @@ typedef struct {
     double x[N], P[N * N];     /* before the step */
     double x1[N], P1[N * N];   /* predicted */
     double e[M], C_P[M * N];   /* the surprise, and C @ P1 */
-    double G[M * M], W[M * N]; /* the inverse of its covariance S, and G @ C_P: the gain's transpose */
+    double G[M * M], W[M * N]; /* the inverse of its covariance S, and the gain's transpose */
 } step;
 
 /* out += sign * a @ b; of a, b or both in turn the transpose is meant. */
@@ -46,7 +46,7 @@ INLINE void nt(int rows, int depth, int columns, double sign, const double *a, c
 static double filter(const double *A, const double *C, const double *Q, const double *R,
                      const double *y, step *s, double *x2, double *P2)
 {
-    double A_P[N * N] = {0}, S[M * M], g[M] = {0};
+    double A_P[N * N] = {0}, P_C[M * N] = {0}, S[M * M], g[M] = {0};
 
     memset(s->x1, 0, sizeof s->x1);
     memcpy(s->P1, Q, sizeof s->P1);
@@ -67,7 +67,8 @@ static double filter(const double *A, const double *C, const double *Q, const do
     s->G[1] = -S[1] / determinant;
     s->G[2] = -S[2] / determinant;
     s->G[3] = S[0] / determinant;
-    nn(M, M, N, 1.0, s->G, s->C_P, s->W);
+    nt(M, N, N, 1.0, C, s->P1, P_C);
+    tn(M, M, N, 1.0, s->G, P_C, s->W);
     nn(M, M, 1, 1.0, s->G, s->e, g);
 
     memcpy(x2, s->x1, sizeof s->x1);
@@ -101,19 +102,20 @@ static void filter_back(const double *A, const double *C, const step *s, double 
     for (int i = 0; i < M * M; i++)
         d_S[i] *= share;
     nn(M, 1, M, -share, g, g, d_S);
-    nt(M, N, M, -1.0, G_W, s->W, d_S);
+    nt(M, N, M, -1.0, s->W, G_W, d_S);
     for (int i = 0; i < M * M; i++)
         d_R[i] += d_S[i];
 
-    memcpy(d_CP, G_W, sizeof d_CP);
     nn(M, N, N, -1.0, s->W, w_P, d_CP);
     nn(M, M, N, 1.0, d_S, C, d_CP);
     tn(M, M, N, 1.0, d_S, s->C_P, d_C);
     nn(M, N, N, 1.0, d_CP, s->P1, d_C);
+    nn(M, N, N, 1.0, G_W, s->P1, d_C);
     nn(M, 1, N, -1.0, d_e, s->x1, d_C);
 
     /* what was predicted */
     tn(N, M, N, 1.0, C, d_CP, w_P);
+    tn(N, M, N, 1.0, G_W, C, w_P);
     tn(N, M, 1, -1.0, C, d_e, w_x);
     for (int i = 0; i < N * N; i++)
         d_Q[i] += w_P[i];
