@@ -120,7 +120,9 @@ def tensors(argument: Any) -> Any:
 
     if isinstance(argument, (tuple, list)):
         return type(argument)(tensors(a) for a in argument)
-    if isinstance(argument, (np.ndarray, float)):
+    if isinstance(argument, float):
+        return torch.tensor(argument, dtype=torch.float64)  # a bare float would be float32
+    if isinstance(argument, np.ndarray):
         return torch.tensor(argument)
     return argument
 
