@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.ir.nest import (
+    Alloc,
     Branch,
     Buffer,
     Each,
@@ -388,6 +389,8 @@ def shrink(body: list[Statement]) -> None:
                 continue
             _drop_axis(body, buffer, axis)
             found = [(a, (*i[:axis], *i[axis + 1 :])) for a, i in found if i]
+        if not buffer.dims:
+            _as_variable(body, buffer)
 
 
 def _is_written_first(body: list[Statement], buffer: Buffer) -> bool:
@@ -424,6 +427,36 @@ def _in_one_loop(found: list[tuple[tuple[Each, ...], tuple[Term, ...]]], axis: i
             continue  # where it is made
         common = around if common is None else tuple(x for x in common if x in around)
     return any(all(not i or i[axis] == Ref(loop.index) for _, i in found) for loop in common or ())
+
+
+def _as_variable(body: list[Statement], buffer: Buffer) -> None:
+    """Memory for one number is a variable."""
+    local = Local(buffer.name, buffer.dtype)
+
+    def changed(term: Term) -> Term:
+        match term:
+            case Load(other, index):
+                if other is buffer:
+                    return Ref(local)
+                return Load(other, tuple(changed(i) for i in index))
+            case Op(code, args, dtype):
+                return Op(code, tuple(changed(a) for a in args), dtype)
+            case _:
+                return term
+
+    stack = [body]
+    while stack:
+        block = stack.pop()
+        result: list[Statement] = []
+        for s in block:
+            with_terms(s, changed)
+            stack.extend(blocks_of(s))
+            if isinstance(s, Store) and s.buffer is buffer:
+                value = Op("{0} + {1}", (Ref(local), s.value), s.value.dtype) if s.add else s.value
+                result.append(Set(local, value, s.line))
+            elif not (isinstance(s, Alloc) and s.buffer is buffer):
+                result.append(s)
+        block[:] = result
 
 
 def _drop_axis(body: list[Statement], buffer: Buffer, axis: int) -> None:

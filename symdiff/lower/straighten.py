@@ -69,15 +69,16 @@ def _is_independent(loop: Each) -> bool:
 # Checks that come before.
 
 
-def _hoisted(loop: Each, known: Known) -> list[Statement]:
+def _hoisted(loop: Each, known: Known) -> list[Fail]:
     """The checks of a loop that its bounds decide, for before it."""
-    if loop.step != 1:
-        return []
     own = access_of(loop.body).writes | {loop.index}
-    last = Op("{0} - {1}", (loop.stop, Num(1, "int")), "int")
-    some = Op("{0} < {1}", (loop.start, loop.stop), "bool")
-    span = Op("{0} - {1}", (loop.stop, loop.start), "int")
-    found: list[Statement] = []
+    low, high = (loop.start, loop.stop) if loop.step > 0 else (loop.stop, loop.start)
+    last: Term | None = loop.start if loop.step < 0 else None  # the greatest index
+    if loop.step == 1:
+        last = Op("{0} - {1}", (loop.stop, Num(1, "int")), "int")
+    some = Op("{0} < {1}", (low, high), "bool")
+    span = Op("{0} - {1}", (high, low), "int")
+    found: list[Fail] = []
     kept: list[Statement] = []
     for s in loop.body:
         if isinstance(s, Fail) and s.guard:
@@ -86,19 +87,20 @@ def _hoisted(loop: Each, known: Known) -> list[Statement]:
             if test is not None and not reads & own:
                 if not known.at_least(span, 1):
                     test = Op("{0} && {1}", (some, test), "bool")
-                found.append(Fail(test, s.fault, True))
+                if all(other.test != test for other in found):
+                    found.append(Fail(test, s.fault, True))
                 continue
         kept.append(s)
     loop.body[:] = kept
     return found
 
 
-def _at_last(test: Term, index: Local, last: Term, known: Known) -> Term | None:
-    """What a check of an index finds in the last round, if it finds it in any."""
+def _at_last(test: Term, index: Local, last: Term | None, known: Known) -> Term | None:
+    """What a check of an index finds where that is greatest, if it finds it in any round."""
     reads = {p.local for p in subterms(test) if isinstance(p, Ref)}
     if index not in reads:
         return test
-    if not isinstance(test, Op) or test.code != "{0} >= {1}":
+    if last is None or not isinstance(test, Op) or test.code != "{0} >= {1}":
         return None
     where, limit = test.args
     form = known.form(where)
