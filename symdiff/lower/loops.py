@@ -55,7 +55,8 @@ def lower_loop(to: Lowering, loop: Loop, block: Block) -> None:
         with to.inside([]) as inner:
             to.block(body)
             test = to.scalar(loop.cond)
-            inner.append(Branch(Op("!{0}", (test,), "bool"), [Leave()]))
+            if not (isinstance(test, Num) and test.value):  # `while True`
+                inner.append(Branch(Op("!{0}", (test,), "bool"), [Leave()]))
             to.block(to.plan.rests[loop, block])
             _end(to, loop)
         to.out.append(Forever(inner, line))

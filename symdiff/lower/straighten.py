@@ -17,17 +17,20 @@ from __future__ import annotations
 
 from symdiff.ir.nest import (
     Branch,
+    Buffer,
     Declare,
     Each,
     Fail,
     Forever,
     Let,
+    Load,
     Local,
     Num,
     Op,
     Ref,
     Set,
     Statement,
+    Store,
     Term,
     blocks_of,
     statements,
@@ -133,6 +136,10 @@ def _choose_sums(body: list[Statement]) -> None:
     """What a branch adds to a sum, or does not, is a number that is added in any case."""
     meaning = {s.local: s.value for s in body if isinstance(s, Let)}
     chosen: dict[Local, tuple[Term, dict[Local, Term], dict[Local, Term]]] = {}
+    changing: set[Local | Buffer] = {
+        s.local if isinstance(s, Set) else s.buffer
+        for s in statements(body) if isinstance(s, (Set, Store))
+    }  # fmt: skip
     for s in body:
         if isinstance(s, Branch) and _is_plain(s):
             sides = [
@@ -150,9 +157,20 @@ def _choose_sums(body: list[Statement]) -> None:
         own, zero = Ref(s.local), Num(0.0 if kind.startswith("float") else 0, kind)
         x = _added(_resolved(s.value, {**meaning, **then}, own), own, zero)
         y = _added(_resolved(s.value, {**meaning, **orelse}, own), own, zero)
-        if x is not None and y is not None:
+        if x is not None and y is not None and _is_steady((test, x, y), changing):
             amount = Op("{0} ? {1} : {2}", (test, x, y), kind)
             body[k] = Set(s.local, Op("{0} + {1}", (own, amount), kind), s.line)
+
+
+def _is_steady(terms: tuple[Term, ...], changing: set[Local | Buffer]) -> bool:
+    """Whether terms are the same wherever in a round they are computed."""
+    for term in terms:
+        for part in subterms(term):
+            if isinstance(part, Ref) and part.local in changing:
+                return False
+            if isinstance(part, Load) and part.buffer in changing:
+                return False
+    return True
 
 
 def _resolved(term: Term, meaning: dict[Local, Term], own: Ref) -> Term:
