@@ -25,8 +25,12 @@ from tests.fuzz_loops.generate import generate as generate_loops
 from tests.fuzz_loops.program import differentiable
 
 SECONDS = 120  # for one program, compiler and all
-QUICK = symdiff.Options(target="c", compiler=CompilerOptions(flags=("-O1",)))
-FULL = symdiff.Options(target="c")
+STRICT = (
+    "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-maybe-uninitialized",
+    "-Wno-stringop-overflow",
+)  # fmt: skip
+QUICK = symdiff.Options(target="c", compiler=CompilerOptions(flags=(*STRICT, "-O1")))
+FULL = symdiff.Options(target="c", compiler=CompilerOptions(flags=STRICT))
 
 
 @dataclass

@@ -396,10 +396,11 @@ class _Printer:
 
     def _each(self, s: Each) -> None:
         text = self.spelling.text
-        start, stop = text(s.start), text(s.stop)
+        start = text(s.start)
         self.taken.append(set())
         i = self._name(s.index)
         sign = "<" if s.step > 0 else ">"
+        goes_on = text(Op(f"{{0}} {sign} {{1}}", (Ref(s.index), s.stop), "bool"))
         step = {1: f"{i}++", -1: f"{i}--"}.get(
             s.step, f"{i} += {s.step}" if s.step > 0 else f"{i} -= {-s.step}"
         )
@@ -409,7 +410,7 @@ class _Printer:
                 folds.setdefault(fold, []).append(self.names[x])
             clauses = [f" reduction({fold} : {', '.join(found)})" for fold, found in folds.items()]
             self._put("#pragma omp simd" + "".join(clauses))
-        self._put(f"for (int64_t {i} = {start}; {i} {sign} {stop}; {step}) {{", s.line)
+        self._put(f"for (int64_t {i} = {start}; {goes_on}; {step}) {{", s.line)
         self._inner(s.body)
         self._put("}")
         self.taken.pop()
