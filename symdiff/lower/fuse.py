@@ -18,6 +18,7 @@ from symdiff.ir.nest import (
     Each,
     Fail,
     Forever,
+    Invoke,
     Let,
     Load,
     Local,
@@ -281,7 +282,7 @@ class _Forwarding:
                 result.append(s)
             else:
                 result.append(s)
-                if isinstance(s, Set):
+                if isinstance(s, (Set, Invoke)):
                     _forget(held, access_of([s]))
         body[:] = result
 
