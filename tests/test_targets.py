@@ -24,7 +24,6 @@ ALL = rows()
 NOT_IN_C = {
     "writes.filled": "constant array", "writes.sorted_in_place": "sort",
     "writes.masks": "mask",
-    "classes.as_argument": "dataclass", "classes.named_tuple_as_argument": "named tuple",
     "combined.best_by_key": "sort", "containers.run_time_index": "constant array",
     "containers.run_time_sort": "sort", "combined.stack_of_work": "appended to",
     "standard_library.products": "fsum", "combined.return_from_two_loops": "loop in a loop",

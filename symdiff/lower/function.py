@@ -373,9 +373,11 @@ class Lowering(Context):
     def _common(self, member: If, one: Array, two: Array) -> tuple[Term, ...]:
         """The sizes of an array that either of two branches gives, as known before these."""
         dims: list[Term] = []
-        for a, b, dim in zip(one.dims, two.dims, member.type.shape, strict=True):
+        for axis, (a, b) in enumerate(zip(one.dims, two.dims, strict=True)):
             try:
-                dims.append(a if a == b else self.dim(dim))
+                if axis < member.type.listed and not self.known.equal(a, b):
+                    raise refused("a branch that decides the length of a list", self.line)
+                dims.append(a if a == b else self.dim(member.type.shape[axis]))
             except UnsupportedError:
                 raise refused("a branch that decides the size of an array", self.line) from None
         return tuple(dims)

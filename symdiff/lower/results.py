@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symdiff.ir.expr import Expr
 from symdiff.ir.interface import Value
 from symdiff.ir.nest import Buffer, Local, Store
-from symdiff.ir.tree import Record, Tree, children, expressions, is_container, rebuild
+from symdiff.ir.tree import Tree, children, expressions, has_records, is_container, rebuild
 from symdiff.ir.types import dim_symbols
 from symdiff.lower.arrays import Array
 from symdiff.lower.context import refused
@@ -70,15 +70,19 @@ def _array(
 
 
 def result_tree(tree: Tree) -> tuple[Tree, tuple[object, ...]]:
-    """What the call layer makes of the results: their places, and the constants among them."""
+    """What the call layer makes of the results: their places, and the constants among them.
+
+    Where there are dataclasses or named tuples it makes a tuple of all results, and the adaptor
+    (`codegen.adaptor`) makes the rest of that.
+    """
+    if has_records(tree):
+        return tuple(range(len(expressions(tree)))), ()
     constants: list[object] = []
     counter = iter(range(1 << 30))
 
     def walk(part: Tree) -> Tree:
         if isinstance(part, Expr):
             return next(counter)
-        if isinstance(part, Record):
-            raise refused("a dataclass or named tuple as a result")
         if not is_container(part):
             constants.append(part)
             return -len(constants)

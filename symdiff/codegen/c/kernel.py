@@ -374,17 +374,18 @@ class _Printer:
 
     def _each(self, s: Each) -> None:
         text = self.spelling.text
-        start, stop = text(s.start), text(s.stop)
+        start = text(s.start)
         self.taken.append(set())
         i = self._name(s.index)
-        sign = "<" if s.step > 0 else ">"
+        code = "{0} < {1}" if s.step > 0 else "{0} > {1}"
+        test = text(Op(code, (Ref(s.index), s.stop), "bool"))
         step = {1: f"{i}++", -1: f"{i}--"}.get(
             s.step, f"{i} += {s.step}" if s.step > 0 else f"{i} -= {-s.step}"
         )
         if s.free and not any(isinstance(x, (Each, Forever)) for x in statements(s.body)):
             sums = ", ".join(self.names[x] for x in s.sums)
             self._put(f"#pragma omp simd reduction(+ : {sums})" if sums else "#pragma omp simd")
-        self._put(f"for (int64_t {i} = {start}; {i} {sign} {stop}; {step}) {{", s.line)
+        self._put(f"for (int64_t {i} = {start}; {test}; {step}) {{", s.line)
         self._inner(s.body)
         self._put("}")
         self.taken.pop()
