@@ -288,9 +288,9 @@ def _loaded(compiled: Compiled, options: Options) -> Callable[..., Any]:
     from symdiff.codegen.adaptor import adaptor
 
     assert compiled.interface is not None
-    return load_kernel(
-        compiled.extension, compiled.interface, adaptor(compiled.function), options.compiler
-    )
+    around = adaptor(compiled.function)
+    text, bindings = (around.source, around.bindings) if around is not None else ("", {})
+    return load_kernel(compiled.extension, compiled.interface, text, options.compiler, bindings)
 
 
 class _ChangedError(Exception):

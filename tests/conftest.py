@@ -1,9 +1,11 @@
 """`pytest --update` rewrites the golden files of tests/cases."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+import symdiff
 from symdiff.errors import CompilerError
 from symdiff.options import CompilerOptions
 
@@ -30,3 +32,11 @@ def cc(tmp_path_factory: pytest.TempPathFactory) -> CompilerOptions:
     folder: Path = tmp_path_factory.mktemp("compiled")
     strict = ("-Wall", "-Wextra", "-Werror", "-pedantic")
     return CompilerOptions(flags=strict, cache=str(folder))
+
+
+@pytest.fixture(scope="session")
+def quick(cc: CompilerOptions) -> symdiff.Options:
+    """C, compiled fast."""
+    # gcc takes it that any loop may have no rounds, so that what it fills may not be filled.
+    flags = (*cc.flags, "-O1", "-Wno-maybe-uninitialized", "-Wno-stringop-overflow")
+    return symdiff.Options(target="c", compiler=dataclasses.replace(cc, flags=flags))

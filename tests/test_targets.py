@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import warnings
 from typing import Any
 
@@ -24,13 +23,11 @@ ALL = rows()
 # What C refuses by name, each with a part of its message.
 NOT_IN_C = {
     "writes.filled": "constant array", "writes.sorted_in_place": "sort",
-    "writes.slices": r"len\(range", "writes.masks": "mask",
-    "functions.dynamic_recursion": "calls itself", "functions.recursion_of_several": "calls itself",
-    "classes.as_argument": "dataclass", "classes.named_tuple_as_argument": "named tuple",
+    "writes.masks": "mask",
     "combined.best_by_key": "sort", "containers.run_time_index": "constant array",
     "containers.run_time_sort": "sort", "combined.stack_of_work": "appended to",
     "standard_library.products": "fsum", "combined.return_from_two_loops": "loop in a loop",
-    "combined.masked_updates": "mask", "combined.recursion_in_a_loop": "calls itself",
+    "combined.masked_updates": "mask",
 }  # fmt: skip
 # Rows that C has no function for.
 ROWS_NOT_IN_C = frozenset((
@@ -39,14 +36,6 @@ ROWS_NOT_IN_C = frozenset((
     "j1", "jv", "k0", "k0e", "k1", "k1e", "kl_div", "kv", "kve", "log_ndtr", "nan_to_num",
     "ndtri", "numpy_i0", "rel_entr", "sindg", "sumprod", "tandg", "y0", "y1", "yv",
 ))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def quick(cc: CompilerOptions) -> symdiff.Options:
-    """C, compiled fast."""
-    # gcc takes it that any loop may have no rounds, so that what it fills may not be filled.
-    flags = (*cc.flags, "-O1", "-Wno-maybe-uninitialized", "-Wno-stringop-overflow")
-    return symdiff.Options(target="c", compiler=dataclasses.replace(cc, flags=flags))
 
 
 def of(*kinds: str) -> list[Any]:

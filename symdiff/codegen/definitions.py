@@ -20,7 +20,8 @@ from symdiff.codegen.statements import Statement
 from symdiff.ir.expr import Call, Expr, Project, call
 from symdiff.ir.function import Function
 from symdiff.ir.tree import Tree
-from symdiff.ir.walk import topological, transform
+from symdiff.ir.walk import transform
+from symdiff.plan.definitions import needed
 from symdiff.plan.demands import pending
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def prepared(function: Function) -> Function:
     """`function` with definitions as they are printed: called as nothing else is, all needed."""
     if not function.definitions:
         return function
-    function = _needed(function)
+    function = needed(function)
     merged = _merged(function)
     function = merged or function
     parts = (*function.definitions.values(), function)
@@ -64,24 +65,6 @@ def printed(function: Function) -> list[Function]:
 def _returned(definition: Function) -> Tree:
     results = definition.results
     return results[0] if len(results) == 1 else tuple(results)
-
-
-def _roots(part: Function) -> list[Expr]:
-    return [*part.results, *(r.fails for r in pending(part))]
-
-
-def _needed(function: Function) -> Function:
-    """`function` with no other definitions than what is printed calls."""
-    found: dict[str, None] = {}
-    stack = [function]
-    while stack:
-        for node in topological(_roots(stack.pop())):
-            if isinstance(node, Call) and node.callee not in found:
-                assert isinstance(node.callee, str)
-                found[node.callee] = None
-                stack.append(function.definitions[node.callee])
-    kept = {n: d for n, d in function.definitions.items() if n in found}
-    return function.replace(definitions=kept)
 
 
 def _merged(function: Function) -> Function | None:

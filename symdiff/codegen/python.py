@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
+from symdiff.codegen.adaptor import records
 from symdiff.codegen.arrays import copy_of
 from symdiff.codegen.checks import placed, support_names
 from symdiff.codegen.effects import write_back
@@ -15,7 +16,7 @@ from symdiff.codegen.statements import Definition, Signature, Statement
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Expr, Loop, Var
 from symdiff.ir.function import Function
-from symdiff.ir.tree import Record, Tree, children, expressions, is_container
+from symdiff.ir.tree import Record, Tree, expressions
 from symdiff.ir.types import Type
 from symdiff.ir.walk import topological
 from symdiff.options import Options
@@ -154,7 +155,7 @@ class _Results:
         """A record, made from a parameter of the same class where there is one."""
         fields = {k: self.tree(v) for k, v in record.fields.items()}
         for param in self.to.function.params:
-            for path, found in _records(param.tree):
+            for path, found in records(param.tree):
                 if found.cls is record.cls:
                     owner = ast.parse(param.name + path, mode="eval").body
                     keywords = [ast.keyword(k, v) for k, v in fields.items()]
@@ -197,13 +198,3 @@ def _base(node: Expr) -> Expr:
     while isinstance(node, Apply) and node.op in VIEWS:
         node = node.operands[0]
     return node
-
-
-def _records(tree: Tree, prefix: str = "") -> list[tuple[str, Record]]:
-    found: list[tuple[str, Record]] = []
-    if isinstance(tree, Record):
-        found.append((prefix, tree))
-    if is_container(tree):
-        for step, _, child in children(tree):
-            found += _records(child, prefix + step)
-    return found

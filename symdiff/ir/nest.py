@@ -196,7 +196,27 @@ class Grow:
     item: Term
 
 
-Statement = Let | Set | Declare | Store | Each | Forever | Leave | Branch | Fail | Alloc | Grow
+@dataclass(eq=False, slots=True)
+class Invoke:
+    """A call of another kernel of the unit, which may raise; of a buffer it gets all.
+
+    given: in the order of the kernel's parameters. results: variables and buffers, each written.
+    """
+
+    kernel: str
+    given: tuple[Term | Buffer, ...]
+    results: tuple[Local | Buffer, ...]
+    line: int | None = None
+
+    @property
+    def buffers(self) -> tuple[Buffer, ...]:
+        """The buffers that it looks into or fills."""
+        return tuple(x for x in (*self.given, *self.results) if isinstance(x, Buffer))
+
+
+Statement = (
+    Let | Set | Declare | Store | Each | Forever | Leave | Branch | Fail | Alloc | Grow | Invoke
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -222,7 +242,8 @@ class Kernel:
 
     arguments: scalars and buffers, in order. sizes: the variables that hold sizes of arguments.
     results: scalars as variables, arrays as buffers that the caller has made. faults: what it
-    raises, exception and message.
+    raises, exception and message. definitions: the kernels that it calls, which call themselves.
+    left: of a definition, the last of its sizes, which says how many calls may follow.
     """
 
     name: str
@@ -233,6 +254,8 @@ class Kernel:
     body: list[Statement]
     faults: list[tuple[str, str]]
     memory: Memory = field(default_factory=Memory)
+    definitions: list[Kernel] = field(default_factory=list["Kernel"])
+    left: Local | None = None
 
 
 def blocks_of(statement: Statement) -> tuple[list[Statement], ...]:
@@ -261,6 +284,21 @@ def terms_of(statement: Statement) -> tuple[Term, ...]:
             return buffer.dims
         case Grow(item=item):
             return (item,)
+        case Invoke(given=given):
+            return tuple(x for x in given if not isinstance(x, Buffer))
+        case _:
+            return ()
+
+
+def written_by(statement: Statement) -> tuple[Local | Buffer, ...]:
+    """The variables and buffers that a statement itself gives a value."""
+    match statement:
+        case Let(local=local) | Set(local=local):
+            return (local,)
+        case Store(buffer=buffer):
+            return (buffer,)
+        case Invoke(results=results):
+            return results
         case _:
             return ()
 
@@ -280,6 +318,10 @@ def with_terms(statement: Statement, change: Callable[[Term], Term]) -> None:
             statement.test = change(statement.test)
         case Grow():
             statement.item = change(statement.item)
+        case Invoke():
+            statement.given = tuple(
+                x if isinstance(x, Buffer) else change(x) for x in statement.given
+            )
         case _:
             pass
 

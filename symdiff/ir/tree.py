@@ -114,6 +114,13 @@ def expressions(tree: Tree) -> list[Expr]:
     return [leaf for leaf in leaves(tree) if isinstance(leaf, Expr)]
 
 
+def has_records(tree: Tree) -> bool:
+    """Whether there is a dataclass or named tuple in `tree`."""
+    if isinstance(tree, Record):
+        return True
+    return is_container(tree) and any(has_records(child) for _, _, child in children(tree))
+
+
 def paths(tree: Tree, prefix: str = "") -> Iterator[tuple[str, Tree]]:
     """(source that reaches it, leaf) for each leaf: `[0].w`, ..."""
     if not is_container(tree):

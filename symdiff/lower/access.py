@@ -14,6 +14,7 @@ from symdiff.ir.nest import (
     Fail,
     Forever,
     Grow,
+    Invoke,
     Leave,
     Let,
     Load,
@@ -31,6 +32,8 @@ from symdiff.ir.nest import (
 )
 
 Index = tuple[Term, ...]
+# The index of what is touched as a whole: no loop's index is in it.
+ANYWHERE: Index = (Op("anywhere", (), "int"),) * 32
 
 
 @dataclass(slots=True)
@@ -73,6 +76,12 @@ def access_of(body: Iterable[Statement]) -> Access:
                 own.add(index)
             case Fail():
                 found.fails = True
+            case Invoke(results=results):
+                found.fails = True
+                found.writes.update(results)
+                for buffer in s.buffers:
+                    found.reads.add(buffer)
+                    found.places.setdefault(buffer, []).append(ANYWHERE)
             case _:
                 pass
     found.leaves = has_leave(body)

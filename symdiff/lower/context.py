@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Const, Expr
@@ -27,6 +27,7 @@ from symdiff.ir.types import Dim, DType, SymDim
 from symdiff.lower.affine import Known
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, stored
 
+T = TypeVar("T")
 Value = Term | Array
 _DEEP = 24  # operations between an element and memory, after which an array is stored
 
@@ -43,26 +44,26 @@ class Context:
     """Emits statements and keeps what values are.
 
     values: what is known of each node. out: where statements go. pending: arrays that are computed
-    where they are read, with the list that they would be stored in. left: how often a node is
-    still to be read.
+    where they are read, with the list that they would be stored in. uses_left: how often a node
+    is still to be read. faults: the number of each exception that is raised.
     """
 
-    def __init__(self, function: Function):
+    def __init__(self, function: Function, faults: dict[tuple[str, str], int]):
         self.function = function
         self.values: dict[Expr, Value] = {}
         self.out: list[Statement] = []
         self.known = Known()
         self.symbols: dict[str, Term] = {}
-        self.faults: dict[tuple[str, str], int] = {}
+        self.faults = faults
         self.pending: dict[Expr, Array] = {}
         self.homes: dict[Expr, list[Statement]] = {}
-        self.left: dict[Expr, int] = {}
+        self.uses_left: dict[Expr, int] = {}
         self.line: int | None = None
         self.counts: dict[
             str, tuple[Expr, ...]
         ] = {}  # (start, stop) of loops, by what counts rounds
         self._elements: list[dict[tuple[Array, Index], Term]] = [{}]
-        self._counted: list[dict[Term, Term]] = [{}]
+        self._once: list[dict[Hashable, Any]] = [{}]
         self._unified: list[list[Local]] = [[]]
         self._failed: list[set[tuple[Term, int]]] = [set()]
         self._nested = 0
@@ -169,21 +170,36 @@ class Context:
         return total
 
     def symbol(self, name: str) -> Term:
-        found = self.symbols.get(name)
+        """The value of a size."""
+        from symdiff.lower.sizes import derived  # which asks for the sizes that it is made of
+
+        found = self.measured_symbol(name)
+        if found is None:
+            found = derived(self, name)
+            if found is not None:
+                self.symbols[name] = found
         if found is not None:
             return found
-        measure = self.function.sizes.get(name)
-        value = self.values.get(measure.of) if measure is not None else None
-        if measure is not None and value is not None:
-            if measure.axis is not None and isinstance(value, Array):
-                return value.dims[measure.axis]
-            if measure.axis is None and not isinstance(value, Array) and value.dtype == "int":
-                return value
         count = self.counts.get(name)
         if count is not None and not name.startswith("count("):
             low, high = map(self.early, count)
             return self.at_least_zero(self.op("{0} - {1}", high, low), "rounds")
         raise refused(f"an array whose size is {name}", self.line)
+
+    def measured_symbol(self, name: str) -> Term | None:
+        """The value of a size that has a name here, or that an argument or array has."""
+        found = self.symbols.get(name)
+        if found is not None:
+            return found
+        measure = self.function.sizes.get(name)
+        value = self.values.get(measure.of) if measure is not None else None
+        if measure is None or value is None:
+            return None
+        if measure.axis is not None and isinstance(value, Array):
+            return value.dims[measure.axis]
+        if measure.axis is None and not isinstance(value, Array) and value.dtype == "int":
+            return value
+        return None
 
     def early(self, node: Expr) -> Term:
         """An integer that is wanted before its turn: from what is known already, or not at all."""
@@ -213,16 +229,23 @@ class Context:
         """How many there are: `term`, 0 where it is less."""
         if self.known.at_least(term, 0):
             return term
-        known = next((made[term] for made in reversed(self._counted) if term in made), None)
-        if known is not None:
-            return known
+        return self.once(("count", term), lambda: self._count(term, wish))
+
+    def _count(self, term: Term, wish: str) -> Term:
         wanted = self.bind(term, wish)
         count = self.bind(Op("{0} > 0 ? {0} : 0", (wanted,), "int"), wish)
         assert isinstance(count, Ref)
         self.known.sizes[count.local] = 0
         self.known.floors[count.local] = wanted
-        self._counted[-1][term] = count
         return count
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` gives, computed once for each key here and inside of here."""
+        for made in reversed(self._once):
+            if key in made:
+                return made[key]
+        made = self._once[-1][key] = compute()
+        return made
 
     def require_equal(self, a: Term, b: Term, message: str) -> None:
         """Raise where two sizes differ."""
@@ -256,17 +279,18 @@ class Context:
     def inside(self, body: list[Statement]) -> Generator[list[Statement]]:
         """Statements go to `body` meanwhile."""
         outer, self.out = self.out, body
+        symbols = dict(self.symbols)  # what gets a name inside has none outside
         self._elements.append({})
         self._failed.append(set())
-        self._counted.append({})
+        self._once.append({})
         self._unified.append([])
         try:
             yield body
         finally:
-            self.out = outer
+            self.out, self.symbols = outer, symbols
             self._elements.pop()
             self._failed.pop()
-            self._counted.pop()
+            self._once.pop()
             self.known.forget(self._unified.pop())
 
     @contextlib.contextmanager
@@ -346,9 +370,9 @@ class Context:
 
     def read(self, node: Expr) -> None:
         """One reader of a node less is to come."""
-        if node in self.left:
-            self.left[node] -= 1
-            if self.left[node] <= 0:
+        if node in self.uses_left:
+            self.uses_left[node] -= 1
+            if self.uses_left[node] <= 0:
                 self.pending.pop(node, None)
 
     def wish_for(self, node: Expr) -> str:
@@ -397,18 +421,14 @@ class Context:
         if home is self.out:
             yield
             return
-        outer, self.out = self.out, home
-        self._elements.append({})
-        self._failed.append(set())
-        self._counted.append({})
+        outer = self.out, self._elements, self._failed, self._once
+        self.out = home  # what has been computed since is not there
+        self._elements, self._failed, self._once = [{}], [set(), set()], [{}]
         self._unified.append([])
         try:
             yield
         finally:
-            self.out = outer
-            self._elements.pop()
-            self._failed.pop()
-            self._counted.pop()
+            self.out, self._elements, self._failed, self._once = outer
             self.known.forget(self._unified.pop())
 
     def keep(self, node: Expr, array: Array, realize: bool) -> None:

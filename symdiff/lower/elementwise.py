@@ -127,7 +127,7 @@ def _integer(to: Context, value: Term) -> Term:
 def _whole(to: Context, op: Primitive, code: str, args: Sequence[Term]) -> Term:
     """Arithmetic of Python's integers, which must not wrap around."""
     made = to.op(code, *args)
-    if isinstance(made, (Num, Ref)) or _is_small(to, made):
+    if isinstance(made, (Num, Ref)) or is_small(to, made):
         return made
     if op is negative:
         test = Op("{0} == INT64_MIN", tuple(args), "bool")
@@ -137,7 +137,7 @@ def _whole(to: Context, op: Primitive, code: str, args: Sequence[Term]) -> Term:
     return made
 
 
-def _is_small(to: Context, term: Term) -> bool:
+def is_small(to: Context, term: Term) -> bool:
     """Whether an integer is a sum of a few sizes, loop indices, arguments and small constants."""
     known, found = to.known, to.known.form(term)
     if found is None or abs(found.get(None, 0)) >= 1 << 40:
@@ -149,7 +149,7 @@ def _is_small(to: Context, term: Term) -> bool:
     known.relied.update(v for v in form if v in known.small)
     for v in form:  # a loop runs as far as its bounds say
         if v in known.ranges:
-            return all(_is_small(to, x) for x in known.ranges[v])
+            return all(is_small(to, x) for x in known.ranges[v])
     return True
 
 

@@ -6,39 +6,39 @@ target. Here each value becomes a number in a variable, or an `Array`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Generator, Iterable
 
 from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Apply, Call, Const, Expr, For, If, Loop, Map, Var, const
 from symdiff.ir.function import Function, line_of
 from symdiff.ir.interface import Interface, Size
-from symdiff.ir.interface import Value as Leaf
 from symdiff.ir.nest import (
     Branch,
     Buffer,
     Declare,
-    Fail,
     Kernel,
     Local,
-    Op,
     Ref,
     Set,
     Statement,
-    Store,
     Term,
 )
-from symdiff.ir.tree import Record, Tree, children, expressions, is_container, leaves, rebuild
-from symdiff.ir.types import INT, SymDim, dim_symbols
+from symdiff.ir.types import INT, dim_symbols
 from symdiff.ir.walk import topological
 from symdiff.lower.arrays import Array, renewed, stored
+from symdiff.lower.calls import Callee, Unit, callee_of, check_depth, deepest, lower_call
 from symdiff.lower.context import Context, Value, refused
 from symdiff.lower.decompose import decomposed
 from symdiff.lower.elementwise import operate
 from symdiff.lower.loops import lower_loop, lower_map, projects_of, span_of
+from symdiff.lower.parameters import Parameters, bounded, parameters
+from symdiff.lower.results import Results, result_tree, results
 from symdiff.lower.structural import lower_array
 from symdiff.lower.tidy import tidy
 from symdiff.lower.writes import lower_write
 from symdiff.plan.apart import apart
+from symdiff.plan.definitions import needed
 from symdiff.plan.demands import early, pending
 from symdiff.plan.memory import is_flavour_change
 from symdiff.plan.order import emission_order
@@ -59,24 +59,54 @@ def lower(function: Function) -> Lowered:
 
     Raises UnsupportedError, with the line, for what has no form in a compiled target.
     """
+    function = needed(function)
+    callees = {name: callee_of(d) for name, d in function.definitions.items()}
+    unit = Unit(callees)
+    definitions = [_definition(d, callees[n], unit) for n, d in function.definitions.items()]
+    unit.deepest = deepest(definitions)
+    with _located(function):
+        lowering = _lowering(function, unit)
+        kernel, interface = lowering.kernel()
+    tidy(kernel, lowering.known)
+    kernel.definitions = definitions
+    return kernel, interface
+
+
+def _definition(definition: Function, callee: Callee, unit: Unit) -> Kernel:
+    """A function that calls itself, as a kernel."""
+    with _located(definition):
+        lowering = _lowering(definition, unit, Local("left", "int"))
+        kernel = lowering.definition(callee)
+    tidy(kernel, lowering.known)
+    return kernel
+
+
+def _lowering(function: Function, unit: Unit, left: Local | None = None) -> Lowering:
     function = with_joined_checks(decomposed(function))
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
         function = with_snapshots(apart(function))
+    return Lowering(function, unit, left)
+
+
+@contextlib.contextmanager
+def _located(function: Function) -> Generator[None]:
+    """What is refused meanwhile has a place."""
     try:
-        lowering = Lowering(function)
-        kernel, interface = lowering.kernel()
+        yield
     except UnsupportedError as error:
         raise error.located(function.span) from None
-    tidy(kernel, lowering.known)
-    return kernel, interface
 
 
 class Lowering(Context):
-    """Lowers one function."""
+    """Lowers one function.
 
-    def __init__(self, function: Function):
-        super().__init__(function)
+    left: of a definition, the variable that says how many calls may follow.
+    """
+
+    def __init__(self, function: Function, unit: Unit, left: Local | None = None):
+        super().__init__(function, unit.faults)
+        self.unit, self.left = unit, left
         self.requires = pending(function)
         self.roots = [*function.results, *(r.fails for r in self.requires)]
         live = topological(self.roots)
@@ -93,14 +123,13 @@ class Lowering(Context):
         self.storage = Storage(self.plan, self.roots, function.effects)
         self.plan.after = self.storage.after
         self.crossing = crossing(self.plan)
-        self.left = dict(self.plan.uses)
+        self.uses_left = dict(self.plan.uses)
         self.done: set[tuple[Expr, Block]] = set()
         self.at = self.plan.root
         self.ends = set(self.roots)
         self.shared: dict[Expr, Local] = {}  # the variable of a number that several places compute
         self.carried: dict[Var, Local] = {}  # the variable of a number that a loop carries
         self.measured: set[str] = set()  # the sizes that are known when the function is called
-        self.integers: dict[str, int] = {}  # the arguments that are integers
         self.projects = projects_of(self.plan.sites)
         self.kept: dict[Expr, Buffer] = {}  # the same of arrays
         self.failing: dict[Expr, list[tuple[str, str]]] = {}
@@ -120,159 +149,54 @@ class Lowering(Context):
     # The function.
 
     def kernel(self) -> Lowered:
+        """The function that others call."""
         function = self.function
-        if function.definitions and any(isinstance(n, Call) for n in self.plan.sites):
-            raise refused("a function that calls itself")
-        arguments: list[Local | Buffer] = []
-        given: list[Leaf] = []
-        written = {v for v, _ in function.effects}
-        sizes: list[Local] = []
-        measured: list[Size] = []
-        for param in function.params:
-            for leaf in leaves(param.tree):
-                if isinstance(leaf, Var):
-                    self._argument(leaf, leaf in written, arguments, given, sizes, measured)
-        self._check_sizes()
+        given = parameters(self, function.variables)
+        self._body()
+        returned = results(self)
+        tree, constants = result_tree(function.result)
+        for symbol in dict.fromkeys(
+            s for r in returned.values for d in r.type.shape for s in dim_symbols(d)
+        ):
+            if symbol in given.integers:  # the call layer makes an array of that size
+                given.sizes.append(Local(f"{symbol}_size", "int"))
+                given.measured.append(Size(symbol, f"{symbol}_size", given.integers[symbol], -1))
+        body = [*bounded(self, given.arguments), *self.out]
+        faults = tuple(self.faults)
+        interface = Interface(
+            function.name, function.doc, tuple(given.values), tuple(given.measured),
+            tuple(returned.values), tree, written=frozenset(v.name for v, _ in function.effects),
+            constants=constants, faults=faults,
+        )  # fmt: skip
+        return self._made(function.name, function.doc, given, returned, body), interface
+
+    def definition(self, callee: Callee) -> Kernel:
+        """A function that calls itself."""
+        function = self.function
+        assert self.left is not None
+        given = parameters(self, function.variables, open_sizes=True)
+        given.sizes.append(self.left)
+        check_depth(self)
+        self._body()
+        returned = results(self)
+        body = [*bounded(self, given.arguments), *self.out]
+        doc = f"{function.doc} left: how many calls may follow, and be in this one."
+        return self._made(callee.name, doc, given, returned, body)
+
+    def _body(self) -> None:
+        for a, b in self.function.equal:
+            self.require_equal(self.dim(a), self.dim(b), "sizes that must agree differ")
         for node, faults in self.failing.items():
             if isinstance(node, Const):
                 for error, message in faults:
                     self.fail(self.scalar(node), error, message)
         self.block(self.plan.root)
-        results, returned = self._results()
-        tree, constants = self._tree(function.result)
-        for symbol in dict.fromkeys(
-            s for r in returned for d in r.type.shape for s in dim_symbols(d)
-        ):
-            if symbol in self.integers:  # the call layer makes an array of that size
-                sizes.append(Local(f"{symbol}_size", "int"))
-                measured.append(Size(symbol, f"{symbol}_size", self.integers[symbol], -1))
-        body = [*self._bounded(arguments), *self.out]
-        faults = list(self.faults)
-        kernel = Kernel(function.name, function.doc, arguments, sizes, results, body, faults)
-        interface = Interface(
-            function.name, function.doc, tuple(given), tuple(measured), tuple(returned), tree,
-            written=frozenset(v.name for v in written), constants=constants, faults=tuple(faults),
-        )  # fmt: skip
-        return kernel, interface
 
-    def _argument(
-        self,
-        v: Var,
-        is_written: bool,
-        arguments: list[Local | Buffer],
-        given: list[Leaf],
-        sizes: list[Local],
-        measured: list[Size],
-    ) -> None:
-        if v.type.is_complex:
-            raise refused(f"{v.name}: a complex number")
-        number = len(given)
-        given.append(Leaf(v.name, v.type))
-        if not v.type.rank:
-            local = Local(v.name, v.type.dtype)
-            arguments.append(local)
-            self.values[v] = Ref(local)
-            if v.type.dtype == "int":
-                self.symbols.setdefault(v.name, Ref(local))
-                self.known.small.add(local)
-                self.integers[v.name] = number
-                self.measured.add(v.name)
-            return
-        for axis, dim in enumerate(v.type.shape):
-            if isinstance(dim, SymDim) and len(dim.terms) == 1 and dim.terms[0][1] == 1:
-                (symbol,) = dim_symbols(dim)
-                if dim.terms[0][0] == (symbol,) and symbol not in self.symbols:
-                    local = Local(self._size_name(symbol, v, axis), "int")
-                    self.symbols[symbol] = Ref(local)
-                    self.known.sizes[local] = 0 if v.type.listed else 2
-                    sizes.append(local)
-                    self.measured.add(symbol)
-                    measured.append(Size(symbol, local.name, number, axis))
-        kind = "written" if is_written else "argument"
-        buffer = Buffer(
-            self.function.names.get(v) or v.name, v.type.dtype, self.dims(v.type.shape), kind
-        )
-        arguments.append(buffer)
-        self.values[v] = stored(buffer)
-        self.pending[v] = stored(buffer)
-        self.homes[v] = self.out
-
-    def _bounded(self, arguments: Iterable[Local | Buffer]) -> list[Statement]:
-        """Integers that sums have been made of are not so large that these could wrap around."""
-        found: list[Statement] = []
-        for x in arguments:
-            if isinstance(x, Local) and x in self.known.relied:
-                large = Op("{0} > INT64_MAX / 8 || {0} < INT64_MIN / 8", (Ref(x),), "bool")
-                fault = self.fault("OverflowError", "an integer has more than 60 bits")
-                found.append(Fail(large, fault))
-        return found
-
-    def _size_name(self, symbol: str, v: Var, axis: int) -> str:
-        return symbol if symbol.isidentifier() else f"{v.name}_{'nmklpq'[axis % 6]}"
-
-    def _check_sizes(self) -> None:
-        """Sizes that must agree although they are read from different places."""
-        for a, b in self.function.equal:
-            self.require_equal(self.dim(a), self.dim(b), "sizes that must agree differ")
-
-    def _results(self) -> tuple[list[Local | Buffer], list[Leaf]]:
-        results: list[Local | Buffer] = []
-        returned: list[Leaf] = []
-        for v, value in self.function.effects:
-            target = self.values[v]
-            assert isinstance(target, Array) and target.buffer is not None
-            array = self.array(value)
-            if array.buffer is not target.buffer:
-                array = self.realized(array)
-                self.before_write(target.buffer)
-                self.copied_into(target.buffer, array)
-        for number, node in enumerate(expressions(self.function.result), 1):
-            value = self.value(node)
-            wish = self.function.names.get(node) or f"result_{number}"
-            returned.append(Leaf(wish, node.type))
-            if isinstance(value, Array) and node.type.rank:
-                results.append(self._returned(node, value, wish, results))
-            else:
-                local = Local(wish, node.type.dtype)
-                scalar = value.at(()) if isinstance(value, Array) else value
-                buffer = Buffer(wish, node.type.dtype, (), "result")
-                self.out.append(Store(buffer, (), self.converted(scalar, local.dtype)))
-                results.append(buffer)
-        return results, returned
-
-    def _returned(
-        self, node: Expr, value: Array, wish: str, others: list[Local | Buffer]
-    ) -> Buffer:
-        """The memory of the caller that an array is left in: its own from the start, or a copy."""
-        for d in node.type.shape:
-            if any(s not in self.measured for s in dim_symbols(d)):
-                raise refused("a result whose size is found out while running")
-        dims = self.dims(node.type.shape)
-        for have, want in zip(value.dims, dims, strict=True):
-            self.require_equal(have, want, "a result has another size than it should")
-        own = value.buffer
-        if own is not None and own.kind == "work" and not own.growing and own not in others:
-            own.kind, own.dims = "result", dims
-            return own
-        buffer = Buffer(wish, node.type.dtype, dims, "result")
-        self.copied_into(buffer, value)
-        return buffer
-
-    def _tree(self, tree: Tree) -> tuple[Tree, tuple[object, ...]]:
-        constants: list[object] = []
-        counter = iter(range(1 << 30))
-
-        def walk(part: Tree) -> Tree:
-            if isinstance(part, Expr):
-                return next(counter)
-            if isinstance(part, Record) or not is_container(part):
-                if isinstance(part, Record):
-                    raise refused("a dataclass or named tuple as a result")
-                constants.append(part)
-                return -len(constants)
-            return rebuild(part, [walk(child) for _, _, child in children(part)])
-
-        return walk(tree), tuple(constants)
+    def _made(
+        self, name: str, doc: str, given: Parameters, returned: Results, body: list[Statement]
+    ) -> Kernel:
+        places, faults = list(returned.places), list(self.faults)
+        return Kernel(name, doc, given.arguments, given.sizes, places, body, faults, left=self.left)
 
     # Blocks.
 
@@ -305,7 +229,7 @@ class Lowering(Context):
             case Map():
                 lower_map(self, item, block)
             case Call():
-                raise refused("a function that calls itself", self.line)
+                lower_call(self, item)
             case Apply() if not is_free(item):
                 self._apply(item)
             case _:
@@ -382,7 +306,7 @@ class Lowering(Context):
         """Whether an array gets memory where it is computed, not where it is read."""
         if array.buffer is not None or array.cheap:
             return False
-        return node in self.crossing or self.left.get(node, 0) > 1
+        return node in self.crossing or self.uses_left.get(node, 0) > 1
 
     # Branches.
 
@@ -434,16 +358,26 @@ class Lowering(Context):
         if one is two or (one.buffer is not None and one.buffer is two.buffer):
             self.keep(member, renewed(one), False)
             return
-        for a, b in zip(one.dims, two.dims, strict=True):
-            if not self.known.equal(a, b):
-                raise refused("a branch that decides the size of an array", self.line)
-        buffer = self.kept.get(member) or self.work(
-            self.wish_for(member), member.type.dtype, one.dims
-        )
+        dims = self._common(member, one, two)
+        buffer = self.kept.get(member) or self.work(self.wish_for(member), member.type.dtype, dims)
         if len(self.plan.sites.get(member, ())) > 1:
             self.kept[member] = buffer
         for body, value in sides:
             assert isinstance(value, Array)
             with self.inside(body):
+                for have, want in zip(value.dims, dims, strict=True):
+                    self.require_equal(have, want, "the shapes do not match")
                 self.copied_into(buffer, value)
         self.keep(member, stored(buffer), False)
+
+    def _common(self, member: If, one: Array, two: Array) -> tuple[Term, ...]:
+        """The sizes of an array that either of two branches gives, as known before these."""
+        dims: list[Term] = []
+        for axis, (a, b) in enumerate(zip(one.dims, two.dims, strict=True)):
+            try:
+                if axis < member.type.listed and not self.known.equal(a, b):
+                    raise refused("a branch that decides the length of a list", self.line)
+                dims.append(a if a == b else self.dim(member.type.shape[axis]))
+            except UnsupportedError:
+                raise refused("a branch that decides the size of an array", self.line) from None
+        return tuple(dims)

@@ -19,6 +19,7 @@ from symdiff.ir.nest import (
     Each,
     Fail,
     Forever,
+    Invoke,
     Let,
     Load,
     Local,
@@ -282,7 +283,7 @@ class _Forwarding:
                 result.append(s)
             else:
                 result.append(s)
-                if isinstance(s, Set):
+                if isinstance(s, (Set, Invoke)):
                     _forget(held, access_of([s]))
         body[:] = result
 

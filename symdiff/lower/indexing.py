@@ -71,7 +71,7 @@ def placed(to: Context, source: Array, template: Any, dynamic: Sequence[Value]) 
                 before.append(len(dims))
         elif kind == "slice":
             bounds = [next(parts) if p == RUN else p for p in entry[1:4]]
-            start, count, step = _slice(to, bounds, size)
+            start, count, step = sliced(to, bounds, size)
             if len(entry) > 4:
                 _named(to, entry[4], count)
             axes.append(_Axis("slice", start, step, axis=len(dims)))
@@ -165,8 +165,12 @@ def _checked(to: Context, array: Array, size: Term) -> Array:
     return Array("int", array.dims, at, array.reads, None, None, False, array.depth)
 
 
-def _slice(to: Context, bounds: Sequence[Any], size: Term) -> tuple[Term, Term, int]:
-    """Where a slice starts, how many items it has, and its step."""
+def sliced(to: Context, bounds: Sequence[Any], size: Term) -> tuple[Term, Term, int]:
+    """Where a slice starts, how many items it has, and its step: worked out once here."""
+    return to.once(("slice", *bounds, size), lambda: _sliced(to, bounds, size))
+
+
+def _sliced(to: Context, bounds: Sequence[Any], size: Term) -> tuple[Term, Term, int]:
     start, stop, step = bounds
     stride = 1
     if isinstance(step, Num):

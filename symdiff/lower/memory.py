@@ -25,6 +25,7 @@ from symdiff.ir.nest import (
 )
 
 _SMALL = 256  # elements that one array may have on the stack
+_TINY = 8  # the same in a function that calls itself
 
 
 def place(kernel: Kernel) -> None:
@@ -43,6 +44,7 @@ def place(kernel: Kernel) -> None:
 def planned(kernel: Kernel) -> Memory:
     """Where each buffer of a kernel is."""
     memory = Memory()
+    small = _SMALL if kernel.left is None else _TINY
     entry = {x for x in (*kernel.arguments, *kernel.sizes) if isinstance(x, Local)}
     meaning: dict[Local, Term] = {s.local: s.value for s in kernel.body if isinstance(s, Let)}
     seen: set[Buffer] = set()
@@ -59,7 +61,7 @@ def planned(kernel: Kernel) -> Memory:
             size = None if size is None or known is None else _times(size, known)
         if size is None:
             memory.growing.append(s.buffer)
-        elif isinstance(size, Num) and size.value <= _SMALL:
+        elif isinstance(size, Num) and size.value <= small:
             memory.stacked.append((s.buffer, max(int(size.value), 1)))
         else:
             memory.pooled.append((s.buffer, size))

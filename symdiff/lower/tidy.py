@@ -16,6 +16,7 @@ from symdiff.ir.nest import (
     Each,
     Forever,
     Grow,
+    Invoke,
     Kernel,
     Let,
     Load,
@@ -32,6 +33,7 @@ from symdiff.ir.nest import (
     subterms,
     terms_of,
     with_terms,
+    written_by,
 )
 from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
@@ -75,9 +77,9 @@ def _drop_unused(kernel: Kernel) -> None:
     for s in order:
         for x in _read(s):
             uses[x] = uses.get(x, 0) + 1
-        written = _written(s)
-        if written is not None:
-            writers.setdefault(written, []).append(s)
+        if not isinstance(s, Invoke):  # which may raise, so that it is never dropped
+            for x in written_by(s):
+                writers.setdefault(x, []).append(s)
     dead: set[int] = set()
     stack: list[Local | Buffer] = [
         x for x in writers if not uses.get(x) and (isinstance(x, Local) or x.kind == "work")
@@ -137,6 +139,8 @@ def _read(s: Statement) -> list[Local | Buffer]:
                 found.extend(_strides(part.buffer))
     if isinstance(s, Store):
         found.extend(_strides(s.buffer))
+    if isinstance(s, Invoke):
+        found.extend((*s.buffers, *s.results))
     if isinstance(s, Set):
         found = [x for x in found if x is not s.local]
     if isinstance(s, (Grow,)) and s.buffer.kind != "work":
@@ -147,16 +151,6 @@ def _read(s: Statement) -> list[Local | Buffer]:
 def _strides(buffer: Buffer) -> list[Local | Buffer]:
     """What places in a buffer are counted with."""
     return [p.local for d in buffer.dims[1:] for p in subterms(d) if isinstance(p, Ref)]
-
-
-def _written(s: Statement) -> Local | Buffer | None:
-    match s:
-        case Let(local=local) | Set(local=local):
-            return local
-        case Store(buffer=buffer):
-            return buffer
-        case _:
-            return None
 
 
 # Formulas where they are read.
@@ -230,10 +224,8 @@ def _effects(s: Statement) -> set[Local | Buffer]:
     """What a statement, with all inside of it, changes."""
     found: set[Local | Buffer] = set()
     for x in statements([s]):
-        if isinstance(x, Set):
-            found.add(x.local)
-        elif isinstance(x, Store):
-            found.add(x.buffer)
+        if not isinstance(x, Let):
+            found.update(written_by(x))
     return found
 
 
@@ -279,7 +271,7 @@ def _scope(body: list[Statement]) -> None:
             here = [*way, (block, number)]
             if isinstance(s, (Let, Set, Declare)):
                 defined.add(s.local)
-            touched = {x for x in (*_read(s), _written(s)) if isinstance(x, Local)}
+            touched = {x for x in (*_read(s), *written_by(s)) if isinstance(x, Local)}
             if isinstance(s, Declare):
                 touched.add(s.local)
             for x in touched:

@@ -6,13 +6,14 @@ import linecache
 import sys
 import weakref
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symdiff.ir.interface import Interface
     from symdiff.options import CompilerOptions
 
-KERNEL = "_kernel"  # what `codegen.adaptor` calls the compiled function
+KERNEL = "__kernel__"  # what `codegen.adaptor` calls the compiled function
 
 
 class _Lines(list[str]):
@@ -53,18 +54,23 @@ def _forget(filename: str, lines: _Lines) -> None:
 
 
 def load_kernel(
-    source: str, interface: Interface, adaptor: str, options: CompilerOptions
+    source: str,
+    interface: Interface,
+    adaptor: str,
+    options: CompilerOptions,
+    bindings: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[..., Any]:
     """Compile the C `source` of a module and return its function.
 
-    adaptor: source of the function that calls it with what it is made for; "" for none.
+    adaptor: source of the function that calls it with what it is made for; "" for none; bindings:
+    what that refers to by name.
     Raises CompilerError where there is no compiler, or it fails.
     """
     from symdiff.runtime.compiler import load_extension
 
     module = load_extension(source, interface.name, options, _say)
     run = module.bind(interface.objects) if interface.objects else getattr(module, interface.name)
-    return load(adaptor, interface.name, {KERNEL: run}) if adaptor else run
+    return load(adaptor, interface.name, {**bindings, KERNEL: run}) if adaptor else run
 
 
 def _say(what: str) -> None:

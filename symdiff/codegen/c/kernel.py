@@ -9,7 +9,7 @@ Emitters spell: what is computed, in which order and in which memory has been de
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from symdiff.codegen.c.support import SUPPORT, support_for
@@ -24,6 +24,7 @@ from symdiff.ir.nest import (
     Fail,
     Forever,
     Grow,
+    Invoke,
     Kernel,
     Leave,
     Let,
@@ -80,9 +81,14 @@ class Source:
 
 
 def generate(kernel: Kernel) -> Source:
-    """The text of a kernel."""
-    printer = _Printer(kernel)
-    function = printer.function()
+    """The text of a kernel, behind the definitions that it calls."""
+    called_too = {kernel.name, *(d.name for d in kernel.definitions)}
+    inner = [_Printer(d, called_too) for d in kernel.definitions]
+    texts = [p.function() for p in inner]
+    if len(inner) > 1:  # they may call one another
+        texts.insert(0, "\n".join(f"{p.prototype};" for p in inner))
+    printer = _Printer(kernel, called_too)
+    function = "\n\n".join([*texts, printer.function()])
     support = support_for(function)
     head = [
         "#include <math.h>",
@@ -96,7 +102,7 @@ def generate(kernel: Kernel) -> Source:
     parts = [
         "\n".join(head),
         *vectors,
-        *([_RESERVE] if kernel.memory.growing else []),
+        *([_RESERVE] if "reserve(" in function else []),
         *support,
         function,
     ]
@@ -166,11 +172,11 @@ def called(interface: Interface, source: Source) -> Interface:
 class _Printer:
     """Prints one kernel."""
 
-    def __init__(self, kernel: Kernel):
+    def __init__(self, kernel: Kernel, functions: Iterable[str]):
         self.kernel = kernel
         self.names: dict[Local | Buffer, str] = {}
         self.spelling = Spelling(self.names)
-        self.taken: list[set[str]] = [{*_TAKEN, *SUPPORT, kernel.name}]
+        self.taken: list[set[str]] = [{*_TAKEN, *SUPPORT, *functions}]
         self.lines: list[str] = []
         self.depth = 0
         self.declared: set[Local] = set()
@@ -215,7 +221,8 @@ class _Printer:
         for x in kernel.results:
             restrict = "restrict " if isinstance(x, Buffer) and x.dims else ""
             parts.append(f"{C_TYPES[x.dtype]} *{restrict}{self.names[x]}")
-        head = f"int {kernel.name}("
+        static = "static " if kernel.left is not None else ""
+        head = f"{static}int {kernel.name}("
         line = head
         rows: list[str] = []
         for k, part in enumerate(parts or ["void"]):
@@ -230,14 +237,16 @@ class _Printer:
 
     def function(self) -> str:
         kernel, memory = self.kernel, self.memory
-        fails = bool(memory.growing) or any(isinstance(s, Fail) for s in statements(kernel.body))
+        every = list(statements(kernel.body))
+        calls = any(isinstance(s, Invoke) for s in every)
+        fails = bool(memory.growing) or calls or any(isinstance(s, Fail) for s in every)
         self.leaves = bool(memory.buffers) and len(memory.stacked) < len(memory.buffers)
         self.lines = [f"/* {kernel.doc} */"] if kernel.doc else []
         self.lines += [*self.prototype.splitlines(), "{"]
         self.depth = 1
         for x in self._unused():
             self._put(f"(void){self.names[x]};")
-        if self.leaves and fails:
+        if calls or (self.leaves and fails):
             self._put("int status = 0;")
         self._reserve()
         self._block(kernel.body)
@@ -269,6 +278,8 @@ class _Printer:
                 read.add(s.buffer)
                 for d in s.buffer.dims[1:]:
                     read.update(p.local for p in subterms(d) if isinstance(p, Ref))
+            if isinstance(s, Invoke):
+                read.update(s.buffers)
         for _, size in self.memory.pooled:
             read.update(p.local for p in subterms(size) if isinstance(p, Ref))
         kernel = self.kernel
@@ -363,10 +374,19 @@ class _Printer:
             case Alloc(buffer):
                 if buffer in self.memory.growing and not buffer.growing:
                     self._grow(buffer, self.spelling.count(buffer.dims))
+            case Invoke():
+                self._call(s)
             case Grow(buffer, item):
                 rest = self.spelling.count(buffer.dims[1:])
                 count = f"({text(item)} + 1)" if rest != "1" else f"{text(item)} + 1"
                 self._grow(buffer, count if rest == "1" else f"{count} * {rest}")
+
+    def _call(self, s: Invoke) -> None:
+        """A call, and what it raises passed on."""
+        given = [self.names[x] if isinstance(x, Buffer) else self.spelling.text(x) for x in s.given]
+        given += [f"{'&' * isinstance(x, Local)}{self.names[x]}" for x in s.results]
+        self._put(f"status = {s.kernel}({', '.join(given)});", s.line)
+        self._put(f"if (status != 0) {'goto done' if self.leaves else 'return status'};")
 
     def _raise(self, code: int) -> str:
         if not self.leaves:

@@ -1,0 +1,39 @@
+"""Loops as C: bounds, tapes of rounds, lists; each must give what Python gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+from tests.test_lower_calls import flat, seeds
+
+
+def same_as_python(f: Any, args: tuple[Any, ...], options: symdiff.Options) -> None:
+    """Value, gradient and directional derivative, of C and of Python."""
+    for operator, more in ((symdiff.value_and_grad, ()), (symdiff.jvp, (seeds(args),))):
+        expected = operator(f, wrt="*")(*args, *more)
+        found = operator(f, wrt="*", options=options)(*args, *more)
+        np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-11, atol=1e-14)
+
+
+def least_of_two(x, n: int):
+    s = x
+    for _ in range(min(n, 4)):
+        s = s * x
+    return s
+
+
+def between(x, n: int):
+    s = x
+    for i in range(max(n, 2), n + 3 if n > 3 else 6, 2):
+        s += x * i
+    return s
+
+
+@pytest.mark.parametrize("f", [least_of_two, between])
+@pytest.mark.parametrize("n", [0, 2, 5])
+def test_bounds_that_are_choices(f: Any, n: int, quick: symdiff.Options):
+    same_as_python(f, (1.3, n), quick)
