@@ -7,6 +7,7 @@ A form is {variable: coefficient}, with the constant under None.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from symdiff.ir.nest import Local, Num, Op, Ref, Term
@@ -28,6 +29,8 @@ class Known:
         self.floors: dict[Local, Term] = {}  # what a variable is at least
         self.small: set[Local] = set()  # integers that are bounded where that is relied on
         self.relied: set[Local] = set()
+        self._products: dict[tuple[Local, ...], Local] = {}
+        self._factors: dict[Local, tuple[Local, ...]] = {}
         self._forms: dict[Local, Form | None] = {}
 
     def form(self, term: Term, depth: int = 40) -> Form | None:
@@ -63,9 +66,29 @@ class Known:
                     for x, y in ((a, b), (b, a)):
                         if set(x) <= {None}:
                             return _scaled(y, x.get(None, 0))
+                    return self._product(a, b)
                 return None
             case _:
                 return None
+
+    def is_product(self, local: Local) -> bool:
+        """Whether a variable of a form only stands for a product."""
+        return local in self._factors
+
+    def _product(self, a: Form, b: Form) -> Form | None:
+        """The product of two single variables, by a variable that stands for it."""
+        if len(a) != 1 or len(b) != 1:
+            return None
+        (x, m), (y, n) = *a.items(), *b.items()
+        if x is None or y is None:
+            return None
+        factors = (*self._factors.get(x, (x,)), *self._factors.get(y, (y,)))
+        key = tuple(sorted(factors, key=id))
+        made = self._products.setdefault(key, Local("product", "int"))
+        self._factors[made] = key
+        if all(v in self.sizes for v in key):
+            self.sizes.setdefault(made, math.prod(self.sizes[v] for v in key))
+        return {made: m * n}
 
     def at_least(self, term: Term, least: int) -> bool:
         """Whether `term >= least` for certain."""

@@ -112,7 +112,7 @@ class Context:
                 return Num(form.get(None, 0), "int")
             if form is not None and len(form) == 1 and isinstance(made.args[0], Op):
                 (local, factor), *_ = form.items()
-                if local is not None and factor == 1:
+                if local is not None and factor == 1 and not self.known.is_product(local):
                     return Ref(local)
         return made
 

@@ -108,6 +108,10 @@ def reduced(
 
 
 def _is_nan(item: Term) -> Term:
+    if isinstance(item, Num):
+        return Num(item.value != item.value, "bool")
+    if not item.dtype.startswith("float"):
+        return Num(False, "bool")
     return Op("{0} != {0}", (item,), "bool")
 
 

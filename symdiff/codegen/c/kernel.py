@@ -30,7 +30,6 @@ from symdiff.ir.nest import (
     Let,
     Local,
     Memory,
-    Num,
     Op,
     Ref,
     Set,
@@ -38,8 +37,6 @@ from symdiff.ir.nest import (
     Store,
     Term,
     statements,
-    subterms,
-    terms_of,
 )
 
 _WIDTH = 96
@@ -244,8 +241,7 @@ class _Printer:
         self.lines = [f"/* {kernel.doc} */"] if kernel.doc else []
         self.lines += [*self.prototype.splitlines(), "{"]
         self.depth = 1
-        for x in self._unused():
-            self._put(f"(void){self.names[x]};")
+        start = len(self.lines)
         if calls or (self.leaves and fails):
             self._put("int status = 0;")
         self._reserve()
@@ -261,29 +257,15 @@ class _Printer:
         else:
             self._put("return 0;")
         self.lines.append("}")
+        self.lines[start:start] = [f"    (void){name};" for name in self._unused(start)]
         return "\n".join(self.lines)
 
-    def _unused(self) -> list[Local | Buffer]:
-        read: set[Local | Buffer] = set()
-        for s in statements(self.kernel.body):
-            for term in terms_of(s):
-                for part in subterms(term):
-                    if isinstance(part, Ref):
-                        read.add(part.local)
-                    elif not isinstance(part, (Num, Op)):
-                        read.add(part.buffer)
-                        for d in part.buffer.dims[1:]:
-                            read.update(p.local for p in subterms(d) if isinstance(p, Ref))
-            if isinstance(s, Store):
-                read.add(s.buffer)
-                for d in s.buffer.dims[1:]:
-                    read.update(p.local for p in subterms(d) if isinstance(p, Ref))
-            if isinstance(s, Invoke):
-                read.update(s.buffers)
-        for _, size in self.memory.pooled:
-            read.update(p.local for p in subterms(size) if isinstance(p, Ref))
+    def _unused(self, start: int) -> list[str]:
+        """The parameters that no line from `start` on names."""
         kernel = self.kernel
-        return [x for x in (*kernel.arguments, *kernel.sizes, *kernel.results) if x not in read]
+        read = set(re.findall(r"\w+", "\n".join(self.lines[start:])))
+        parameters = (*kernel.arguments, *kernel.sizes, *kernel.results)
+        return [name for x in parameters if (name := self.names[x]) not in read]
 
     def _reserve(self) -> None:
         """Memory whose size is known at the start: on the stack, or in one piece."""
