@@ -235,7 +235,15 @@ class Derivative:
         """Arithmetic operations and function calls in the generated function."""
         from symdiff.codegen.count import operations
 
+        self._only_python("operations are counted")
         return operations("\n".join(self.compiled().code))
+
+    def _only_python(self, what: str) -> None:
+        if self.target != "python":
+            raise UnsupportedError(
+                f"{what} of Python, and this derivative is compiled as C",
+                hint='make it with target="python"',
+            )
 
     def latex(self) -> str:
         """The derivative as a formula, through SymPy. Scalar functions only."""
@@ -249,6 +257,7 @@ class Derivative:
 
         from symdiff.aot import write_module
 
+        self._only_python("modules are written")
         return write_module([self], Path(path))
 
     def check(self, *args: Any, **kwargs: Any) -> Any:
