@@ -34,7 +34,7 @@ from symdiff.codegen.literal import (
 )
 from symdiff.codegen.printer import imports_of
 from symdiff.codegen.rename import renamed
-from symdiff.errors import CheckError, SourceError, StaleError, SymdiffError
+from symdiff.errors import CheckError, SourceError, StaleError, SymdiffError, UnsupportedError
 from symdiff.ir.tree import leaves
 from symdiff.options import Options, Request
 from symdiff.pipeline import Compiled, compile_function, wrt_names
@@ -199,6 +199,8 @@ class _Module:
 
     def add(self, compiled: Compiled, wishes: Sequence[str]) -> str:
         """Add a function, unless it is there already; its name."""
+        if compiled.target == "c":
+            raise UnsupportedError("modules are written of Python", hint="use the python target")
         key = (compiled.name, compiled.code)
         if key in self.texts:
             return self.texts[key]

@@ -184,18 +184,18 @@ class Derivative:
 
     def _compile(self, trees: Mapping[str, Any]) -> tuple[Compiled, Callable[..., Any]]:
 
-        from symdiff.pipeline import compile_function
+        from symdiff.pipeline import compile_function, loaded
 
         compiled = compile_function(self.primal, trees, self.requests, self.options)
         try:
-            run = _loaded(compiled, self.options)
+            run = loaded(compiled, self.options)
         except CompilerError as error:
             if self.options.target != "auto":
                 raise
             python = replace(self.options, target="python")
             compiled = compile_function(self.primal, trees, self.requests, python)
             compiled = replace(compiled, why=error.message)
-            run = _loaded(compiled, python)
+            run = loaded(compiled, python)
         return compiled, _watching(run, compiled.function.reads)
 
     def compiled(self) -> Compiled:
@@ -232,11 +232,13 @@ class Derivative:
 
     @property
     def operations(self) -> int:
-        """Arithmetic operations and function calls in the generated function."""
-        from symdiff.codegen.count import operations
+        """Arithmetic operations and function calls in the generated function.
 
-        self._only_python("operations are counted")
-        return operations("\n".join(self.compiled().code))
+        They are counted in Python's form of it: the same number whatever the target.
+        """
+        from symdiff.pipeline import operations_of
+
+        return operations_of(self.compiled())
 
     def _only_python(self, what: str) -> None:
         if self.target != "python":
@@ -279,27 +281,13 @@ class Derivative:
         if getattr(sys.stdout, "isatty", lambda: False)():
             from symdiff.codegen.highlight import highlighted
 
-            return highlighted(source)
+            return highlighted(source, self.target)
         return source
 
     def _repr_html_(self) -> str:
         from symdiff.codegen.highlight import html
 
-        return html(self.source)
-
-
-def _loaded(compiled: Compiled, options: Options) -> Callable[..., Any]:
-    """The generated function, ready to be called."""
-    from symdiff.runtime.load import load, load_kernel
-
-    if compiled.target == "python":
-        return load(compiled.module, compiled.name, compiled.bindings)
-    from symdiff.codegen.adaptor import adaptor
-
-    assert compiled.interface is not None
-    around = adaptor(compiled.function)
-    text, bindings = (around.source, around.bindings) if around is not None else ("", {})
-    return load_kernel(compiled.extension, compiled.interface, text, options.compiler, bindings)
+        return html(self.source, self.target)
 
 
 class _ChangedError(Exception):

@@ -36,7 +36,7 @@ from symdiff.optimize.loops import carry_less, tidy_loops
 from symdiff.optimize.quiet import quiet
 from symdiff.optimize.simplify import simplify
 from symdiff.optimize.stabilise import stabilise
-from symdiff.options import Options, Request
+from symdiff.options import DEFAULT, Options, Request
 from symdiff.parse.entry import parse
 from symdiff.parse.nested import nested_derivative
 from symdiff.parse.requires import with_declared_sizes
@@ -183,6 +183,32 @@ def compiled_c(function: Function, stages: tuple[tuple[str, str], ...] = ()) -> 
         why="it lowers, and is compiled", header=header(interface),
         extension=extension(interface, source.text), interface=interface,
     )  # fmt: skip
+
+
+def loaded(compiled: Compiled, options: Options) -> Callable[..., Any]:
+    """The generated function, ready to be called.
+
+    Of C, without an adaptor, it takes its arguments by position alone.
+    Raises CompilerError where C cannot be compiled.
+    """
+    from symdiff.runtime.load import load, load_kernel
+
+    if compiled.target == "python":
+        return load(compiled.module, compiled.name, compiled.bindings)
+    from symdiff.codegen.adaptor import adaptor
+
+    assert compiled.interface is not None
+    around = adaptor(compiled.function)
+    text, bindings = (around.source, around.bindings) if around is not None else ("", {})
+    return load_kernel(compiled.extension, compiled.interface, text, options.compiler, bindings)
+
+
+def operations_of(compiled: Compiled) -> int:
+    """Arithmetic operations and function calls of what is computed, counted as Python writes it."""
+    from symdiff.codegen.count import operations
+
+    made = compiled if compiled.target == "python" else emitted(compiled.function, DEFAULT)
+    return operations("\n".join(made.code))
 
 
 def _value_part(function: Function, requests: Sequence[Request]) -> Tree:

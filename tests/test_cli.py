@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import pty
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from symdiff.commands.main import cli
+from symdiff.options import CompilerOptions
+from symdiff.runtime.toolchain import find_compiler
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = """\
@@ -86,6 +90,13 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def compiling(cc: CompilerOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What C is compiled here, strictly, is kept in the session's own folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", cc.cache)
+    monkeypatch.setenv("CC", shlex.join([*find_compiler(cc).command, *cc.flags]))
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(a) for a in arguments])
 
@@ -101,9 +112,9 @@ def process(
 
 
 def evaluated(result: Result) -> str:
-    """What stands behind the colon of the `# at ...:` line."""
+    """What stands behind the colon of the `# at ...:` line, which is `// at ...` in C."""
     assert result.exit_code == 0, result.output
-    (line,) = [x for x in result.stdout.splitlines() if x.startswith("# at ")]
+    (line,) = [x for x in result.stdout.splitlines() if x.startswith(("# at ", "// at "))]
     return line.partition(": ")[2]
 
 
@@ -158,9 +169,51 @@ def test_the_notebook_value_follows_the_code(model: Path) -> None:
         (["loss", "--at", "w=[1,2],b=0,X=[[1,0],[0,1]],y=[0,0]"], "[1.0, 2.0]"),
     ],
 )  # fmt: skip
-def test_diff_evaluates(model: Path, arguments: list[str], expected: str) -> None:
-    value = evaluated(run("diff", f"{model}:{arguments[0]}", *arguments[1:]))
-    assert ast.literal_eval(value) == ast.literal_eval(expected)  # 0.0 is -0.0
+@pytest.mark.usefixtures("compiling")
+@pytest.mark.parametrize("target", ["python", "c"])
+def test_diff_evaluates(model: Path, target: str, arguments: list[str], expected: str) -> None:
+    result = run("diff", f"{model}:{arguments[0]}", "--target", target, *arguments[1:])
+    assert ast.literal_eval(evaluated(result)) == ast.literal_eval(expected)  # 0.0 is -0.0
+    assert (target == "c") == ("int64_t" in result.stdout or "double *" in result.stdout)
+
+
+def test_diff_prints_the_c_that_the_derivative_is(model: Path) -> None:
+    result = run("diff", f"{model}:f", "--target", "c")
+    text = result.stdout
+    assert result.exit_code == 0, result.output
+    assert text.startswith("#include <math.h>\n") and "\nint df_dx(double x, double *" in text
+    assert "Python.h" not in text
+    assert run("diff", f"{model}:f", "--target", "c", "--stage", "generate").stdout.endswith(text)
+
+
+@pytest.mark.usefixtures("compiling")
+def test_the_target_of_a_decorator_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "decorated.py"
+    path.write_text("import symdiff\n\n@symdiff.grad(target='c')\ndef f(x):\n    return x * x\n")
+    for more in ([], ["--order", "2"], ["--no-optimize"], ["--target", "auto"]):
+        assert "#include" in run("diff", f"{path}:f", *more).stdout
+    assert "#include" not in run("diff", f"{path}:f", "--target", "python").stdout
+
+
+def test_what_has_no_form_in_c_is_said_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "bessel.py"
+    path.write_text("from scipy import special\n\ndef f(x):\n    return special.kve(1.5, x)\n")
+    result = run("diff", f"{path}:f", "--target", "c")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(r"UnsupportedError: .*bessel.py:3:.*\n.*\n.*\^\^\^", result.stderr)
+    assert "#include" not in run("diff", f"{path}:f", "--target", "auto").stdout
+
+
+def test_without_a_compiler_c_is_printed_but_not_evaluated(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert run("diff", f"{model}:square", "--target", "c").exit_code == 0
+    for command in (["diff", f"{model}:square", "--at", "2"], ["check", f"{model}:square"]):
+        result = run(*command, "--target", "c")
+        assert result.exit_code == 1
+        assert "the C compiler 'no-such-compiler' is not found" in result.stderr
+        assert "Traceback" not in result.stderr and "analytic" not in result.stdout
 
 
 def test_order_of_an_array_argument_is_the_hessian(model: Path) -> None:
@@ -276,6 +329,7 @@ def test_files_that_cannot_be_imported(tmp_path: Path, text: str, message: str) 
         (["MODEL:f", "--arg", "q=float"], "no parameter q"),
         (["MODEL:f", "--kind", "gradient"], "'gradient'"),
         (["MODEL:f", "--kind", "jvp", "--order", "2"], "--order"),
+        (["MODEL:f", "--target", "rust"], "'rust' is not one of 'python', 'c', 'auto'"),
         (["MODEL:f", "--order", "0"], "0"),
         (["MODEL:f", "--at", "y=3"], "y is not one of x"),
         (["MODEL:f", "--at", "import os"], "list of values"),
@@ -327,8 +381,10 @@ def test_a_derivative_that_raises_exits_1(model: Path) -> None:
          "--arg", "y=float64[n]"],
     ],
 )  # fmt: skip
-def test_check_agrees(model: Path, arguments: list[str]) -> None:
-    result = run("check", f"{model}:{arguments[0]}", *arguments[1:])
+@pytest.mark.usefixtures("compiling")
+@pytest.mark.parametrize("target", ["python", "c"])
+def test_check_agrees(model: Path, target: str, arguments: list[str]) -> None:
+    result = run("check", f"{model}:{arguments[0]}", "--target", target, *arguments[1:])
     assert result.exit_code == 0, result.output
     points = 1 if "--at" in arguments else 5
     assert f"ok at {points} point" in result.stdout

@@ -100,6 +100,7 @@ def test_operations_of_a_derivative():
     derivative = symdiff.grad(wave)
     assert derivative.operations == operations(derivative.source)
     assert 3 <= derivative.operations <= 5
+    assert symdiff.grad(wave, target="c").operations == derivative.operations
 
 
 # Formulas.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html as _html
 
 
-def highlighted(source: str) -> str:
+def highlighted(source: str, language: str = "python") -> str:
     """`source` with ANSI colours; as it is where Rich is not installed.
 
     >>> "return" in highlighted("def f(x):\\n    return x")
@@ -22,11 +22,11 @@ def highlighted(source: str) -> str:
         force_terminal=True, color_system="256", width=width, legacy_windows=False, no_color=False
     )
     with console.capture() as captured:
-        console.print(Syntax(source, "python", theme="ansi_dark", background_color="default"))
+        console.print(Syntax(source, language, theme="ansi_dark", background_color="default"))
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def html(source: str) -> str:
+def html(source: str, language: str = "python") -> str:
     """`source` as an HTML fragment that brings its own colours; plain where Pygments is missing.
 
     >>> html("x < 1").startswith("<")
@@ -35,7 +35,8 @@ def html(source: str) -> str:
     try:
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
-        from pygments.lexers import PythonLexer
+        from pygments.lexers import get_lexer_by_name
     except ImportError:
         return f"<pre>{_html.escape(source)}</pre>"
-    return highlight(source, PythonLexer(), HtmlFormatter(noclasses=True, nobackground=True))
+    formatter = HtmlFormatter(noclasses=True, nobackground=True)
+    return highlight(source, get_lexer_by_name(language), formatter)

@@ -15,8 +15,7 @@ from symdiff.commands.console import deliver
 from symdiff.commands.load import imported
 from symdiff.commands.main import Failure
 from symdiff.commands.target import Ask, Job, derivative_options, job_for, resolve, split_target
-from symdiff.pipeline import Compiled
-from symdiff.runtime.load import load
+from symdiff.pipeline import Compiled, loaded
 
 
 @click.command()
@@ -67,7 +66,7 @@ def diff(
         code = compiled.module
         if at is not None:
             code += f"\n{evaluate(job, compiled, at)}\n"
-        deliver(code, output, quiet)
+        deliver(code, output, quiet, compiled.target)
 
 
 def _stages(job: Job, wanted: str) -> str:
@@ -93,8 +92,9 @@ def _stages(job: Job, wanted: str) -> str:
 
 def evaluate(job: Job, compiled: Compiled, at: str) -> str:
     """`# at x=4.0: -7.661275842587077`. Raises Failure where the derivative raises."""
-    trees = {p.name: p.tree for p in compiled.function.params if not p.kind.startswith("star")}
-    run = load(compiled.module, compiled.name, compiled.bindings)
+    params = [p for p in compiled.function.params if not p.kind.startswith("star")]
+    trees = {p.name: p.tree for p in params}
+    run = loaded(compiled, job.options)
     values = bind_point(at, list(trees))
     arguments = {k: fitted(k, v, trees[k]) for k, v in values.items()}
     arguments = {**job.declared.static, **arguments}
@@ -105,14 +105,16 @@ def evaluate(job: Job, compiled: Compiled, at: str) -> str:
         if arguments[name] is empty:
             raise click.BadParameter(f"there is no value for {name}", param_hint="--at")
     label = shown_point({k: arguments[k] for k in values})
+    plain = [arguments.pop(p.name) for p in params if p.kind == "plain"]
     try:
-        result = run(**arguments)
+        result = run(*plain, **arguments)
     except Exception as error:
         raise Failure(
             f"{compiled.name} at {label} raises {type(error).__name__}: {error}"
         ) from None
     lines = shown_value(result).splitlines()
-    return f"# at {label}: {lines[0]}" + "".join(f"\n#     {line}" for line in lines[1:])
+    mark = {"python": "#", "c": "//"}[compiled.target]
+    return "\n".join([f"{mark} at {label}: {lines[0]}", *(f"{mark}     {x}" for x in lines[1:])])
 
 
 def shown_value(value: Any) -> str:

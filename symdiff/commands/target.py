@@ -19,17 +19,21 @@ from symdiff.errors import IllTypedError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Tree, is_container
 from symdiff.ir.types import FLOAT
-from symdiff.options import DEFAULT, Options, Request
+from symdiff.options import DEFAULT, Options, Request, Target, with_target
 from symdiff.pipeline import Compiled, compile_function
 from symdiff.runtime.signature import default_arguments
 
 _KINDS = ("grad", "jacobian", "hessian", "jvp", "vjp", "hvp")
 _MODES = ("auto", "forward", "reverse")
+_TARGETS = ("python", "c", "auto")
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Which derivative the options ask for; `given` tells whether any of them was used."""
+    """Which derivative the options ask for; `given` tells whether any of them was used.
+
+    target: None where nothing is said of it. Of `options`, what else was asked of the compilation.
+    """
 
     wrt: str | None
     mode: Literal["auto", "forward", "reverse"] | None
@@ -37,6 +41,7 @@ class Ask:
     order: int
     value: bool
     options: Options = DEFAULT
+    target: Target | None = None
 
     @property
     def given(self) -> bool:
@@ -45,7 +50,10 @@ class Ask:
     @property
     def words(self) -> list[str]:
         """The options as they are written, in one order."""
-        named = (("--wrt", self.wrt), ("--kind", self.kind), ("--mode", self.mode))
+        named = (
+            ("--wrt", self.wrt), ("--kind", self.kind), ("--mode", self.mode),
+            ("--target", self.target),
+        )  # fmt: skip
         words = [word for option, value in named if value for word in (option, value)]
         words += ["--order", str(self.order)] if self.order != 1 else []
         flags = (
@@ -54,6 +62,14 @@ class Ask:
             ("--simplify", self.options.simplify),
         )
         return words + [flag for flag, on in flags if on]
+
+    def choices(self, made: Derivative | None) -> Options:
+        """How to compile: as asked, and in all else as a decorator says."""
+        own = made.options if made else DEFAULT
+        asked = (self.options.optimize, self.options.simplify)
+        if asked != (DEFAULT.optimize, DEFAULT.simplify):
+            own = replace(own, optimize=asked[0], simplify=asked[1])
+        return with_target(own, self.target) if self.target else own
 
 
 def derivative_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,15 +86,21 @@ def derivative_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--arg", "args", multiple=True, metavar="NAME=TYPE",
         help="A parameter's type, x=float64[n,d], or a fixed value, k=3. Repeatable.",
     )  # fmt: skip
+    @click.option(
+        "--target",
+        "language",
+        type=click.Choice(_TARGETS),
+        help="What the derivative is written in. [default: python]",
+    )
     @click.option("--no-optimize", is_flag=True, help="Keep the plain chain rule.")
     @click.option("--simplify", is_flag=True, help="Try SymPy on scalar results, too.")
     @functools.wraps(command)
     def run(
         wrt: str | None, kind: str | None, mode: Any, order: int, value: bool,
-        args: Sequence[str], no_optimize: bool, simplify: bool, **others: Any,
+        args: Sequence[str], language: Any, no_optimize: bool, simplify: bool, **others: Any,
     ) -> Any:  # fmt: skip
         options = replace(DEFAULT, optimize=not no_optimize, simplify=simplify)
-        ask = Ask(wrt, mode, kind, order, value, options)
+        ask = Ask(wrt, mode, kind, order, value, options, language)
         return command(ask=ask, declared=parse_declarations(args), **others)
 
     return run
@@ -235,12 +257,12 @@ def job_for(
     loose = {k: v for k, v in (given or {}).items() if k in trees and _is_loose(primal, k, known)}
     trees.update(trees_of({k: v for k, v in loose.items() if not _is_number(v)}))
     trees.update(declared.static)
-    options = ask.options if ask.options != DEFAULT or made is None else made.options
+    options = ask.choices(made)
     if made is not None and not ask.given:
         changed = options != made.options or declared.names or loose
         as_is = None if changed else made
         return Job(name, primal, made.requests, options, trees, declared, as_is)
-    plain = replace(options, optimize=False)
+    plain = replace(options, optimize=False, target="python")
     requests = requests_for(
         ask, lambda: _compile(primal, trees, [Request("primal")], plain, declared)
     )
