@@ -160,7 +160,8 @@ class Derivative:
                 self._arity, self._on_floats = len(args), found[1]
         left = found[0].function.params[len(args) :]  # those whose defaults the text may not show
         whole = all(p.default is not None or p.kind.startswith("star") for p in left)
-        if whole and not kwargs and not count and not self._demanding:
+        as_given = all(a is b for a, b in zip(args, bound.args, strict=False))
+        if whole and not kwargs and not count and not self._demanding and as_given:
             self._plain_key = plain_key
             quick = plain_key(args)
             if quick is not None:

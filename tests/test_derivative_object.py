@@ -322,3 +322,36 @@ def test_cotangents_of_integers_are_not_looked_at(options):
     seeds = {"a": 1.0, "n": 7, "three": 8, "v": np.array([10.0, 100.0])}
     value, d_x = symdiff.vjp(f, options=options)(2.0, 5, seeds)
     assert (value["a"], value["n"], value["three"], d_x) == (10.0, 5, 3, 555.0)
+
+
+def scaled_power(x, n, parts, options):
+    total = 0.0
+    for _ in range(n):
+        total += x**n
+    for part in parts:
+        total += part * x
+    return total if options else -total
+
+
+def test_each_call_gets_the_version_for_its_arguments():
+    """Calls with what has been seen before skip looking at every argument; none may be mistaken."""
+    df = symdiff.grad(scaled_power, wrt="x")
+    calls = [
+        (2.0, 3, (1.0, 2.0), True), (2.0, 3, (1.0, 2.0), False), (2.0, 3, [1.0, 2.0], True),
+        (2.0, 2, (1.0,), True), (2.0, 2, (1.0, 2.0), "yes"), (2.0, 2, (1.0, 2.0), ""),
+        (2.0, True, (1, 2.0), True), (np.float64(2.0), 2, (1.0,), True),
+    ]  # fmt: skip
+    for _ in range(2):
+        for x, n, parts, yes in calls:
+            expected = n * n * x ** (n - 1) + sum(parts)
+            assert df(x, n, parts, yes) == (expected if yes else -expected)
+
+
+def test_an_integer_for_a_declared_float_is_a_float_in_every_call():
+    def half(x: float, y: float) -> float:
+        return x * x / 2 if y > 1 else x
+
+    df = symdiff.grad(half)
+    for _ in range(3):
+        assert df(3, 2) == 3.0 and type(df(3, 2)) is float
+        assert df(3.0, 2.0) == 3.0 and df(3.0, 0) == 1.0

@@ -7,7 +7,7 @@ Strings, booleans, None and other objects are static: their value is part of the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,23 +82,31 @@ def _key(value: Any) -> Hashable:
     return (type(value), value)
 
 
-def plain_key(args: tuple[Any, ...]) -> Hashable:
-    """The signature of a call with floats and arrays alone, quickly; None for any other.
+def plain_key(args: Sequence[Any]) -> Hashable:
+    """The signature of a call with numbers, arrays, and tuples and lists of them, quickly.
 
-    It tells apart whatever `describe` does, so what was compiled for one call serves the next.
+    None for any other. It tells apart whatever `describe` does, so what was compiled for one call
+    serves the next, unless a declaration makes a float of an integer.
     """
     parts: list[Any] = []
     for value in args:
         kind = type(value)
-        if kind is float:
-            parts.append(None)
-        elif kind is np.ndarray:
+        if kind is np.ndarray:
             shape = value.shape
             parts.append(value.dtype.char)
             if 0 in shape or 1 in shape:
                 parts.append(tuple([n if n < 2 else 2 for n in shape]))
             else:
                 parts.append(len(shape))
+        elif kind is float or kind is int:
+            parts.append(kind)
+        elif kind is tuple or kind is list:
+            inner = plain_key(value)
+            if inner is None:
+                return None
+            parts += (kind, inner)
+        elif kind is bool or kind is str:
+            parts += (kind, value)
         else:
             return None
     return tuple(parts)
