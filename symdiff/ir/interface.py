@@ -72,7 +72,8 @@ class Interface:
     written: names of the array arguments that the kernel writes into.
     tree: how what is returned is put together: tuples, lists and dicts of integers, which are
     places in `results`, or -1 - k for the k-th of `constants`.
-    faults: (name of a built-in exception, message) of what the kernel may raise.
+    faults: (name of an exception, message) of what the kernel may raise.
+    external: the functions that it calls through pointers, by their names in `codegen.c.external`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Interface:
     written: frozenset[str] = frozenset()
     constants: tuple[object, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
+    external: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         arrays = {x.name for x in self.arguments if x.is_array}

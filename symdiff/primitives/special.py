@@ -63,8 +63,10 @@ def _always_double(attrs: Attrs, types: Sequence[Type]) -> Type:
 
 
 def _scipy(name: str, *partials: Partial, over: Any = None, **row: Any) -> Elementwise:
+    """A row of SciPy's; where C has no function for it, SciPy's own is called."""
     places = ", ".join(f"{{{i}}}" for i in range(len(partials)))
     row.setdefault("numpy", f"special.{row.pop('spelling', name)}({places})")
+    row.setdefault("c", f"external_{name}({places})")
     return Elementwise(name, partials, over=over or (REALS,) * len(partials), **row)
 
 
@@ -98,8 +100,8 @@ polygamma = Elementwise(
 )  # fmt: skip
 digamma = Elementwise(
     "digamma", (lambda x, y: polygamma(x, attrs=(1,)),), over=(_NO_POLES,), raises=True,
-    math="_polygamma(0, {0})", c="polygamma(0, {0})", numpy="special.digamma({0})",
-    support=(POLYGAMMA,),
+    math="_polygamma(0, {0})", numpy="special.digamma({0})", support=(POLYGAMMA,),
+    c={"python": "polygamma(0, {0})", "float": "external_digamma({0})"},
 )
 gamma = Elementwise(
     "gamma", (lambda x, y: y * digamma(x),), over=(_NO_POLES,), raises=True, fails=_at_pole,
@@ -113,13 +115,11 @@ beta = _scipy(
     "beta", lambda a, b, y: y * (digamma(a) - digamma(a + b)),
     lambda a, b, y: y * (digamma(b) - digamma(a + b)),
     over=(POSITIVE, POSITIVE), infer=_result_of("beta"), commutes=True,
-    c="beta({0}, {1})",
 )
 betaln = _scipy(
     "betaln", lambda a, b, y: digamma(a) - digamma(a + b),
     lambda a, b, y: digamma(b) - digamma(a + b),
     over=(POSITIVE, POSITIVE), infer=_result_of("betaln"), commutes=True,
-    c="betaln({0}, {1})",
 )
 
 
@@ -177,21 +177,21 @@ xlog1py = _scipy(
     "xlog1py", lambda x, y, r: log1p(y), lambda x, y, r: _ratio(x, 1.0 + y),
     over=(REALS, Domain(-1.0, math.inf)), infer=_result_of("xlog1py"), c="xlog1py({0}, {1})",
 )
-entr = _scipy("entr", lambda x, y: -log(x) - 1.0, over=(POSITIVE,))
+entr = _scipy("entr", lambda x, y: -log(x) - 1.0, over=(POSITIVE,), c="entr({0})")
 rel_entr = _scipy(
     "rel_entr", lambda x, y, r: log(x / y) + 1.0, lambda x, y, r: -_ratio(x, y),
-    over=(POSITIVE, POSITIVE),
+    over=(POSITIVE, POSITIVE), c="rel_entr({0}, {1})",
 )
 kl_div = _scipy(
     "kl_div", lambda x, y, r: log(x / y), lambda x, y, r: 1.0 - _ratio(x, y),
-    over=(POSITIVE, POSITIVE),
+    over=(POSITIVE, POSITIVE), c="kl_div({0}, {1})",
 )
 
 # Exponentials and exponential integrals.
 
 exp10 = _scipy("exp10", lambda x, y: y * math.log(10.0), c="pow(10.0, {0})")
 exprel = _scipy(  # (exp(x) - 1) / x; its own derivative cancels near 0, so that is a series there
-    "exprel", lambda x, y: _exprel_slope(x, y)
+    "exprel", lambda x, y: _exprel_slope(x, y), c="exprel({0})"
 )
 cosm1 = _scipy("cosm1", lambda x, y: -sin(x), c="cosm1({0})")
 expi = _scipy("expi", lambda x, y: exp(x) / x, over=(REALS.without(0.0),))
@@ -257,10 +257,11 @@ def _bessel_i_slope(x: Term, y: Term) -> Term:
 # NumPy has I_0 alone; its derivatives are of higher orders, which a generated module brings along.
 bessel_i = Elementwise(
     "bessel_i", (_bessel_i_slope,), over=(REALS,), attrs=("order",),
-    numpy="_bessel_i({order}, {0})", support=(BESSEL_I,),
+    numpy="_bessel_i({order}, {0})", support=(BESSEL_I,), c="bessel_i({order}, {0})",
 )
 numpy_i0 = Elementwise(
-    "numpy_i0", (lambda x, y: bessel_i(x, attrs=(1,)),), over=(REALS,), numpy="np.i0({0})"
+    "numpy_i0", (lambda x, y: bessel_i(x, attrs=(1,)),), over=(REALS,), numpy="np.i0({0})",
+    c="bessel_i(0, {0})",
 )
 
 # Sums of exponentials.

@@ -153,11 +153,20 @@ def _digest(content: bytes) -> str:
 
 
 def _load(path: Path, name: str) -> ModuleType:
-    """The extension module in a file, which is not entered in `sys.modules`."""
+    """The extension module in a file, which is not entered in `sys.modules`.
+
+    Raises CompilerError where SciPy has not what it calls.
+    """
     from importlib.machinery import ExtensionFileLoader, ModuleSpec
     from importlib.util import module_from_spec
 
     loader = ExtensionFileLoader(name, str(path))
-    module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
-    loader.exec_module(module)
+    try:
+        module = module_from_spec(ModuleSpec(name, loader, origin=str(path)))
+        loader.exec_module(module)
+    except ImportError as error:
+        if error.name != "scipy":  # the file is damaged
+            raise
+        hint = 'install SciPy 1.15 or later, or use target="python"'
+        raise CompilerError(error.msg, hint=hint) from error
     return module

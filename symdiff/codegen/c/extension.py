@@ -3,7 +3,8 @@
     int f(double x, const double *w, int64_t n, double *out)   ->   f(0.5, np.ones(3))
 
 The module has no state: what text cannot hold (constant objects, keys of dicts) is in the tuple
-that its function is bound to, and nothing is written after loading. So threads may call at once,
+that its function is bound to, and nothing is written after loading. What the kernel calls of other
+libraries is taken from SciPy then. So threads may call at once,
 with and without a GIL. Sub-interpreters refuse it, from Python 3.12 on, as they refuse NumPy.
 """
 
@@ -15,6 +16,7 @@ import re
 from symdiff.codegen.c.call import call_function
 from symdiff.codegen.c.helpers import HELPERS
 from symdiff.codegen.c.lists import LIST_HELPERS
+from symdiff.codegen.c.taken import taking
 from symdiff.codegen.c.text import comment, literal
 from symdiff.ir.interface import Interface
 
@@ -51,7 +53,7 @@ static struct PyModuleDef call_module = {{
 PyMODINIT_FUNC
 PyInit_{name}(void)
 {{
-    return _import_array() < 0 ? NULL : PyModuleDef_Init(&call_module);
+    return {failed} ? NULL : PyModuleDef_Init(&call_module);
 }}
 """
 
@@ -75,9 +77,11 @@ def extension(interface: Interface, kernel: str) -> str:
     are `interface.objects`, it has `bind` in its place, which takes the tuple of them and returns
     that function.
     """
-    layer = [_raising(interface), call_function(interface), *_methods(interface)]
+    taken = taking(interface)
+    layer = [_raising(interface), *taken, call_function(interface), *_methods(interface)]
     opening = f"{comment(f'How Python calls {interface.name}.')}\n\n{_INCLUDES}"
-    module = _MODULE.format(name=interface.name)
+    failed = " || ".join(["_import_array() < 0", *(["call_take() < 0"] if taken else [])])
+    module = _MODULE.format(name=interface.name, failed=failed)
     return "\n".join([f"{kernel.rstrip()}\n", opening, *_needed("".join(layer)), *layer, module])
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from symdiff.codegen.c.external import EXTERNAL, pointers
 from symdiff.codegen.c.text import comment, prototype
 from symdiff.ir.interface import Interface, Size
 from symdiff.ir.types import SymDim, Type
@@ -26,9 +27,20 @@ def header(interface: Interface) -> str:
     return (
         f"#ifndef {guard}\n#define {guard}\n\n#include <stdbool.h>\n#include <stdint.h>\n\n"
         '#ifdef __cplusplus\nextern "C" {\n#endif\n\n'
-        f"{comment(_described(interface))}\n{prototype(interface)};\n\n"
+        f"{_external(interface)}{comment(_described(interface))}\n{prototype(interface)};\n\n"
         f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {guard} */\n"
     )
+
+
+def _external(interface: Interface) -> str:
+    """The pointers that a program sets."""
+    if not interface.external:
+        return ""
+    found = [EXTERNAL[name] for name in interface.external]
+    lines = [f"What {interface.name} calls of other libraries: set these before the first call."]
+    lines += (f"   {e.name}: {e.about}" for e in found)
+    declared = pointers(interface.name, interface.external)
+    return f"{comment(chr(10).join(lines))}\nextern {declared};\n\n"
 
 
 def _described(interface: Interface) -> str:

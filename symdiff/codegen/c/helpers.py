@@ -300,6 +300,33 @@ call_pack_dict(PyObject *objects, Py_ssize_t first, Py_ssize_t count, PyObject *
     return made;
 }
 
+/* Set the pointer at `target` to a function that a module exports to Cython; one for several types
+   has several names. The answer is false, without an exception, where there is none of that
+   signature. */
+static bool
+call_exported(const char *module, const char *name, const char *signature, void *target)
+{
+    static const char *const names[] = {"", "__pyx_fuse_0", "__pyx_fuse_1", "__pyx_fuse_2"};
+    void *found = NULL;
+    PyObject *imported = PyImport_ImportModule(module);
+    PyObject *table = imported ? PyObject_GetAttrString(imported, "__pyx_capi__") : NULL;
+    for (int i = 0; table != NULL && found == NULL && i < 4; i++) {
+        PyObject *key = PyUnicode_FromFormat("%s%s", names[i], name);
+        PyObject *capsule = key ? PyObject_GetItem(table, key) : NULL;
+        if (capsule != NULL && PyCapsule_IsValid(capsule, signature)) {
+            found = PyCapsule_GetPointer(capsule, signature);
+        }
+        Py_XDECREF(capsule);
+        Py_XDECREF(key);
+        PyErr_Clear();
+    }
+    PyErr_Clear();
+    Py_XDECREF(table);
+    Py_XDECREF(imported);
+    memcpy(target, &found, sizeof(found));
+    return found != NULL;
+}
+
 static PyObject *
 call_new(int rank, npy_intp *shape, int type, npy_intp itemsize)
 {

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from symdiff.codegen.c.external import external_in, pointed, pointers
 from symdiff.codegen.c.support import SUPPORT, support_for
 from symdiff.codegen.c.terms import C_TYPES, Spelling
 from symdiff.ir.interface import Interface
@@ -70,23 +71,27 @@ static bool reserve(void **memory, size_t *room, size_t bytes)
 
 @dataclass(frozen=True)
 class Source:
-    """C source: the kernel with what it needs, the prototype alone, the names of arguments."""
+    """C source: the kernel with what it needs, the prototype alone, the names of arguments.
+
+    external: the functions that it calls through pointers.
+    """
 
     text: str
     prototype: str
     names: tuple[str, ...]
+    external: tuple[str, ...] = ()
 
 
 def generate(kernel: Kernel) -> Source:
     """The text of a kernel, behind the definitions that it calls."""
-    called_too = {kernel.name, *(d.name for d in kernel.definitions)}
-    inner = [_Printer(d, called_too) for d in kernel.definitions]
+    called_too = {kernel.name, f"{kernel.name}_external", *(d.name for d in kernel.definitions)}
+    inner = [_Printer(d, called_too, kernel.name) for d in kernel.definitions]
     texts = [p.function() for p in inner]
     if len(inner) > 1:  # they may call one another
         texts.insert(0, "\n".join(f"{p.prototype};" for p in inner))
-    printer = _Printer(kernel, called_too)
+    printer = _Printer(kernel, called_too, kernel.name)
     function = "\n\n".join([*texts, printer.function()])
-    support = support_for(function)
+    support = [pointed(text, kernel.name) for text in support_for(function)]
     head = [
         "#include <math.h>",
         "#include <stdbool.h>",
@@ -96,14 +101,23 @@ def generate(kernel: Kernel) -> Source:
     if "malloc(" in function or "reserve(" in function:
         head.append("#include <stdlib.h>")
     function, vectors = _vectorised(function, "\n".join(support))
+    external = external_in("\n".join([*support, function]), kernel.name)
     parts = [
         "\n".join(head),
         *vectors,
+        *([_external(kernel.name, external)] if external else []),
         *([_RESERVE] if "reserve(" in function else []),
         *support,
         function,
     ]
-    return Source("\n\n".join(parts) + "\n", printer.prototype, tuple(printer.parameters))
+    text = "\n\n".join(parts) + "\n"
+    return Source(text, printer.prototype, tuple(printer.parameters), external)
+
+
+def _external(kernel: str, names: Iterable[str]) -> str:
+    """The pointers to the functions of other libraries."""
+    doc = "Functions of other libraries, which are set before the first call."
+    return f"/* {doc} */\n{pointers(kernel, names)};"
 
 
 # What glibc computes for vectors on x86-64: from the start, and since version 2.35.
@@ -158,19 +172,21 @@ _VECTOR_MATH = """\
 
 
 def called(interface: Interface, source: Source) -> Interface:
-    """`interface` with the names that the kernel's text has."""
+    """`interface` with the names that the kernel's text has, and what it calls."""
     names = iter(source.names)
     arguments = tuple(replace(x, c_name=next(names)) for x in interface.arguments)
     sizes = tuple(replace(s, c_name=next(names)) for s in interface.sizes)
     results = tuple(replace(r, c_name=next(names)) for r in interface.results)
-    return replace(interface, arguments=arguments, sizes=sizes, results=results)
+    return replace(
+        interface, arguments=arguments, sizes=sizes, results=results, external=source.external
+    )
 
 
 class _Printer:
-    """Prints one kernel."""
+    """Prints one kernel. unit: the name of the kernel of the file."""
 
-    def __init__(self, kernel: Kernel, functions: Iterable[str]):
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, functions: Iterable[str], unit: str):
+        self.kernel, self.unit = kernel, unit
         self.names: dict[Local | Buffer, str] = {}
         self.spelling = Spelling(self.names)
         self.taken: list[set[str]] = [{*_TAKEN, *SUPPORT, *functions}]
@@ -301,7 +317,7 @@ class _Printer:
         self.taken.pop()
 
     def _put(self, text: str, line: int | None = None) -> None:
-        text = "    " * self.depth + text
+        text = "    " * self.depth + pointed(text, self.unit)
         if line is not None and line != self.line and len(text) < 80:
             text += f"  // line {line}"
             self.line = line

@@ -209,15 +209,52 @@ static inline double ulp(double x)
         return a;
     return isinf(nextafter(a, INFINITY)) ? a - nextafter(a, 0.0) : nextafter(a, INFINITY) - a;
 }"""),
-    "beta": (("betaln",), """\
-static inline double beta(double a, double b)
+    "entr": ((), """\
+/* -x log(x), 0 at 0. */
+static inline double entr(double x)
 {
-    return a + b < 100.0 ? tgamma(a) * tgamma(b) / tgamma(a + b) : exp(betaln(a, b));
+    return x > 0.0 ? -x * log(x) : x == 0.0 ? 0.0 : x != x ? x : -INFINITY;
 }"""),
-    "betaln": ((), """\
-static inline double betaln(double a, double b)
+    "rel_entr": ((), """\
+/* x log(x / y), 0 where x is 0. */
+static inline double rel_entr(double x, double y)
 {
-    return lgamma(a) + lgamma(b) - lgamma(a + b);
+    const double ratio = x / y;
+    if (x != x || y != y)
+        return x + y;
+    if (x <= 0.0 || y <= 0.0)
+        return x == 0.0 && y >= 0.0 ? 0.0 : INFINITY;
+    if (ratio > 0.5 && ratio < 2.0)
+        return x * log1p((x - y) / y);
+    return x * (ratio > 0.0 && !isinf(ratio) ? log(ratio) : log(x) - log(y));
+}"""),
+    "kl_div": ((), """\
+/* x log(x / y) - x + y. */
+static inline double kl_div(double x, double y)
+{
+    if (x != x || y != y)
+        return x + y;
+    return x > 0.0 && y > 0.0 ? x * log(x / y) - x + y : x == 0.0 && y >= 0.0 ? y : INFINITY;
+}"""),
+    "exprel": ((), """\
+/* (exp(x) - 1) / x, 1 at 0. */
+static inline double exprel(double x)
+{
+    return fabs(x) < 1e-16 ? 1.0 : isinf(x) && x > 0.0 ? x : expm1(x) / x;
+}"""),
+    "bessel_i": ((), """\
+/* The modified Bessel function I_n, by its power series (DLMF 10.25.2): no terms cancel. */
+static inline double bessel_i(int n, double x)
+{
+    double term = 1.0, total;
+    for (int k = 1; k <= n; k++)
+        term *= 0.5 * x / k;
+    total = term;
+    for (int k = 1; fabs(term) > 1e-17 * fabs(total) && !isinf(total); k++) {
+        term *= 0.25 * x * x / ((double)k * (k + n));
+        total += term;
+    }
+    return total;
 }"""),
     "polygamma": ((), """\
 /* The n-th derivative of digamma (DLMF 5.15): reflection, recurrence, asymptotic series. */
