@@ -156,7 +156,7 @@ def compile_function(
     why = ""
     if options.target != "python":
         try:
-            return compiled_c(function, tuple(shown))
+            return compiled_c(function, tuple(shown), open_sizes=options.check_shapes)
         except UnsupportedError as error:
             if options.target == "c":
                 raise
@@ -164,9 +164,12 @@ def compile_function(
     return replace(emitted(function, options, tuple(shown)), why=why)
 
 
-def compiled_c(function: Function, stages: tuple[tuple[str, str], ...] = ()) -> Compiled:
+def compiled_c(
+    function: Function, stages: tuple[tuple[str, str], ...] = (), *, open_sizes: bool = False
+) -> Compiled:
     """The C source of `function`, which has been through the passes.
 
+    open_sizes: symbolic sizes may be 0 or 1, too, as who will call is unknown.
     Raises UnsupportedError, with the place, for what has no form in C.
     """
     from symdiff.codegen.c.extension import extension
@@ -175,7 +178,7 @@ def compiled_c(function: Function, stages: tuple[tuple[str, str], ...] = ()) -> 
     from symdiff.codegen.c.kernel import generate as generate_c
     from symdiff.lower.function import lower
 
-    kernel, interface = lower(function)
+    kernel, interface = lower(function, open_sizes=open_sizes)
     source = generate_c(kernel)
     interface = called(interface, source)
     return Compiled(

@@ -18,8 +18,8 @@ Form = dict[Local | None, int]
 class Known:
     """Definitions of integer variables, and ranges of loop indices.
 
-    sizes: variables that are never negative; of those in `positive` it is known that they are at
-    least 2 (sizes of 0 and 1 are part of a signature).
+    sizes: variables that are never negative, with what they are at least: 2 of arguments whose
+    sizes 0 and 1 are part of the signature, so that other kernels get them.
     """
 
     def __init__(self) -> None:

@@ -22,6 +22,7 @@ from symdiff.primitives.term import Term as Notation
 from symdiff.primitives.term import as_expr
 
 _COMPARED = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
+_HOLD_FOR_EQUALS = frozenset(("less_equal", "greater_equal", "equal"))
 _FALSE = Num(False, "bool")
 _ROUNDED = frozenset((el.floor, el.ceil, el.trunc, el.rint))
 _PERIODIC = frozenset((el.sin, el.cos, el.tan))  # Python's raise for infinities
@@ -40,7 +41,10 @@ def operate(to: Context, node: Apply, args: Sequence[Term]) -> Term:
     if op.name in _COMPARED:
         kinds: list[DType] = [a.dtype for a in args]
         common = _promoted([x.type for x in node.operands], kinds)
-        return Op(code, tuple(to.converted(a, common) for a in args), "bool")
+        one, other = (to.converted(a, common) for a in args)
+        if common == "int" and to.known.equal(one, other):  # sizes that are one size
+            return Num(op.name in _HOLD_FOR_EQUALS, "bool")
+        return Op(code, (one, other), "bool")
     if op is el.where:
         sides = [to.converted(a, type_.dtype) for a in args[1:]]
         return Op(code, (to.converted(args[0], "bool"), *sides), type_.dtype)

@@ -54,9 +54,10 @@ _NOTHING = const(0, INT)
 Lowered = tuple[Kernel, Interface]
 
 
-def lower(function: Function) -> Lowered:
+def lower(function: Function, *, open_sizes: bool = False) -> Lowered:
     """The kernel of `function`, and how it is called.
 
+    open_sizes: symbolic sizes may be 0 or 1, too; else each is at least 2.
     Raises UnsupportedError, with the line, for what has no form in a compiled target.
     """
     function = needed(function)
@@ -66,7 +67,7 @@ def lower(function: Function) -> Lowered:
     unit.deepest = deepest(definitions)
     with _located(function):
         lowering = _lowering(function, unit)
-        kernel, interface = lowering.kernel()
+        kernel, interface = lowering.kernel(open_sizes)
     tidy(kernel, lowering.known)
     kernel.definitions = definitions
     return kernel, interface
@@ -148,10 +149,10 @@ class Lowering(Context):
 
     # The function.
 
-    def kernel(self) -> Lowered:
+    def kernel(self, open_sizes: bool) -> Lowered:
         """The function that others call."""
         function = self.function
-        given = parameters(self, function.variables)
+        given = parameters(self, function.variables, open_sizes=open_sizes)
         self._body()
         returned = results(self)
         tree, constants = result_tree(function.result)
