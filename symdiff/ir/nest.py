@@ -34,7 +34,8 @@ class Local:
 class Buffer:
     """Memory for an array, in C order; `dims` are its sizes.
 
-    kind: "argument" (read only), "written" (an argument that is written into), "result", or "work".
+    kind: "argument" (read only), "written" (an argument that is written into), "result", "work", or
+    "table" (constants, which are its `values`).
     growing: the first of its sizes is not known; `room` is how many items it has memory for.
     """
 
@@ -43,6 +44,7 @@ class Buffer:
     dims: tuple[Term, ...]
     kind: str = "work"
     growing: bool = False
+    values: tuple[bool | int | float, ...] = ()
 
     def __repr__(self) -> str:
         return self.name
@@ -267,6 +269,17 @@ def blocks_of(statement: Statement) -> tuple[list[Statement], ...]:
             return (then, orelse)
         case _:
             return ()
+
+
+def tables_of(body: Sequence[Statement]) -> list[Buffer]:
+    """The tables that statements read."""
+    found: dict[Buffer, None] = {}
+    for s in statements(body):
+        for term in terms_of(s):
+            for part in subterms(term):
+                if isinstance(part, Load) and part.buffer.kind == "table":
+                    found[part.buffer] = None
+    return list(found)
 
 
 def terms_of(statement: Statement) -> tuple[Term, ...]:

@@ -27,6 +27,7 @@ class Known:
         self.ranges: dict[Local, tuple[Term, Term]] = {}  # first and last value
         self.sizes: dict[Local, int] = {}  # the least value
         self.floors: dict[Local, Term] = {}  # what a variable is at least
+        self.ceilings: dict[Local, Term] = {}  # what a size is at most
         self.small: set[Local] = set()  # integers that are bounded where that is relied on
         self.relied: set[Local] = set()
         self._products: dict[tuple[Local, ...], Local] = {}

@@ -26,9 +26,11 @@ from symdiff.ir.nest import (
 from symdiff.ir.types import Dim, DType, SymDim
 from symdiff.lower.affine import Known
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, stored
+from symdiff.lower.constants import constant
 
 T = TypeVar("T")
 Value = Term | Array
+_UNLIKE = "operands could not be broadcast together"
 _DEEP = 24  # operations between an element and memory, after which an array is stored
 
 
@@ -247,15 +249,17 @@ class Context:
         made = self._once[-1][key] = compute()
         return made
 
-    def require_equal(self, a: Term, b: Term, message: str) -> None:
+    def require_equal(self, a: Term, b: Term, message: str, error: str = "ValueError") -> None:
         """Raise where two sizes differ."""
         if not self.known.equal(a, b):
-            self.fail(Op("{0} != {1}", (a, b), "bool"), "ValueError", message, guard=True)
+            self.fail(Op("{0} != {1}", (a, b), "bool"), error, message, guard=True)
             unified = self.known.unify(a, b)  # from here on they are known to be equal
             if unified is not None and len(self._failed) > 1:
                 self._unified[-1].append(unified)
 
-    def common(self, dims: Sequence[Sequence[Term]]) -> tuple[Term, ...]:
+    def common(
+        self, dims: Sequence[Sequence[Term]], message: str = _UNLIKE, error: str = "ValueError"
+    ) -> tuple[Term, ...]:
         """The sizes that arrays broadcast to, which are compared where they are not known."""
         rank = max(map(len, dims), default=0)
         result: list[Term] = []
@@ -268,7 +272,7 @@ class Context:
                 if best == ONE:
                     best = each[at]
                 else:
-                    self.require_equal(best, each[at], "operands could not be broadcast together")
+                    self.require_equal(best, each[at], message, error)
                     best = each[at] if isinstance(each[at], Num) else best
             result.append(best)
         return tuple(result)
@@ -342,19 +346,11 @@ class Context:
         """What a node is; a constant is made here."""
         found = self.values.get(node)
         if found is None and isinstance(node, Const):
-            found = self.values[node] = self._constant(node)
+            found = self.values[node] = constant(node, self.wish_for(node, "table"))
         if found is None and isinstance(node, Apply) and not node.operands:
             return self.dim(node.attrs[0])  # a size
         assert found is not None, f"{node!r} has no value here"
         return found
-
-    def _constant(self, node: Const) -> Value:
-        value: Any = node.value
-        if not node.type.rank:
-            kind = node.type.dtype
-            plain = value.item() if hasattr(value, "item") else value
-            return Num(float(plain) if kind.startswith("float") else plain, kind)
-        raise refused("a constant array", self.line)
 
     def scalar(self, node: Expr) -> Term:
         found = self.value(node)
@@ -375,9 +371,9 @@ class Context:
             if self.uses_left[node] <= 0:
                 self.pending.pop(node, None)
 
-    def wish_for(self, node: Expr) -> str:
+    def wish_for(self, node: Expr, otherwise: str = "t") -> str:
         """What a value should be called."""
-        return self.function.names.get(node) or "t"
+        return self.function.names.get(node) or otherwise
 
     # Memory.
 

@@ -1,4 +1,4 @@
-"""Indices: integers, slices, new axes and index arrays, as maps from one index to another.
+"""Indices: integers, slices, new axes, index arrays and masks, as maps from one index to another.
 
 x[1:, None, k]     (i, j) of the result is x[i + 1, k]
 """
@@ -6,25 +6,30 @@ x[1:, None, k]     (i, j) of the result is x[i + 1, k]
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from symdiff.ir.nest import Num, Op, Term
+from symdiff.ir.types import dim_symbols, symbol
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index
 from symdiff.lower.context import Context, Value, refused
+from symdiff.lower.masks import Sieve, fits, kept
 from symdiff.primitives.indexing import RUN, full_template
+
+_UNLIKE = "shape mismatch: indexing arrays could not be broadcast together"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A part of an array: its sizes, and where its elements are.
 
-    repeats: an element may be named twice.
+    repeats: an element may be named twice. sieve: the same by going through all that a mask is of.
     """
 
     dims: tuple[Term, ...]
     at: Callable[[Index], Index]
     repeats: bool = False
+    sieve: Sieve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +46,15 @@ class _Axis:
 def placed(to: Context, source: Array, template: Any, dynamic: Sequence[Value]) -> Place:
     """The part of `source` that an index names."""
     parts = iter(dynamic)
-    masks = [v.rank for v in dynamic if isinstance(v, Array) and v.dtype == "bool"]
-    if masks:
-        raise refused("indexing by a mask", to.line)
-    entries = full_template(template, source.rank, masks)
+    masks = [v for v in dynamic if isinstance(v, Array) and v.dtype == "bool"]
+    entries = full_template(template, source.rank, [m.rank for m in masks])
     axes: list[_Axis] = []
     dims: list[Term] = []
     new: list[int] = []  # the axes of the result that are of size one
     arrays: list[Array] = []
     places: list[int] = []
     before: list[int] = []
-    has_arrays = any(e[0] == "array" for e in entries)
+    has_arrays = any(e[0] in ("array", "mask") for e in entries)
     at = 0
     for position, entry in enumerate(entries):
         kind = entry[0]
@@ -60,6 +63,18 @@ def placed(to: Context, source: Array, template: Any, dynamic: Sequence[Value]) 
         if kind == "new":
             new.append(len(dims))
             dims.append(ONE)
+            continue
+        if kind == "mask":
+            mask = next(parts)
+            assert isinstance(mask, Array)
+            fits(to, mask, source.dims[at : at + mask.rank])
+            found = kept(to, mask)
+            _named(to, symbol(entry[1]), found[0].dims[0])
+            arrays += found
+            places.append(position)
+            before.append(len(dims))
+            axes += (_Axis("array", array=a) for a in found)
+            at += mask.rank
             continue
         size = source.dims[at]
         if kind == "int":
@@ -91,9 +106,30 @@ def placed(to: Context, source: Array, template: Any, dynamic: Sequence[Value]) 
         return Place(tuple(dims), _plain(to, axes))
     adjacent = places[-1] - places[0] == len(places) - 1
     lead = before[0] if adjacent else 0
-    shared = to.common([a.dims for a in arrays])
+    shared = to.common([a.dims for a in arrays], _UNLIKE, "IndexError")
     result = (*dims[:lead], *shared, *dims[lead:])
-    return Place(result, _gathered(to, axes, lead, shared), repeats=True)
+    place = _gathered(to, axes, lead, shared)
+    if len(places) > 1 or not masks:
+        return Place(result, place, repeats=True)
+    (mask,) = masks
+    return Place(result, place, sieve=_sieve(to, mask, axes, dims, lead))
+
+
+def _sieve(
+    to: Context, mask: Array, axes: Sequence[_Axis], dims: Sequence[Term], lead: int
+) -> Sieve:
+    """All that a mask is of, as slices."""
+    through: list[_Axis] = []
+    number = lead
+    for a in axes:
+        if a.kind == "array":
+            through.append(_Axis("slice", axis=number))
+            number += 1
+        elif a.kind == "slice" and a.axis >= lead:
+            through.append(replace(a, axis=a.axis + mask.rank))
+        else:
+            through.append(a)
+    return Sieve(mask, lead, (*dims[:lead], *mask.dims, *dims[lead:]), _plain(to, through))
 
 
 def _plain(to: Context, axes: Sequence[_Axis]) -> Callable[[Index], Index]:
@@ -237,8 +273,6 @@ def _at_least(to: Context, where: Term, least: Term) -> bool:
 
 def _named(to: Context, dim: Any, count: Term) -> None:
     """A size that shapes go on to name."""
-    from symdiff.ir.types import dim_symbols
-
     if not isinstance(dim, int):
         names = dim_symbols(dim)
         if len(dim.terms) == 1 and len(names) == 1 and dim.terms[0] == ((*names,), 1):

@@ -23,14 +23,15 @@ from symdiff.ir.nest import (
     statements,
     subterms,
 )
+from symdiff.lower.affine import Known
 
 _SMALL = 256  # elements that one array may have on the stack
 _TINY = 8  # the same in a function that calls itself
 
 
-def place(kernel: Kernel) -> None:
+def place(kernel: Kernel, known: Known) -> None:
     """Decide where each buffer of a kernel is, and drop what need not be reserved on the way."""
-    memory = planned(kernel)
+    memory = planned(kernel, known)
     kernel.memory = memory
     growing = set(memory.growing)
     stack = [kernel.body]
@@ -41,7 +42,7 @@ def place(kernel: Kernel) -> None:
             stack.extend(blocks_of(s))
 
 
-def planned(kernel: Kernel) -> Memory:
+def planned(kernel: Kernel, known: Known) -> Memory:
     """Where each buffer of a kernel is."""
     memory = Memory()
     small = _SMALL if kernel.left is None else _TINY
@@ -57,8 +58,9 @@ def planned(kernel: Kernel) -> Memory:
             continue
         size: Term | None = Num(1, "int")
         for d in s.buffer.dims:
-            known = _at_entry(d, entry, meaning)
-            size = None if size is None or known is None else _times(size, known)
+            most = known.ceilings.get(d.local, d) if isinstance(d, Ref) else d
+            dim = _at_entry(most, entry, meaning)
+            size = None if size is None or dim is None else _times(size, dim)
         if size is None:
             memory.growing.append(s.buffer)
         elif isinstance(size, Num) and size.value <= small:

@@ -58,7 +58,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     shrink(kernel.body)
-    place(kernel)
+    place(kernel, known)
     _drop_unused(kernel)
     _inline(kernel.body)
     _drop_empty(kernel.body)

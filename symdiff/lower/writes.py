@@ -13,6 +13,7 @@ from symdiff.ir.nest import Buffer, Grow, Local, Op, Ref, Set, Store, Term
 from symdiff.lower.arrays import ONE, Array, Index, blank, broadcast_index, renewed, stored
 from symdiff.lower.context import refused
 from symdiff.lower.indexing import Place, placed
+from symdiff.lower.masks import store_where
 from symdiff.primitives.indexing import accumulate
 from symdiff.primitives.lists import append, drop, new_list
 
@@ -39,7 +40,7 @@ def lower_write(to: Lowering, node: Apply) -> None:
             return
         place = placed(to, old, node.attrs[0], [to.value(x) for x in node.operands[2:]])
         value = to.array(node.operands[1])
-        if not _is_there(value, place, old):
+        if not _is_there(to, value, place, old):
             if buffer in value.reads:
                 value = to.realized(value)
             to.before_write(buffer, (base, *node.operands[1:2]))
@@ -75,12 +76,13 @@ def _buffer(array: Array) -> Buffer:
     return buffer
 
 
-def _is_there(value: Array, place: Place, old: Array) -> bool:
+def _is_there(to: Lowering, value: Array, place: Place, old: Array) -> bool:
     """Whether a value is the very part of the array that it is to be written to."""
     if value.place is None or old.place is None or value.rank != len(place.dims):
         return False
     index: Index = tuple(Ref(Local("i", "int")) for _ in place.dims)
-    return value.place(index) == old.place(place.at(index))
+    with to.inside([]):  # what is said of this index is of no use
+        return value.place(index) == old.place(place.at(index))
 
 
 def _store(
@@ -90,9 +92,12 @@ def _store(
     place: Place,
     value: Array,
 ) -> None:
+    add = node.op is accumulate
+    if place.sieve is not None and store_where(to, place.sieve, there, place.dims, value, add):
+        return
     store_into(
-        to, lambda index: there(place.at(index)), place.dims, value,
-        add=node.op is accumulate, free=not place.repeats,
+        to, lambda index: there(place.at(index)), place.dims, value, add=add,
+        free=not place.repeats,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from symdiff.codegen.c.external import external_in, pointed, pointers
 from symdiff.codegen.c.support import SUPPORT, support_for
-from symdiff.codegen.c.terms import C_TYPES, Spelling
+from symdiff.codegen.c.terms import C_TYPES, Spelling, number
 from symdiff.ir.interface import Interface
 from symdiff.ir.nest import (
     Alloc,
@@ -38,6 +38,7 @@ from symdiff.ir.nest import (
     Store,
     Term,
     statements,
+    tables_of,
 )
 
 _WIDTH = 96
@@ -205,7 +206,8 @@ class _Printer:
             self._name(x)
             self.parameters.append(self.names[x])
         self.taken.append(set())
-        for buffer in kernel.memory.buffers:
+        self.tables = tables_of(kernel.body)
+        for buffer in (*self.tables, *kernel.memory.buffers):
             self._name(buffer)
         return kernel.memory
 
@@ -286,6 +288,10 @@ class _Printer:
     def _reserve(self) -> None:
         """Memory whose size is known at the start: on the stack, or in one piece."""
         memory = self.memory
+        for buffer in self.tables:
+            values = ", ".join(number(x, buffer.dtype) for x in buffer.values)
+            size = f"{self.names[buffer]}[{len(buffer.values)}]"
+            self._put(f"static const {C_TYPES[buffer.dtype]} {size} = {{{values}}};")
         for buffer, count in memory.stacked:
             self._put(f"{C_TYPES[buffer.dtype]} {self.names[buffer]}[{count}];")
         for buffer in memory.growing:
@@ -368,7 +374,7 @@ class _Printer:
                     self._inner(orelse)
                 self._put("}")
             case Fail(test, fault):
-                self._put(f"if ({text(test)}) {self._raise(2 + fault)}")
+                self._raise(text(test), 2 + fault)
             case Alloc(buffer):
                 if buffer in self.memory.growing and not buffer.growing:
                     self._grow(buffer, self.spelling.count(buffer.dims))
@@ -386,17 +392,22 @@ class _Printer:
         self._put(f"status = {s.kernel}({', '.join(given)});", s.line)
         self._put(f"if (status != 0) {'goto done' if self.leaves else 'return status'};")
 
-    def _raise(self, code: int) -> str:
-        if not self.leaves:
-            return f"return {code};"
-        return f"{{ status = {code}; goto done; }}"
+    def _raise(self, test: str, code: int) -> None:
+        """Give up with a code where `test` holds."""
+        ways = [f"return {code};"] if not self.leaves else [f"status = {code};", "goto done;"]
+        line = f"if ({test}) " + (ways[0] if len(ways) == 1 else f"{{ {' '.join(ways)} }}")
+        if len(line) + 4 * self.depth <= _WIDTH or len(ways) == 1:
+            self._put(line)
+            return
+        self._put(f"if ({test}) {{")
+        for way in ways:
+            self._put(f"    {way}")
+        self._put("}")
 
     def _grow(self, buffer: Buffer, count: str) -> None:
         name, kind = self.names[buffer], C_TYPES[buffer.dtype]
-        self._put(
-            f"if (!reserve((void **)&{name}, &{name}_room, (size_t)({count}) * sizeof({kind}))) "
-            f"{self._raise(1)}"
-        )
+        size = f"(size_t){count if count.isidentifier() else f'({count})'} * sizeof({kind})"
+        self._raise(f"!reserve((void **)&{name}, &{name}_room, {size})", 1)
 
     def _assigned(self, name: str, value: Term, own: Term, made: str) -> str:
         """`name += rest` where a value is added to what was there."""
