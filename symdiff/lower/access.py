@@ -40,12 +40,14 @@ ANYWHERE: Index = (Op("anywhere", (), "int"),) * 32
 class Access:
     """reads, writes: variables from outside and buffers. places: of each buffer, the indices.
 
-    fails: whether it may raise. leaves: whether it has a `Leave` for a loop around it.
+    looked: buffers that are read, set or made, and not only added to. fails: whether it may raise.
+    leaves: whether it has a `Leave` for a loop around it.
     """
 
     reads: set[Local | Buffer] = field(default_factory=set[Local | Buffer])
     writes: set[Local | Buffer] = field(default_factory=set[Local | Buffer])
     places: dict[Buffer, list[Index]] = field(default_factory=dict[Buffer, list[Index]])
+    looked: set[Buffer] = field(default_factory=set[Buffer])
     fails: bool = False
     leaves: bool = False
 
@@ -68,9 +70,12 @@ def access_of(body: Iterable[Statement]) -> Access:
                 found.places.setdefault(buffer, []).append(index)
                 if add:
                     found.reads.add(buffer)
+                else:
+                    found.looked.add(buffer)
             case Alloc(buffer=buffer) | Grow(buffer=buffer):
                 found.writes.add(buffer)
                 found.reads.add(buffer)
+                found.looked.add(buffer)
                 found.places.setdefault(buffer, []).append(())
             case Each(index=index):
                 own.add(index)
@@ -81,6 +86,7 @@ def access_of(body: Iterable[Statement]) -> Access:
                 found.writes.update(results)
                 for buffer in s.buffers:
                     found.reads.add(buffer)
+                    found.looked.add(buffer)
                     found.places.setdefault(buffer, []).append(ANYWHERE)
             case _:
                 pass
@@ -94,6 +100,7 @@ def _read(found: Access, term: Term) -> None:
             found.reads.add(part.local)
         elif isinstance(part, Load):
             found.reads.add(part.buffer)
+            found.looked.add(part.buffer)
             found.places.setdefault(part.buffer, []).append(part.index)
             for d in part.buffer.dims[1:]:
                 found.reads.update(p.local for p in subterms(d) if isinstance(p, Ref))

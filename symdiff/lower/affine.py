@@ -143,6 +143,11 @@ class Known:
         if unified:
             self._forms.clear()
 
+    def redefine(self, meanings: Mapping[Local, Term]) -> None:
+        """Variables are defined in other words now, of the same meaning."""
+        self.meaning.update(meanings)
+        self._forms.clear()
+
     def unify(self, a: Term, b: Term) -> Local | None:
         """Two sizes that have been compared are the same; which is now known by the other."""
         for one, other in ((b, a), (a, b)):

@@ -39,6 +39,7 @@ from symdiff.ir.nest import (
 from symdiff.lower.access import Access, access_of
 from symdiff.lower.affine import Known
 from symdiff.lower.arrays import ONE
+from symdiff.lower.places import changing, named_by
 
 _FEW = 40  # statements that move before a loop so that another may join it
 _MANY = 4000  # statements in one block, beyond which the search for partners would take too long
@@ -210,7 +211,11 @@ class _Scheduler:
         for it in shared:
             if isinstance(it, Local):
                 return False
-            if not _aligned(it, first, x, second, y):
+            # Sums in memory may be taken in any order; inner loops stay SIMD.
+            sums = not (it in x.looked or it in y.looked)
+            if sums and not _is_inner(first) and not _is_inner(second):
+                continue
+            if not _aligned(self.known, it, first, x, second, y):
                 return False
         return True
 
@@ -220,7 +225,7 @@ class _Scheduler:
         for k in sorted(group[1:]):
             other = self.body[k]
             assert isinstance(other, Each)
-            _renamed(other.body, {other.index: Ref(first.index)})
+            _renamed(other.body, {other.index: Ref(first.index)}, self.known)
             first.body.extend(other.body)
             first.free = first.free and other.free
         return first
@@ -232,21 +237,33 @@ def _has_leave(loop: Each) -> bool:
     return has_leave(loop.body)
 
 
-def _aligned(buffer: Buffer, a: Each, x: Access, b: Each, y: Access) -> bool:
+def _is_inner(loop: Each) -> bool:
+    return not any(isinstance(s, (Each, Forever)) for s in statements(loop.body))
+
+
+def _aligned(known: Known, buffer: Buffer, a: Each, x: Access, b: Each, y: Access) -> bool:
     """Whether each round of both touches only what the index names, in one place of the index."""
     if buffer.growing or not buffer.dims:
         return False
+    mine, theirs = x.places.get(buffer, ()), y.places.get(buffer, ())
+    own, other = changing(a, x), changing(b, y)
     for axis in range(len(buffer.dims)):
-        mine = all(len(i) > axis and i[axis] == Ref(a.index) for i in x.places.get(buffer, ()))
-        theirs = all(len(i) > axis and i[axis] == Ref(b.index) for i in y.places.get(buffer, ()))
-        if mine and theirs:
-            return True
+        one = named_by(known, a.index, mine, axis, own)
+        two = named_by(known, b.index, theirs, axis, other)
+        if one is not None and two is not None:
+            one[b.index] = one.pop(a.index)
+            if one == two:
+                return True
     return False
 
 
-def _renamed(body: list[Statement], mapping: dict[Local, Term]) -> None:
+def _renamed(body: list[Statement], mapping: dict[Local, Term], known: Known) -> None:
+    meanings: dict[Local, Term] = {}
     for s in statements(body):
         with_terms(s, lambda term: substituted(term, mapping))
+        if isinstance(s, Let) and s.local in known.meaning:
+            meanings[s.local] = s.value
+    known.redefine(meanings)
 
 
 # What is written and then read in one round stays in a variable.

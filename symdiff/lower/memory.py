@@ -47,7 +47,9 @@ def planned(kernel: Kernel, known: Known) -> Memory:
     memory = Memory()
     small = _SMALL if kernel.left is None else _TINY
     entry = {x for x in (*kernel.arguments, *kernel.sizes) if isinstance(x, Local)}
-    meaning: dict[Local, Term] = {s.local: s.value for s in kernel.body if isinstance(s, Let)}
+    meaning: dict[Local, Term] = {
+        s.local: s.value for s in statements(kernel.body) if isinstance(s, Let)
+    }
     seen: set[Buffer] = set()
     for s in statements(kernel.body):
         if not isinstance(s, (Alloc, Grow)) or s.buffer in seen or s.buffer.kind != "work":

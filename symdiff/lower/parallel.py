@@ -19,14 +19,16 @@ from symdiff.ir.nest import (
     terms_of,
 )
 from symdiff.lower.access import access_of, accumulated
+from symdiff.lower.affine import Known
+from symdiff.lower.places import changing, is_apart
 
 
-def mark_free(body: list[Statement]) -> None:
+def mark_free(body: list[Statement], known: Known) -> None:
     """Set `free` and `sums` of every loop."""
     for s in statements(body):
         if isinstance(s, Each):
-            s.sums = sums_of(s) or ()
-            s.free = sums_of(s) is not None
+            sums = sums_of(s, known)
+            s.sums, s.free = sums or (), sums is not None
 
 
 def is_innermost(loop: Each) -> bool:
@@ -34,7 +36,9 @@ def is_innermost(loop: Each) -> bool:
     return not any(isinstance(s, (Each, Forever)) for s in statements(loop.body))
 
 
-def sums_of(loop: Each, *, checks: bool = True) -> tuple[tuple[str, Local], ...] | None:
+def sums_of(
+    loop: Each, known: Known, *, checks: bool = True
+) -> tuple[tuple[str, Local], ...] | None:
     """The variables that rounds only fold into; None where rounds depend on each other.
 
     checks: or may raise.
@@ -58,13 +62,11 @@ def sums_of(loop: Each, *, checks: bool = True) -> tuple[tuple[str, Local], ...]
                     reads[part.local] = reads.get(part.local, 0) + 1
     if any(reads.get(local, 0) > 0 for local in sums):
         return None
+    other = changing(loop, access)
     for buffer, places in access.places.items():
         if buffer not in access.writes:
             continue
-        if buffer.growing or not any(
-            all(len(i) > axis and i[axis] == Ref(loop.index) for i in places)
-            for axis in range(len(buffer.dims))
-        ):
+        if buffer.growing or not is_apart(known, loop.index, places, len(buffer.dims), other):
             return None
     return tuple((fold, local) for local, fold in sums.items())
 

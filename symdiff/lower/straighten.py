@@ -53,7 +53,7 @@ def straighten(body: list[Statement], known: Known) -> None:
         if isinstance(s, Each) and not has_leave(s.body):
             result += _hoisted(s, known)
             _choose_sums(s.body)
-            if _is_independent(s):
+            if _is_independent(s, known):
                 _choose(s.body)
                 result += _deferred(s)
                 continue
@@ -61,12 +61,12 @@ def straighten(body: list[Statement], known: Known) -> None:
     body[:] = result
 
 
-def _is_independent(loop: Each) -> bool:
+def _is_independent(loop: Each, known: Known) -> bool:
     if any(
         isinstance(s, Forever) or (isinstance(s, Fail) and s.guard) for s in statements(loop.body)
     ):
         return False
-    return sums_of(loop, checks=False) is not None
+    return sums_of(loop, known, checks=False) is not None
 
 
 # Checks that come before.

@@ -63,7 +63,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     _inline(kernel.body)
     _drop_empty(kernel.body)
     _scope(kernel.body)
-    mark_free(kernel.body)
+    mark_free(kernel.body, known)
 
 
 # What nobody reads.

@@ -1,0 +1,85 @@
+"""Loops of C whose rounds write into places of their own, or only add: fused, and SIMD."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+from tests.test_lower_calls import flat
+
+RNG = np.random.default_rng(5)
+
+
+def stencil(u, k, steps):
+    u = u.copy()
+    for _ in range(steps):
+        u[1:-1, 1:-1] += k * (u[:-2, 1:-1] + u[2:, 1:-1] - u[1:-1, :-2] + 3.0 * u[1:-1, 2:])
+    return np.sum(u**2)
+
+
+def shifted(x, y):
+    z = np.zeros(len(x) + 3)
+    for i in range(len(x)):
+        z[i + 2] = x[i] * y[i]
+        z[i + 2] += z[i + 2] * x[i]
+    return np.sum(z**2)
+
+
+def backwards(x, y):
+    z = np.zeros(len(x))
+    for i in range(len(x) - 1, -1, -1):
+        z[i] = x[i] * y[i]
+    return np.sum(z * x)
+
+
+def running(x, y):
+    """Each round reads what the one before wrote: the order matters."""
+    z = x.copy()
+    for i in range(1, len(x)):
+        z[i] += z[i - 1] * y[i]
+    return np.sum(z**2)
+
+
+def by_both(x, y):
+    """The index of one loop and a number of the round: places may be the same."""
+    z = np.zeros(3 * len(x))
+    for i in range(len(x)):
+        for j in range(i):
+            z[i + j] += x[i] * y[j]
+    return np.sum(z**2)
+
+
+CASES: list[tuple[Any, tuple[Any, ...]]] = [
+    (stencil, (RNG.normal(size=(7, 9)), 0.1, 3)),
+    *((f, (RNG.normal(size=11), RNG.normal(size=11))) for f in (shifted, backwards, by_both)),
+    (running, (RNG.normal(size=11), RNG.normal(size=11))),
+]
+
+
+@pytest.mark.parametrize(("f", "args"), CASES, ids=lambda x: getattr(x, "__name__", ""))
+def test_the_same_as_python(f: Any, args: tuple[Any, ...], quick: symdiff.Options):
+    expected = symdiff.value_and_grad(f, wrt="*")(*args)
+    found = symdiff.value_and_grad(f, wrt="*", options=quick)(*args)
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-12, atol=1e-14)
+
+
+def innermost(source: str) -> list[str]:
+    """The lines before the loops that have none inside."""
+    lines = [line.rstrip() for line in source.splitlines()]
+    found: list[str] = []
+    for k, line in enumerate(lines):
+        if line.strip().startswith("for ("):
+            end = lines.index(line[: len(line) - len(line.lstrip())] + "}", k)
+            if not any("for (" in x for x in lines[k + 1 : end]):
+                found.append(lines[k - 1].strip())
+    return found
+
+
+def test_writes_at_an_offset_are_simd():
+    df = symdiff.value_and_grad(stencil, wrt="*", target="c")
+    df(RNG.normal(size=(7, 9)), 0.1, 3)
+    loops = innermost(df.source)
+    assert len(loops) >= 6 and all(x.startswith("#pragma omp simd") for x in loops)
