@@ -25,6 +25,7 @@ from symdiff.differentiate.operators import differentiate
 from symdiff.errors import UnsupportedError
 from symdiff.ir.function import Function
 from symdiff.ir.interface import Interface
+from symdiff.ir.nest import Kernel
 from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
 from symdiff.optimize.arrange import arrange
@@ -69,7 +70,7 @@ class Compiled:
     that it calls. definitions: source of the functions that it calls and that call themselves.
     target: what the text is in; why: the reason, where it was to be chosen. Of C, `text` is the
     kernel, `header` its header, `extension` the source of the module that Python calls it through,
-    and `interface` how.
+    and `interface` how; `kernel` is what is printed.
     """
 
     function: Function
@@ -85,6 +86,7 @@ class Compiled:
     header: str = ""
     extension: str = ""
     interface: Interface | None = None
+    kernel: Kernel | None = None
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -174,17 +176,17 @@ def compiled_c(
     """
     from symdiff.codegen.c.extension import extension
     from symdiff.codegen.c.header import header
-    from symdiff.codegen.c.kernel import called
-    from symdiff.codegen.c.kernel import generate as generate_c
+    from symdiff.codegen.c.source import called
+    from symdiff.codegen.c.source import generate as generate_c
     from symdiff.lower.function import lower
 
     kernel, interface = lower(function, open_sizes=open_sizes)
-    source = generate_c(kernel)
-    interface = called(interface, source)
+    source = generate_c([kernel])
+    interface = called(interface, source.kernels[0], source)
     return Compiled(
         function, function.name, source.text, (), stages=stages, target="c",
-        why="it lowers, and is compiled", header=header(interface),
-        extension=extension(interface, source.text), interface=interface,
+        why="it lowers, and is compiled", header=header([interface]),
+        extension=extension(interface, source.text), interface=interface, kernel=kernel,
     )  # fmt: skip
 
 

@@ -58,4 +58,5 @@ def compiled(
     before = more.pop("before", "")
     face = interface(arguments, results, tree, **more)
     module = load_extension(source_of(face, body, before), face.name, cc)
-    return module.bind(face.objects) if face.objects else getattr(module, face.name)
+    run = getattr(module, face.name)
+    return run(face.objects) if face.objects else run

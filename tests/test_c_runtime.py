@@ -299,7 +299,7 @@ def test_sizes_that_the_kernel_computes(cc: CompilerOptions) -> None:
     f = compiled(cc, body, arguments, results, before=before, sizes=sizes)
     for n in (0, 3, 8):
         np.testing.assert_array_equal(f(np.zeros(n)), np.arange(min(n, 5) * 5.0).reshape(-1, 5))
-    text = header(interface(arguments, results, sizes=sizes))
+    text = header([interface(arguments, results, sizes=sizes)])
     assert "   k: min(n, five)\n" in text and "   out: where float64[k, five_size] goes\n" in text
 
 
@@ -469,17 +469,17 @@ def test_nothing_is_returned(cc: CompilerOptions, tree: Any, wanted: Any) -> Non
     assert f(1.0) == wanted
 
 
-def test_bind_wants_the_objects(cc: CompilerOptions) -> None:
+def test_the_objects_are_wanted_first(cc: CompilerOptions) -> None:
     f = compiled(cc, "*out = x;", {"x": "float"}, {"out": "float"}, {"a": 0})
     assert f(2.0) == {"a": 2.0}
     from symdiff.runtime.compiler import load_extension
 
     face = interface({"x": "float"}, {"out": "float"}, {"a": 0})
     module = load_extension(source_of(face, "*out = x;"), "kernel", cc)
-    assert module.bind(("b",))(2.0) == {"b": 2.0}
+    assert module.kernel(("b",))(2.0) == {"b": 2.0}
     for wrong in (None, (), ["a"], ("a", "b")):
-        with pytest.raises(TypeError, match=r"bind\(\) takes a tuple of 1"):
-            module.bind(wrong)
+        with pytest.raises(TypeError, match=r"kernel\(\) takes a tuple of 1"):
+            module.kernel(wrong)
 
 
 def test_faults(cc: CompilerOptions) -> None:
@@ -791,7 +791,7 @@ def test_header(cc: CompilerOptions, tmp_path: Any) -> None:
         {"x": "float", "w": "float64[n,d]", "k": "int[n]"}, {"out": "float64[n]", "total": "float"},
         written=frozenset("k"), faults=(("ValueError", "math domain error"),),
     )  # fmt: skip
-    text = header(face)
+    text = header([face])
     assert (
         text
         == """\

@@ -69,7 +69,8 @@ def load_kernel(
     from symdiff.runtime.compiler import load_extension
 
     module = load_extension(source, interface.name, options, _say)
-    run = module.bind(interface.objects) if interface.objects else getattr(module, interface.name)
+    run = getattr(module, interface.name)
+    run = run(interface.objects) if interface.objects else run
     return load(adaptor, interface.name, {**bindings, KERNEL: run}) if adaptor else run
 
 

@@ -2,7 +2,7 @@
 
     int f(double x, const double *w, int64_t n, double *out)
 
-    call_kernel(self, given, count):
+    call_kernel_f(self, given, count):
         x_value, w_array from given     n_size from w_array     out_object of n_size elements
         f(x_value, w_array's data, n_size, out_object's data)
         answer from out_object
@@ -25,7 +25,7 @@ _ALONE = 4096  # elements of arrays from which on other threads run while the ke
 
 
 def call_function(interface: Interface) -> str:
-    """The text of the function `call_kernel`."""
+    """The text of the function `call_kernel_` and the kernel's name."""
     to = _Writer(interface)
     to.take()
     to.measure()
@@ -39,7 +39,8 @@ def call_function(interface: Interface) -> str:
     freed = "".join(f"    {line}\n" for line in to.freed)
     return (
         "static PyObject *\n"
-        f"call_kernel(PyObject *{self}, PyObject *const *{given}, Py_ssize_t count)\n"
+        f"call_kernel_{interface.name}(\n"
+        f"    PyObject *{self}, PyObject *const *{given}, Py_ssize_t count)\n"
         f"{{\n{body}\ndone:\n{freed}    return answer;\n}}\n"
     )
 
@@ -241,7 +242,7 @@ class _Writer:
         for i, value in enumerate(arguments):
             if value.name in self.interface.written:
                 self.leave_if(f"call_bring_back({value.c_name}_array, given[{i}]) < 0")
-        self.when(["fault != 0"], "call_raise(fault);", "goto done;")
+        self.when(["fault != 0"], f"call_raise_{self.interface.name}(fault);", "goto done;")
 
     def put_together(self) -> None:
         """What is returned."""

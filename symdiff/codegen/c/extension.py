@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Sequence
 
 from symdiff.codegen.c.call import call_function
 from symdiff.codegen.c.helpers import HELPERS
@@ -58,31 +59,51 @@ PyInit_{name}(void)
 """
 
 _BIND = """\
+static PyMethodDef call_function_{name}[] = {{
+    {entry},
+}};
+
 static PyObject *
-call_bind(PyObject *Py_UNUSED(self), PyObject *objects)
+call_bind_{name}(PyObject *Py_UNUSED(self), PyObject *objects)
 {{
     if (!PyTuple_CheckExact(objects) || PyTuple_GET_SIZE(objects) != {count}) {{
-        PyErr_SetString(PyExc_TypeError, "bind() takes a tuple of {count}");
+        PyErr_SetString(PyExc_TypeError, "{name}() takes a tuple of {count}");
         return NULL;
     }}
-    return PyCFunction_New(call_function, objects);
+    return PyCFunction_New(call_function_{name}, objects);
 }}
 """
+_BINDING = "The function, with the objects that it returns."
 
 
 def extension(interface: Interface, kernel: str) -> str:
     """The C source of a module called `interface.name`; `kernel` is the text of the kernel.
 
     The module has a function of the same name, which takes the arguments by position. Where there
-    are `interface.objects`, it has `bind` in its place, which takes the tuple of them and returns
-    that function.
+    are `interface.objects`, that takes the tuple of them instead, and returns that function.
     """
-    taken = taking(interface)
-    layer = [_raising(interface), *taken, call_function(interface), *_methods(interface)]
-    opening = f"{comment(f'How Python calls {interface.name}.')}\n\n{_INCLUDES}"
+    return f"{kernel.rstrip()}\n\n{call_layer([interface], interface.name)}"
+
+
+def call_layer(interfaces: Sequence[Interface], unit: str) -> str:
+    """What follows the text of kernels in the C source of a module called `unit`."""
+    external = tuple(sorted({name for x in interfaces for name in x.external}))
+    taken = taking(external, unit)
+    layer = [*taken]
+    for x in interfaces:
+        layer += [_raising(x), call_function(x)]
+        if x.objects:
+            layer.append(_BIND.format(name=x.name, entry=_entry(x), count=len(x.objects)))
+    entries = [
+        f'{{"{x.name}", call_bind_{x.name}, METH_O, "{_BINDING}"}}' if x.objects else _entry(x)
+        for x in interfaces
+    ]
+    listed = "".join(f"    {entry},\n" for entry in [*entries, "{NULL, NULL, 0, NULL}"])
+    table = f"static PyMethodDef call_methods[] = {{\n{listed}}};\n"
+    opening = f"{comment(f'How Python calls {unit}.')}\n\n{_INCLUDES}"
     failed = " || ".join(["_import_array() < 0", *(["call_take() < 0"] if taken else [])])
-    module = _MODULE.format(name=interface.name, failed=failed)
-    return "\n".join([f"{kernel.rstrip()}\n", opening, *_needed("".join(layer)), *layer, module])
+    module = _MODULE.format(name=unit, failed=failed)
+    return "\n".join([opening, *_needed("".join([*layer, table])), *layer, table, module])
 
 
 def _needed(text: str) -> list[str]:
@@ -106,24 +127,15 @@ def _raising(interface: Interface) -> str:
     )
     if cases:
         body = f"    switch (fault) {{\n{cases}    default:\n        PyErr_NoMemory();\n    }}\n"
-        return f"static void\ncall_raise(int fault)\n{{\n{body}}}\n"
-    return "static void\ncall_raise(int Py_UNUSED(fault))\n{\n    PyErr_NoMemory();\n}\n"
+        return f"static void\ncall_raise_{interface.name}(int fault)\n{{\n{body}}}\n"
+    head = f"static void\ncall_raise_{interface.name}(int Py_UNUSED(fault))\n"
+    return f"{head}{{\n    PyErr_NoMemory();\n}}\n"
 
 
-def _methods(interface: Interface) -> list[str]:
-    """The functions of the module."""
-    flags = f"METH_FASTCALL,\n     {_doc(interface)}"
-    entry = f'{{"{interface.name}", (PyCFunction)(void (*)(void))call_kernel, {flags}}}'
-    bound = [
-        f"static PyMethodDef call_function[] = {{\n    {entry},\n}};\n",
-        _BIND.format(count=len(interface.objects)),
-    ]
-    if interface.objects:
-        entry = '{"bind", call_bind, METH_O, "The function, with the objects that it returns."}'
-    table = (
-        f"static PyMethodDef call_methods[] = {{\n    {entry},\n    {{NULL, NULL, 0, NULL}},\n}};\n"
-    )
-    return [*bound, table] if interface.objects else [table]
+def _entry(interface: Interface) -> str:
+    """The row of the function in the table of a module."""
+    called = f"(PyCFunction)(void (*)(void))call_kernel_{interface.name}"
+    return f'{{"{interface.name}", {called}, METH_FASTCALL,\n     {_doc(interface)}}}'
 
 
 def _doc(interface: Interface) -> str:

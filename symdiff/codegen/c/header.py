@@ -13,7 +13,7 @@ int f(double x, const double *w, int64_t n, double *out);
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from symdiff.codegen.c.external import EXTERNAL, pointers
 from symdiff.codegen.c.text import comment, prototype
@@ -21,25 +21,34 @@ from symdiff.ir.interface import Interface, Size
 from symdiff.ir.types import SymDim, Type
 
 
-def header(interface: Interface) -> str:
-    """The text of `<name>.h`: the prototype, and what each parameter of it is."""
-    guard = f"{interface.name.upper()}_H"
+def header(interfaces: Sequence[Interface], unit: str = "", about: str = "") -> str:
+    """The text of `<name>.h`: the prototypes, and what each parameter of them is.
+
+    unit: the name of the file in C, where it is not that of the first kernel; about: a comment in
+    front of all.
+    """
+    unit = unit or interfaces[0].name
+    guard = f"{unit.upper()}_H"
+    external = tuple(sorted({name for x in interfaces for name in x.external}))
+    declared = "\n\n".join(f"{comment(_described(x))}\n{prototype(x)};" for x in interfaces)
+    opening = f"{comment(about)}\n\n" if about else ""
     return (
+        f"{opening}"
         f"#ifndef {guard}\n#define {guard}\n\n#include <stdbool.h>\n#include <stdint.h>\n\n"
         '#ifdef __cplusplus\nextern "C" {\n#endif\n\n'
-        f"{_external(interface)}{comment(_described(interface))}\n{prototype(interface)};\n\n"
+        f"{_external(external, unit)}{declared}\n\n"
         f"#ifdef __cplusplus\n}}\n#endif\n\n#endif /* {guard} */\n"
     )
 
 
-def _external(interface: Interface) -> str:
+def _external(names: Sequence[str], unit: str) -> str:
     """The pointers that a program sets."""
-    if not interface.external:
+    if not names:
         return ""
-    found = [EXTERNAL[name] for name in interface.external]
-    lines = [f"What {interface.name} calls of other libraries: set these before the first call."]
+    found = [EXTERNAL[name] for name in names]
+    lines = [f"What {unit} calls of other libraries: set these before the first call."]
     lines += (f"   {e.name}: {e.about}" for e in found)
-    declared = pointers(interface.name, interface.external)
+    declared = pointers(unit, names)
     return f"{comment(chr(10).join(lines))}\nextern {declared};\n\n"
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from symdiff.codegen.c.external import external_in, pointed, pointers
-from symdiff.codegen.c.support import SUPPORT, support_for
+from symdiff.codegen.c.external import pointed
+from symdiff.codegen.c.support import SUPPORT
 from symdiff.codegen.c.terms import C_TYPES, Spelling, number
-from symdiff.ir.interface import Interface
 from symdiff.ir.nest import (
     Alloc,
     Branch,
@@ -52,145 +51,46 @@ fmax fmin fmod frexp gamma hypot j0 j1 jn ldexp lgamma log log10 log1p log2 modf
 remainder rint round signgam sin sinh sqrt tan tanh tgamma trunc y0 y1 yn
 done exit free index isfinite isinf isnan main malloc realloc reserve signbit status work
 """
-_TAKEN = frozenset(_WORDS.split())
-
-_RESERVE = """\
-/* Make room for `bytes` in memory that grows; false where there is none. */
-static bool reserve(void **memory, size_t *room, size_t bytes)
-{
-    if (bytes > *room) {
-        const size_t wanted = bytes < 2 * *room ? 2 * *room : bytes;
-        void *larger = realloc(*memory, wanted);
-        if (larger == NULL)
-            return false;
-        *memory = larger;
-        *room = wanted;
-    }
-    return true;
-}"""
+TAKEN = frozenset(_WORDS.split())
 
 
 @dataclass(frozen=True)
-class Source:
-    """C source: the kernel with what it needs, the prototype alone, the names of arguments.
+class Printed:
+    """A kernel as text: its definitions and itself, and what C calls its parameters.
 
-    external: the functions that it calls through pointers.
+    faults: what the numbers mean that it returns.
     """
 
+    name: str
     text: str
     prototype: str
     names: tuple[str, ...]
-    external: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...]
+    definitions: tuple[Printed, ...] = ()
 
 
-def generate(kernel: Kernel) -> Source:
-    """The text of a kernel, behind the definitions that it calls."""
-    called_too = {kernel.name, f"{kernel.name}_external", *(d.name for d in kernel.definitions)}
-    inner = [_Printer(d, called_too, kernel.name) for d in kernel.definitions]
-    texts = [p.function() for p in inner]
-    if len(inner) > 1:  # they may call one another
-        texts.insert(0, "\n".join(f"{p.prototype};" for p in inner))
-    printer = _Printer(kernel, called_too, kernel.name)
-    function = "\n\n".join([*texts, printer.function()])
-    support = [pointed(text, kernel.name) for text in support_for(function)]
-    head = [
-        "#include <math.h>",
-        "#include <stdbool.h>",
-        "#include <stddef.h>",
-        "#include <stdint.h>",
-    ]
-    if "malloc(" in function or "reserve(" in function:
-        head.append("#include <stdlib.h>")
-    function, vectors = _vectorised(function, "\n".join(support))
-    external = external_in("\n".join([*support, function]), kernel.name)
-    parts = [
-        "\n".join(head),
-        *vectors,
-        *([_external(kernel.name, external)] if external else []),
-        *([_RESERVE] if "reserve(" in function else []),
-        *support,
-        function,
-    ]
-    text = "\n\n".join(parts) + "\n"
-    return Source(text, printer.prototype, tuple(printer.parameters), external)
+def printed(kernel: Kernel, unit: str, others: Iterable[str] = ()) -> Printed:
+    """The text of a kernel. unit: the name of its file; others: those of the file's functions."""
+    called = {kernel.name, f"{unit}_external", *(d.name for d in kernel.definitions), *others}
+    return _printed(kernel, unit, called)
 
 
-def _external(kernel: str, names: Iterable[str]) -> str:
-    """The pointers to the functions of other libraries."""
-    doc = "Functions of other libraries, which are set before the first call."
-    return f"/* {doc} */\n{pointers(kernel, names)};"
-
-
-# What glibc computes for vectors on x86-64: from the start, and since version 2.35.
-_VECTOR = ("exp", "log", "sin", "cos", "pow")
-_VECTOR_NEW = (
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cosh", "erf", "erfc",
-    "exp2", "expm1", "hypot", "log10", "log1p", "log2", "sinh", "tan", "tanh",
-)  # fmt: skip
-_TWO = frozenset(("pow", "atan2", "hypot"))
-
-
-def _vectorised(text: str, support: str) -> tuple[str, list[str]]:
-    """`text`, and declarations of what the C library computes for vectors, too.
-
-    glibc's headers declare them under -ffast-math alone. A sine and a cosine of one angle go by
-    names that the compiler does not know: it would make one call of the two, which has no vectors.
-    """
-    if "#pragma omp simd" not in text:
-        return text, []
-    called = set(re.findall(r"\b([a-z]+[0-9]*)\(", f"{text}\n{support}"))
-    both = {"sin", "cos"} <= called
-    groups: list[str] = []
-    for names, version in ((_VECTOR, ""), (_VECTOR_NEW, " && __GLIBC_PREREQ(2, 35)")):
-        lines: list[str] = []
-        plain: list[str] = []
-        for f in names:
-            arguments = "double, double" if f in _TWO else "double"
-            if f not in called:
-                continue
-            if both and f in ("sin", "cos"):
-                text = re.sub(rf"\b{f}\(", f"{f}_apart(", text)
-                head = f'__attribute__((simd("notinbranch"), const)) double {f}_apart(double)'
-                lines.append(f'{head} __asm__("{f}");')
-                plain.append(f"#define {f}_apart {f}")
-            else:
-                lines.append(f'__attribute__((simd("notinbranch"))) double {f}({arguments});')
-        if lines:
-            otherwise = ["#else", *plain] if plain else []
-            groups += [f"#if VECTOR_MATH{version}", *lines, *otherwise, "#endif"]
-    if not groups:
-        return text, []
-    return text, ["\n".join([_VECTOR_MATH, *groups])]
-
-
-_VECTOR_MATH = """\
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FAST_MATH__)
-#define VECTOR_MATH 1
-#else
-#define VECTOR_MATH 0
-#define __GLIBC_PREREQ(major, minor) 0
-#endif"""
-
-
-def called(interface: Interface, source: Source) -> Interface:
-    """`interface` with the names that the kernel's text has, and what it calls."""
-    names = iter(source.names)
-    arguments = tuple(replace(x, c_name=next(names)) for x in interface.arguments)
-    sizes = tuple(replace(s, c_name=next(names)) for s in interface.sizes)
-    results = tuple(replace(r, c_name=next(names)) for r in interface.results)
-    return replace(
-        interface, arguments=arguments, sizes=sizes, results=results, external=source.external
-    )
+def _printed(kernel: Kernel, unit: str, called: set[str]) -> Printed:
+    definitions = tuple(_printed(d, unit, called) for d in kernel.definitions)
+    printer = _Printer(kernel, called, unit)
+    text = printer.function()
+    names, faults = tuple(printer.parameters), tuple(kernel.faults)
+    return Printed(kernel.name, text, printer.prototype, names, faults, definitions)
 
 
 class _Printer:
-    """Prints one kernel. unit: the name of the kernel of the file."""
+    """Prints one kernel. unit: the name of the file."""
 
     def __init__(self, kernel: Kernel, functions: Iterable[str], unit: str):
         self.kernel, self.unit = kernel, unit
         self.names: dict[Local | Buffer, str] = {}
         self.spelling = Spelling(self.names)
-        self.taken: list[set[str]] = [{*_TAKEN, *SUPPORT, *functions}]
+        self.taken: list[set[str]] = [{*TAKEN, *SUPPORT, *functions}]
         self.lines: list[str] = []
         self.depth = 0
         self.declared: set[Local] = set()

@@ -9,9 +9,10 @@ Those that are Python's, too, have a flag as their last parameter.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from symdiff.codegen.c.external import EXTERNAL, External
 from symdiff.codegen.c.text import filled, literal
-from symdiff.ir.interface import Interface
 
 _MISSING = """\
 static int
@@ -34,16 +35,16 @@ call_take(void)
 """
 
 
-def taking(interface: Interface) -> list[str]:
-    """The functions that set the pointers of a kernel; none where it has none."""
-    found = [EXTERNAL[name] for name in interface.external]
+def taking(external: Iterable[str], unit: str) -> list[str]:
+    """The functions that set the pointers of a file; none where it has none."""
+    found = [EXTERNAL[name] for name in external]
     needed = [e for e in found if not e.optional]
     if not needed:
         return []
     texts = [_adapted(e) for e in needed]
-    taken = "".join(_taken(e, interface.name) for e in needed)
+    taken = "".join(_taken(e, unit) for e in needed)
     module = needed[0].module
-    return [*texts, _MISSING.format(taken=taken, name=interface.name, module=module)]
+    return [*texts, _MISSING.format(taken=taken, name=unit, module=module)]
 
 
 def _adapted(e: External) -> str:
@@ -57,10 +58,10 @@ def _adapted(e: External) -> str:
     )
 
 
-def _taken(e: External, kernel: str) -> str:
+def _taken(e: External, unit: str) -> str:
     parts = [literal(e.module), literal(e.exported), literal(e.signature), f"&call_scipy_{e.name}"]
     test = filled("if (missing == NULL && !call_exported(", parts, ")) {").replace("\n", "\n    ")
     return (
         f"    {test}\n        missing = {literal(e.exported)};\n    }}\n"
-        f"    {kernel}_external.{e.name} = call_{e.name};\n"
+        f"    {unit}_external.{e.name} = call_{e.name};\n"
     )
