@@ -11,6 +11,7 @@
 from symdiff.api import (
     Derivative,
     check_grads,
+    compiled,
     grad,
     hessian,
     hvp,
@@ -38,6 +39,6 @@ __version__ = VERSION
 __all__ = [
     "CheckError", "Derivative", "IllTypedError", "NotConnectedError", "Options", "SourceError",
     "StaleError", "SymdiffError", "UnknownNameError", "UnsupportedError", "check_grads",
-    "checkpoint", "detach", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad", "rule",
-    "stop_gradient", "unroll", "value_and_grad", "vjp",
+    "checkpoint", "compiled", "detach", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad",
+    "rule", "stop_gradient", "unroll", "value_and_grad", "vjp",
 ]  # fmt: skip

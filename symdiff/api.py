@@ -1,4 +1,4 @@
-"""The operators: `grad`, `value_and_grad`, `jvp`, `vjp`, `jacobian`, `hessian`, `hvp`.
+"""The operators: `grad`, `value_and_grad`, `jvp`, `vjp`, `jacobian`, `hessian`, `hvp`, `compiled`.
 
 Each takes a Python function and returns its derivative as a callable that keeps the function's
 name, signature and docstring and carries its own source. They nest, and serve as decorators with
@@ -479,6 +479,40 @@ hvp = _operator(
 )
 
 
+def compiled(
+    function: Callable[..., Any] | None = None,
+    *,
+    static: str | Sequence[str] = (),
+    types: Mapping[str, str] | None = None,
+    target: Target | None = None,
+    options: Options = DEFAULT,
+) -> Any:
+    """The function itself, compiled, with all derivatives that are called inside of it.
+
+    What it returns is what the function returns. It is meant for `target="c"`, and for loops
+    around a derivative: each round then computes it in place, without a call. static, types,
+    target, options: as of `grad`. Raises SymdiffError, with the place in your source, for what is
+    not compiled.
+
+    >>> import numpy as np, symdiff
+    >>> slope = symdiff.grad(lambda x: x**3)
+    >>> @symdiff.compiled
+    ... def slopes(x):
+    ...     out = np.zeros(len(x))
+    ...     for i in range(len(x)):
+    ...         out[i] = slope(x[i])
+    ...     return out
+    >>> print(slopes(np.array([1.0, 2.0])))
+    [ 3. 12.]
+    """
+    given: dict[str, Any] = {"static": static, "types": types, "target": target}
+    return _primal(function, **given, options=options)
+
+
+_primal = _operator("primal", "The function itself.")
+compiled.__symdiff_operator__ = "primal"  # type: ignore[attr-defined]
+
+
 def check_grads(
     function: Callable[..., Any], args: Sequence[Any], *, order: int = 2, wrt: Wrt = "*"
 ) -> None:
@@ -499,6 +533,6 @@ def check_grads(
 
 
 __all__ = [
-    "Derivative", "check_grads", "grad", "hessian", "hvp", "jacobian", "jvp", "replace",
+    "Derivative", "check_grads", "compiled", "grad", "hessian", "hvp", "jacobian", "jvp", "replace",
     "value_and_grad", "vjp",
 ]  # fmt: skip

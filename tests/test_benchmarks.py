@@ -52,15 +52,18 @@ def test_primals_agree_with_the_gradient_by_hand(problem: Problem, primal: Prima
 def test_the_compressed_rows_are_the_jacobian() -> None:
     """Along a random direction, all residuals change as the sparse matrix says."""
     cameras, points, weights, observations, features = ba.scene(3, 4, 7)
-    jacobian = ba.JACOBIAN(ba.in_numpy)
-    values = ba.values_of(jacobian, cameras, points, weights, observations, features)
+    scene = cameras, points, weights, observations, features
+    values = ba.COMPILED(ba.in_numpy)(*scene)
     starts, columns = ba.structure(observations, len(cameras), len(points))
     matrix = csr_array((values, columns, starts))
 
     def residuals(parameters: np.ndarray) -> np.ndarray:
         c, p, w = np.split(parameters, [cameras.size, cameras.size + points.size])
-        rows = ba.gathered(c.reshape(cameras.shape), p.reshape(points.shape), w, observations)
-        pairs = [ba.in_numpy(rows[i : i + 1], features[i : i + 1]) for i in range(len(rows))]
+        every, where = c.reshape(cameras.shape), p.reshape(points.shape)
+        pairs = [
+            ba.project_in_numpy(every[camera], where[point], w[i], features[i])
+            for i, (camera, point) in enumerate(observations)
+        ]
         return np.concatenate((*pairs, 1.0 - w**2))
 
     at = np.concatenate((cameras.ravel(), points.ravel(), weights))

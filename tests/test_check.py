@@ -396,3 +396,12 @@ def test_checks_work_without_scipy(monkeypatch):
     monkeypatch.setattr(finite, "has_scipy", lambda: False)
     assert verdicts(symdiff.grad(loss, wrt="*").check(W, 0.1, X, Y)) == {"ok"}
     assert not report_derivative(symdiff.grad(lambda x: broken(x)), (0.5,), {}).ok
+
+
+def test_what_is_compiled_is_compared_with_the_function_itself():
+    slope = symdiff.grad(scalar)
+
+    def twice(x):
+        return slope(x) + slope(x)
+
+    assert symdiff.compiled(twice).check(1.3).ok

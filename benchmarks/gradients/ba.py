@@ -7,8 +7,8 @@ has 15 entries, or one. What is computed are the values of the compressed rows, 
 (`structure` gives the rest, which no parameter changes): both coordinates of all observations, each
 with camera, point and weight, then the weights' own residuals.
 
-Every observation is given parameters of its own, 15 numbers: no two observations share any then,
-so that the Jacobian of the two sums over all observations has all the blocks.
+Both functions loop over the observations and ask for the Jacobian of one's two coordinates in its
+15 numbers.
 """
 
 from __future__ import annotations
@@ -28,57 +28,71 @@ from benchmarks.gradients.tools import casadi, jax_compiled, numba_by_hand, tens
 CAMERA, ROW = 11, 15
 
 
-def in_loops(parameters, features):
-    sums = np.zeros(2)
-    for i in range(len(features)):
-        r1, r2, r3, c1, c2, c3, f, x0, y0, k1, k2, p1, p2, p3, w = parameters[i]
-        x, y, z = p1 - c1, p2 - c2, p3 - c3
-        squared = r1 * r1 + r2 * r2 + r3 * r3
-        if squared > 0.0:
-            angle = math.sqrt(squared)
-            c, s = math.cos(angle), math.sin(angle)
-            n1, n2, n3 = r1 / angle, r2 / angle, r3 / angle
-            along = (n1 * x + n2 * y + n3 * z) * (1.0 - c)
-            q1 = c * x + s * (n2 * z - n3 * y) + along * n1
-            q2 = c * y + s * (n3 * x - n1 * z) + along * n2
-            q3 = c * z + s * (n1 * y - n2 * x) + along * n3
-        else:
-            q1 = x + (r2 * z - r3 * y)
-            q2 = y + (r3 * x - r1 * z)
-            q3 = z + (r1 * y - r2 * x)
-        u, v = q1 / q3, q2 / q3
-        squared = u * u + v * v
-        lens = 1.0 + k1 * squared + k2 * squared * squared
-        sums[0] += w * (f * u * lens + x0 - features[i, 0])
-        sums[1] += w * (f * v * lens + y0 - features[i, 1])
-    return sums
+def project(camera, point, w, feature):
+    """The residuals of one observation, by its camera, its point and its weight."""
+    r1, r2, r3, c1, c2, c3, f, x0, y0, k1, k2 = camera
+    x, y, z = point[0] - c1, point[1] - c2, point[2] - c3
+    squared = r1 * r1 + r2 * r2 + r3 * r3
+    if squared > 0.0:
+        angle = math.sqrt(squared)
+        c, s = math.cos(angle), math.sin(angle)
+        n1, n2, n3 = r1 / angle, r2 / angle, r3 / angle
+        along = (n1 * x + n2 * y + n3 * z) * (1.0 - c)
+        q1 = c * x + s * (n2 * z - n3 * y) + along * n1
+        q2 = c * y + s * (n3 * x - n1 * z) + along * n2
+        q3 = c * z + s * (n1 * y - n2 * x) + along * n3
+    else:
+        q1 = x + (r2 * z - r3 * y)
+        q2 = y + (r3 * x - r1 * z)
+        q3 = z + (r1 * y - r2 * x)
+    u, v = q1 / q3, q2 / q3
+    squared = u * u + v * v
+    lens = 1.0 + k1 * squared + k2 * squared * squared
+    return np.array([w * (f * u * lens + x0 - feature[0]), w * (f * v * lens + y0 - feature[1])])
 
 
-def in_numpy(parameters, features):
-    rotation, centre = parameters[:, :3], parameters[:, 3:6]
-    focal, principal = parameters[:, 6:7], parameters[:, 7:9]
-    k1, k2 = parameters[:, 9:10], parameters[:, 10:11]
-    point, w = parameters[:, 11:14] - centre, parameters[:, 14:15]
-    angle = np.sqrt(np.sum(rotation**2, axis=1, keepdims=True))
-    axis = rotation / angle
-    cosine = np.cos(angle)
-    along = np.sum(axis * point, axis=1, keepdims=True) * (1.0 - cosine)
-    seen = cosine * point + np.sin(angle) * np.cross(axis, point) + along * axis
-    image = seen[:, :2] / seen[:, 2:]
-    squared = np.sum(image**2, axis=1, keepdims=True)
-    lens = 1.0 + k1 * squared + k2 * squared**2
-    return np.sum(w * (focal * lens * image + principal - features), axis=0)
+def project_in_numpy(camera, point, w, feature):
+    """The same, in vectors."""
+    rotation, p = camera[:3], point - camera[3:6]
+    angle = np.sqrt(rotation @ rotation)
+    axis, cosine = rotation / angle, np.cos(angle)
+    seen = cosine * p + np.sin(angle) * np.cross(axis, p) + (1.0 - cosine) * (axis @ p) * axis
+    image = seen[:2] / seen[2]
+    squared = image @ image
+    lens = 1.0 + camera[9] * squared + camera[10] * squared**2
+    return w * (camera[6] * lens * image + camera[7:9] - feature)
 
 
-def gathered(cameras, points, weights, observations):
-    """The parameters of each observation: those of its camera, its point, its weight."""
-    return np.column_stack((cameras[observations[:, 0]], points[observations[:, 1]], weights))
+PARTS = ("camera", "point", "w")
+by_scalars = symdiff.jacobian(project, wrt=PARTS, mode="reverse")
+by_vectors = symdiff.jacobian(project_in_numpy, wrt=PARTS, mode="reverse")
 
 
-def values_of(jacobian: Callable[..., Any], cameras, points, weights, observations, features):
-    """The values of the compressed rows, from the blocks of all observations."""
-    blocks = jacobian(gathered(cameras, points, weights, observations), features)
-    return np.concatenate((np.swapaxes(blocks, 0, 1).ravel(), -2.0 * weights))
+def in_loops(cameras, points, weights, observations, features):
+    n = len(observations)
+    values = np.zeros(31 * n)
+    for i in range(n):
+        camera, point = observations[i]
+        seen = cameras[camera], points[point], weights[i], features[i]
+        by_camera, by_point, by_weight = by_scalars(*seen)
+        for row in range(2):
+            start = 30 * i + 15 * row
+            for k in range(11):
+                values[start + k] = by_camera[row, k]
+            for k in range(3):
+                values[start + 11 + k] = by_point[row, k]
+            values[start + 14] = by_weight[row]
+        values[30 * n + i] = -2.0 * weights[i]
+    return values
+
+
+def in_numpy(cameras, points, weights, observations, features):
+    n = len(observations)
+    rows = np.zeros((n, 2, ROW))
+    for i, (camera, point) in enumerate(observations):
+        seen = cameras[camera], points[point], weights[i], features[i]
+        rows[i, :, :11], rows[i, :, 11:14], rows[i, :, 14] = by_vectors(*seen)
+    return np.concatenate((rows.ravel(), -2.0 * weights))
 
 
 def structure(observations: np.ndarray, cameras: int, points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -266,14 +280,20 @@ def case(n_cameras: int, n_points: int, n: int, quick: bool = False) -> Case:
     return Case(f"{n:,} observations", lambda: scene(n_cameras, n_points, n), n, quick)
 
 
-JACOBIAN = functools.partial(symdiff.jacobian, wrt="parameters", mode="reverse")
+COMPILED = functools.partial(
+    symdiff.compiled,
+    types={
+        "cameras": "float64[cameras,11]", "points": "float64[points,3]", "weights": "float64[n]",
+        "observations": "int64[n,2]", "features": "float64[n,2]",
+    },
+)  # fmt: skip
 
 PROBLEM = Problem(
     name="ba",
     title="bundle adjustment: values of the sparse Jacobian",
     primals=(
-        Primal("loops", in_loops, JACOBIAN, values_of),
-        Primal("NumPy", in_numpy, JACOBIAN, values_of),
+        Primal("loops", in_loops, COMPILED),
+        Primal("NumPy", in_numpy, COMPILED),
     ),
     peers=(
         hand_c("ba", "ba", "lllpppppp", in_c),

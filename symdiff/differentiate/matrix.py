@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from symdiff.differentiate.forward import pushforward
+from symdiff.differentiate.numbers import numbers_of
 from symdiff.differentiate.reverse import pullback
 from symdiff.ir.expr import Expr, Var, const, map_, var
 from symdiff.ir.types import FLOAT, Shape, Type
 from symdiff.ir.walk import topological
-from symdiff.primitives.arrays import eye, reshape, transpose
+from symdiff.primitives.arrays import eye, reshape, stack, transpose
 from symdiff.primitives.row import fit, zero_of
 from symdiff.primitives.shape import shape_size
 
@@ -33,7 +34,23 @@ def jacobian_entries(
         return {x: _columns(out, x, names) for x in wrt}
     if mode == "forward":
         return {x: _columns(out, x, names) for x in wrt}
+    numbers = numbers_of(out)
+    if numbers:
+        return _rows_of_numbers(numbers, wrt, names)
     return {x: _rows(out, x, names) for x in wrt}
+
+
+def _rows_of_numbers(
+    numbers: Sequence[Expr], wrt: Sequence[Expr], names: dict[Expr, str]
+) -> dict[Expr, Expr | None]:
+    """A sweep for each number: what it does not depend on is not multiplied by zero."""
+    rows: dict[Expr, list[Expr]] = {x: [] for x in wrt}
+    for number in numbers:
+        adjoints, every = pullback([number], [const(1.0, FLOAT)], wrt)
+        _record(names, every)
+        for x, adjoint in zip(wrt, adjoints, strict=True):
+            rows[x].append(zero_of(x.type) if adjoint is None else fit(adjoint, x.type))
+    return {x: stack.build(*found, attrs=(-1 - x.type.rank,)) for x, found in rows.items()}
 
 
 def _cost(nodes: Sequence[Expr]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
     gradient        differences of the user's function
     hessian, hvp    differences of the compiled gradient, which is checked first
     grad of grad    differences of the inner gradient, which is checked first
+    compiled        no differences: the function itself, as Python runs it
 
 Derivatives are taken as they come from `symdiff.api`: anything with its attributes `primal`,
 `requests`, `compiled` will do.
@@ -128,7 +129,8 @@ class _Check:
             )
         if aux is not None:
             rows += constant_rows(self.name, "aux", aux, outside[1], self.tolerance)
-        rows += self._derivative_rows(answer)
+        if self.request.kind != "primal":
+            rows += self._derivative_rows(answer)
         if self.cuts:
             rows = [
                 dataclasses.replace(r, verdict="unsure") if r.verdict == "FAIL" else r for r in rows
@@ -138,6 +140,8 @@ class _Check:
     def _parts(self) -> tuple[Any, Any, Any]:
         """(value, derivative, aux) of the derivative's result; None for what it does not hold."""
         result, kind = self.result, self.request.kind
+        if kind == "primal":
+            return result, None, None
         if kind == "grad":
             return (None, *result) if self.has_aux else (None, result, None)
         if kind == "value_and_grad":

@@ -1,0 +1,95 @@
+"""`symdiff.compiled`, and Jacobians of small vectors, whose numbers each have a sweep of their own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+
+
+def blend(p: Any, w: Any) -> Any:
+    return w * np.array([p[0] * p[1], math.sin(p[2])]) / p[1:3]
+
+
+def sliced(p: Any, w: Any) -> Any:
+    return w * np.sqrt(p[1:4]) * p[:3] + np.array([1.0, 2.0, 3.0])
+
+
+def alone(p: Any, w: Any) -> Any:
+    return np.exp(p[1:2]) * w
+
+
+def constant_rows(p: Any, w: Any) -> Any:
+    return np.array([1.0, p[0], w])
+
+
+POINT = np.array([0.7, 1.3, 0.4, 2.0])
+
+
+@pytest.mark.parametrize("f", [blend, sliced, alone, constant_rows])
+@pytest.mark.parametrize("weight", [0.5, np.float32(0.5)])
+def test_rows_are_the_same_in_both_modes(f: Any, weight: Any, quick: symdiff.Options):
+    forward = symdiff.jacobian(f, wrt=("p", "w"), mode="forward")(POINT, weight)
+    for options in (symdiff.Options(), quick):
+        made = symdiff.jacobian(f, wrt=("p", "w"), mode="reverse", options=options)(POINT, weight)
+        for found, expected in zip(made, forward, strict=True):
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-15)
+
+
+def test_a_row_knows_nothing_of_the_others():
+    def apart(x: Any) -> Any:
+        return np.array([math.sqrt(x[0]), x[1] ** 2])
+
+    rows = symdiff.jacobian(apart, mode="reverse")(np.array([4.0, 3.0]))
+    assert rows.tolist() == [[0.25, 0.0], [0.0, 6.0]]
+    made = symdiff.jacobian(apart, mode="reverse")
+    made(np.ones(2))
+    assert "for " not in made.source
+
+
+def test_numpy_division_by_zero_stays_numpys():
+    def f(x: Any, y: Any) -> Any:
+        return np.array([x, 2.0 * x]) / y
+
+    with np.errstate(all="ignore"):
+        rows = symdiff.jacobian(f, mode="reverse")(1.0, 0.0)
+    assert not np.isfinite(rows).any()  # and nothing is raised
+
+
+slope = symdiff.jacobian(lambda p, w: w * p[:2] ** 2, wrt="p")
+
+
+def blocks(points: Any, weights: Any, which: Any) -> Any:
+    out = np.zeros((len(which), 2, 3))
+    for i in range(len(which)):
+        out[i] = slope(points[which[i]], weights[i])
+    return out
+
+
+@pytest.mark.parametrize("which", [[0, 2, 1], [-1, 0, 0], []])
+def test_a_derivative_in_a_loop_is_computed_in_place(which: list[int], quick: symdiff.Options):
+    points = np.arange(9.0).reshape(3, 3)
+    at = (points, np.arange(1.0, 1.0 + len(which)), np.array(which, dtype=np.int64))
+    expected = np.zeros((len(which), 2, 3))
+    for row, (w, k) in enumerate(zip(at[1], which, strict=True)):
+        expected[row, 0, 0], expected[row, 1, 1] = 2 * w * points[k, 0], 2 * w * points[k, 1]
+    for options in (symdiff.Options(), quick):
+        found = symdiff.compiled(blocks, options=options)(*at)
+        assert found.tolist() == expected.tolist()
+
+
+def test_an_index_outside_raises_before_anything_is_returned(quick: symdiff.Options):
+    compiled = symdiff.compiled(blocks, options=quick)
+    with pytest.raises(IndexError):
+        compiled(np.ones((3, 3)), np.ones(2), np.array([0, 3]))
+
+
+def test_types_and_targets_are_given_as_to_the_other_operators():
+    made = symdiff.compiled(types={"x": "float64[n,2]"})(lambda x: x[:, 0] * x[:, 1])
+    assert made(np.array([[2.0, 3.0]])).tolist() == [6.0]
+    assert made.target == "python"
