@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -83,3 +84,65 @@ def test_writes_at_an_offset_are_simd():
     df(RNG.normal(size=(7, 9)), 0.1, 3)
     loops = innermost(df.source)
     assert len(loops) >= 6 and all(x.startswith("#pragma omp simd") for x in loops)
+
+
+def differences(x, y):
+    total = 0.0
+    for i in range(len(x) - 2):
+        d = x[i + 2] - 2.0 * x[i + 1] + x[i]
+        total += y[i] * d * d
+    return total
+
+
+def counted(x, y):
+    """The places come from numbers: which rounds share one is not known."""
+    z = np.zeros(4)
+    for i in range(len(x)):
+        z[int(3.0 * abs(math.sin(y[i])))] += x[i] * x[i]
+    return np.sum(z**2)
+
+
+def outer_sums(x, y):
+    rows, columns = np.zeros(len(x)), np.zeros(len(y))
+    for i in range(len(x)):
+        for j in range(i):
+            d = math.exp(x[i] - x[j])
+            rows[i] += d * y[j]
+            rows[j] -= d * y[i]
+            columns[j] += d
+    return np.sum(rows**2) + np.sum(columns**2)
+
+
+def few_rounds(x, y):
+    """Without rounds there is no such element: nothing may be added to it."""
+    z = np.zeros(2)
+    for i in range(len(x)):
+        for j in range(i - len(x) + 1):
+            z[i - len(x) + 1] += x[i] * y[j]
+    return np.sum(z**2)
+
+
+@pytest.mark.parametrize("f", [differences, counted, outer_sums])
+@pytest.mark.parametrize("n", [2, 3, 9, 300])
+def test_sums_in_memory(f: Any, n: int, quick: symdiff.Options):
+    """More rounds than a block has, and fewer."""
+    args = RNG.normal(size=n), RNG.normal(size=n)
+    expected = symdiff.value_and_grad(f, wrt="*")(*args)
+    found = symdiff.value_and_grad(f, wrt="*", options=quick)(*args)
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 9])
+def test_nothing_is_added_where_there_is_no_round(n: int, quick: symdiff.Options):
+    args = RNG.normal(size=n), RNG.normal(size=n)
+    seeds = RNG.normal(size=n), RNG.normal(size=n)
+    expected = symdiff.jvp(few_rounds, wrt="*")(*args, seeds)
+    found = symdiff.jvp(few_rounds, wrt="*", options=quick)(*args, seeds)
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-12)
+
+
+@pytest.mark.parametrize("f", [differences, outer_sums])
+def test_sums_in_memory_are_simd(f: Any):
+    df = symdiff.value_and_grad(f, wrt="*", target="c")
+    df(RNG.normal(size=9), RNG.normal(size=9))
+    assert all(x.startswith("#pragma omp simd") for x in innermost(df.source))

@@ -121,7 +121,7 @@ def has_leave(body: Iterable[Statement]) -> bool:
 
 # How a variable is folded into, and what OpenMP calls that.
 _FOLDS = {
-    "{0} + {1}": "+", "{0} * {1}": "*", "{0} | {1}": "|",
+    "{0} + {1}": "+", "{0} - {1}": "+", "{0} * {1}": "*", "{0} | {1}": "|",
     "{1} > {0} ? {1} : {0}": "max", "{1} < {0} ? {1} : {0}": "min",
 }  # fmt: skip
 

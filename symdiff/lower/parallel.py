@@ -37,11 +37,11 @@ def is_innermost(loop: Each) -> bool:
 
 
 def sums_of(
-    loop: Each, known: Known, *, checks: bool = True
+    loop: Each, known: Known, *, checks: bool = True, adding: bool = False
 ) -> tuple[tuple[str, Local], ...] | None:
     """The variables that rounds only fold into; None where rounds depend on each other.
 
-    checks: or may raise.
+    checks: or may raise. adding: rounds may add to the same memory.
     """
     access = access_of(loop.body)
     if (access.fails and checks) or access.leaves:
@@ -64,7 +64,7 @@ def sums_of(
         return None
     other = changing(loop, access)
     for buffer, places in access.places.items():
-        if buffer not in access.writes:
+        if buffer not in access.writes or (adding and buffer not in access.looked):
             continue
         if buffer.growing or not is_apart(known, loop.index, places, len(buffer.dims), other):
             return None

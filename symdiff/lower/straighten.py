@@ -55,6 +55,7 @@ def straighten(body: list[Statement], known: Known) -> None:
             _choose_sums(s.body)
             if _is_independent(s, known):
                 _choose(s.body)
+                _turn(s)
                 result += _deferred(s)
                 continue
         result.append(s)
@@ -66,7 +67,24 @@ def _is_independent(loop: Each, known: Known) -> bool:
         isinstance(s, Forever) or (isinstance(s, Fail) and s.guard) for s in statements(loop.body)
     ):
         return False
-    return sums_of(loop, known, checks=False) is not None
+    return sums_of(loop, known, checks=False, adding=True) is not None
+
+
+def _turn(loop: Each) -> None:
+    """A loop that runs down runs up."""
+    if loop.step == -1:
+        loop.start, loop.stop, loop.step = _next(loop.stop), _next(loop.start), 1
+
+
+def _next(term: Term) -> Term:
+    one = Num(1, "int")
+    match term:
+        case Num(value):
+            return Num(value + 1, "int")
+        case Op("{0} - {1}", (most, less)) if less == one:
+            return most
+        case _:
+            return Op("{0} + {1}", (term, one), "int")
 
 
 # Checks that come before.

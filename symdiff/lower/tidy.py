@@ -39,7 +39,9 @@ from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
+from symdiff.lower.scatter import scatter
 from symdiff.lower.straighten import straighten
+from symdiff.lower.totals import sum_up
 from symdiff.lower.unroll import unroll
 
 _PLAIN = frozenset(("t", "flat"))  # names that say nothing: their values may stand where read
@@ -53,11 +55,13 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     _inline(kernel.body)
+    sum_up(kernel.body, known)
     straighten(kernel.body, known)
     fuse(kernel.body, known)
     forward(kernel.body)
     _drop_unused(kernel)
     shrink(kernel.body)
+    scatter(kernel.body, known)
     place(kernel, known)
     _drop_unused(kernel)
     _inline(kernel.body)
