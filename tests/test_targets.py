@@ -23,13 +23,11 @@ from tests.test_primitives import CASES, SINGULAR, exact, needs, random_points, 
 ALL = rows()
 # What C refuses by name, each with a part of its message.
 NOT_IN_C = {
-    "writes.sorted_in_place": "sort",
-    "combined.best_by_key": "sort",
-    "containers.run_time_sort": "sort", "combined.stack_of_work": "appended to",
-    "standard_library.products": "fsum", "combined.return_from_two_loops": "loop in a loop",
-}  # fmt: skip
+    "combined.stack_of_work": "appended to",
+    "combined.return_from_two_loops": "loop in a loop",
+}
 # Rows that C has no function for.
-ROWS_NOT_IN_C = frozenset(("fsum", "nan_to_num", "sumprod"))
+ROWS_NOT_IN_C = frozenset(("sumprod",))
 
 
 def of(*kinds: str) -> list[Any]:

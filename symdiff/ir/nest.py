@@ -203,12 +203,14 @@ class Invoke:
     """A call of another kernel of the unit, which may raise; of a buffer it gets all.
 
     given: in the order of the kernel's parameters. results: variables and buffers, each written.
+    raises: or it is a support function that does not.
     """
 
     kernel: str
     given: tuple[Term | Buffer, ...]
     results: tuple[Local | Buffer, ...]
     line: int | None = None
+    raises: bool = True
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:

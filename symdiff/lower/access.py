@@ -82,7 +82,7 @@ def access_of(body: Iterable[Statement]) -> Access:
             case Fail():
                 found.fails = True
             case Invoke(results=results):
-                found.fails = True
+                found.fails = found.fails or s.raises
                 found.writes.update(results)
                 for buffer in s.buffers:
                     found.reads.add(buffer)

@@ -25,7 +25,7 @@ class Array:
 
     place: where an element is, for what is a view of a buffer. buffer: where the array is that
     buffer, in order. cheap: an element costs no more than a load. depth: how many operations are
-    between an element and memory.
+    between an element and memory. below: of indices, what each is below, none being negative.
     """
 
     dtype: DType
@@ -36,15 +36,20 @@ class Array:
     buffer: Buffer | None = None
     cheap: bool = True
     depth: int = 0
+    below: Term | None = None
 
     @property
     def rank(self) -> int:
         return len(self.dims)
 
 
-def stored(buffer: Buffer, dims: tuple[Term, ...] | None = None) -> Array:
+def stored(
+    buffer: Buffer, dims: tuple[Term, ...] | None = None, below: Term | None = None
+) -> Array:
     """The array that a buffer holds; dims: where it is less than all of it."""
-    return view(buffer, buffer.dims if dims is None else dims, lambda index: index, buffer)
+    made = view(buffer, buffer.dims if dims is None else dims, lambda index: index, buffer)
+    made.below = below
+    return made
 
 
 def view(
@@ -75,13 +80,13 @@ def moved(array: Array, dims: Sequence[Term], place: Callable[[Index], Index]) -
     return Array(
         array.dtype, tuple(dims), lambda index: array.at(place(index)), array.reads,
         None if inner is None else there,
-        None, array.cheap, array.depth,
+        None, array.cheap, array.depth, array.below,
     )  # fmt: skip
 
 
 def renewed(array: Array) -> Array:
     """The same memory as another value, after it has been written."""
-    return replace(array)
+    return replace(array, below=None)
 
 
 def filled(value: Term, dims: Sequence[Term]) -> Array:

@@ -48,4 +48,7 @@ def constant(node: Const, wish: str) -> Term | Array:
                 return Num(number(values[place]), kind)
         return Load(table, index)
 
-    return Array(kind, dims, at)
+    made = Array(kind, dims, at)
+    if kind == "int" and flat.min() >= 0:
+        made.below = Num(int(flat.max()) + 1, "int")
+    return made

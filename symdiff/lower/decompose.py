@@ -13,11 +13,12 @@ from typing import Any
 from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.function import Function
 from symdiff.ir.walk import topological, transform
+from symdiff.lower.formulas import FORMULAS
 from symdiff.primitives import arrays as A
 from symdiff.primitives import reductions as R
 from symdiff.primitives import special as S
 from symdiff.primitives.elementary import abs_, exp, isfinite, log, maximum, sqrt, where
-from symdiff.primitives.reductions import Shortcut, sort
+from symdiff.primitives.reductions import Shortcut
 from symdiff.primitives.row import Composite, Primitive, Term, as_expr
 from symdiff.primitives.scalars import length
 
@@ -37,7 +38,7 @@ def _rule(op: Primitive) -> Any:
         return lambda node: node.operands[0]
     if op in RULES:
         return RULES[op]
-    return _expanded if isinstance(op, Composite) and op is not sort and op.c is None else None
+    return _expanded if isinstance(op, Composite) and op.c is None else None
 
 
 def _expanded(node: Apply) -> Expr:
@@ -125,4 +126,5 @@ def _length(node: Apply) -> Expr:
 RULES: dict[Primitive, Callable[[Apply], Any]] = {
     R.var: _var, R.std: _std, R.norm: _norm, R.power_norm: _power_norm,
     S.logsumexp: _logsumexp, S.softmax: _softmax, S.log_softmax: _log_softmax, length: _length,
+    **FORMULAS,
 }  # fmt: skip

@@ -9,20 +9,35 @@ largest; both are checked, so that a compiled function never returns what Python
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from symdiff.ir.expr import Apply, Const, Expr, If, var
 from symdiff.ir.nest import Num, Op, Ref, Term
 from symdiff.ir.types import DType, Type
 from symdiff.lower.context import Context, refused
 from symdiff.primitives import elementary as el
-from symdiff.primitives.arithmetic import add, divide, multiply, negative, power, subtract
+from symdiff.primitives.arithmetic import (
+    add,
+    divide,
+    left_shift,
+    multiply,
+    negative,
+    power,
+    right_shift,
+    subtract,
+)
 from symdiff.primitives.row import Primitive
 from symdiff.primitives.term import Term as Notation
 from symdiff.primitives.term import as_expr
 
-_COMPARED = frozenset(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"))
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "less": operator.lt, "less_equal": operator.le, "greater": operator.gt,
+    "greater_equal": operator.ge, "equal": operator.eq, "not_equal": operator.ne,
+}  # fmt: skip
 _HOLD_FOR_EQUALS = frozenset(("less_equal", "greater_equal", "equal"))
+_WHOLE = frozenset((add, subtract, multiply, negative, left_shift, right_shift))
 _FALSE = Num(False, "bool")
 _ROUNDED = frozenset((el.floor, el.ceil, el.trunc, el.rint))
 _PERIODIC = frozenset((el.sin, el.cos, el.tan))  # Python's raise for infinities
@@ -38,10 +53,12 @@ def operate(to: Context, node: Apply, args: Sequence[Term]) -> Term:
     code = _code(op, type_, args)
     if code is None:
         raise refused(op.name, to.line)
-    if op.name in _COMPARED:
+    if op.name in _COMPARISONS:
         kinds: list[DType] = [a.dtype for a in args]
-        common = _promoted([x.type for x in node.operands], kinds)
+        common = promoted([x.type for x in node.operands], kinds)
         one, other = (to.converted(a, common) for a in args)
+        if isinstance(one, Num) and isinstance(other, Num):
+            return Num(_COMPARISONS[op.name](one.value, other.value), "bool")
         if common == "int" and to.known.equal(one, other):  # sizes that are one size
             return Num(op.name in _HOLD_FOR_EQUALS, "bool")
         return Op(code, (one, other), "bool")
@@ -59,7 +76,7 @@ def operate(to: Context, node: Apply, args: Sequence[Term]) -> Term:
         args = [a if kind == "int" and a.dtype != "bool" else to.converted(a, kind) for a in args]
     if type_.weak:
         _check(to, node, args)
-    if kind == "int" and type_.weak and op in (add, subtract, multiply, negative):
+    if kind == "int" and type_.weak and op in _WHOLE:
         return _whole(to, op, code, args)
     made = Op(_filled(code, op, node.attrs), tuple(args), kind)
     if type_.weak and op in _OVERFLOWING:
@@ -95,7 +112,7 @@ def _code(op: Primitive, type_: Type, args: Sequence[Term]) -> str | None:
     return code.get("float")
 
 
-def _promoted(types: Sequence[Type], kinds: Sequence[DType]) -> DType:
+def promoted(types: Sequence[Type], kinds: Sequence[DType]) -> DType:
     """The dtype that numbers are compared in."""
     from symdiff.ir.types import promote_dtype
 
@@ -133,6 +150,10 @@ def _whole(to: Context, op: Primitive, code: str, args: Sequence[Term]) -> Term:
     made = to.op(code, *args)
     if isinstance(made, (Num, Ref)) or is_small(to, made):
         return made
+    if op in (left_shift, right_shift):
+        to.fail(Op("{0} < 0", (args[1],), "bool"), "ValueError", "negative shift count")
+        if op is right_shift:
+            return made
     if op is negative:
         test = Op("{0} == INT64_MIN", tuple(args), "bool")
     else:

@@ -194,6 +194,8 @@ def _outside(to: Context, test: Term) -> None:
 
 def _checked(to: Context, array: Array, size: Term) -> Array:
     """An array of indices, each counted from the front and inside."""
+    if array.below is not None and to.known.below(array.below, to.op("{0} + {1}", size, ONE)):
+        return array
 
     def at(index: Index) -> Term:
         return _inside(to, to.element(array, index), size)

@@ -118,8 +118,14 @@ invert = Discrete("invert", arithmetic_result, numpy="~{0}", c={"int": "~{0}", "
 bitwise_and = Discrete("bitwise_and", arithmetic_result, numpy="{0} & {1}", c="{0} & {1}")
 bitwise_or = Discrete("bitwise_or", arithmetic_result, numpy="{0} | {1}", c="{0} | {1}")
 bitwise_xor = Discrete("bitwise_xor", arithmetic_result, numpy="{0} ^ {1}", c="{0} ^ {1}")
-left_shift = Discrete("left_shift", arithmetic_result, numpy="{0} << {1}", raises=True)
-right_shift = Discrete("right_shift", arithmetic_result, numpy="{0} >> {1}", raises=True)
+left_shift = Discrete(
+    "left_shift", arithmetic_result, numpy="{0} << {1}", raises=True,
+    c="left_shift_int({0}, {1})",
+)
+right_shift = Discrete(
+    "right_shift", arithmetic_result, numpy="{0} >> {1}", raises=True,
+    c="right_shift_int({0}, {1})",
+)
 # Python's own, of one value.
 not_ = Discrete("not_", lambda attrs, types: BOOL, numpy="not {0}", c="!{0}")
 logical_not = Discrete(

@@ -264,7 +264,8 @@ clip = Elementwise(
         _clip_high,
     ),
     infer=arithmetic_result,
-    numpy="np.clip({0}, {1}, {2})", c="nan_min(nan_max({0}, {1}), {2})",
+    numpy="np.clip({0}, {1}, {2})",
+    c={"float": "nan_min(nan_max({0}, {1}), {2})", "int": "clip_int({0}, {1}, {2})"},
     over=(REALS, REALS, REALS),
 )
 

@@ -153,7 +153,7 @@ class _Printer:
     def function(self) -> str:
         kernel, memory = self.kernel, self.memory
         every = list(statements(kernel.body))
-        calls = any(isinstance(s, Invoke) for s in every)
+        calls = any(isinstance(s, Invoke) and s.raises for s in every)
         fails = bool(memory.growing) or calls or any(isinstance(s, Fail) for s in every)
         self.leaves = bool(memory.buffers) and len(memory.stacked) < len(memory.buffers)
         self.lines = [f"/* {kernel.doc} */"] if kernel.doc else []
@@ -288,7 +288,13 @@ class _Printer:
     def _call(self, s: Invoke) -> None:
         """A call, and what it raises passed on."""
         given = [self.names[x] if isinstance(x, Buffer) else self.spelling.text(x) for x in s.given]
+        if not s.raises and isinstance(s.results[0], Local):
+            self._put(f"{self.names[s.results[0]]} = {s.kernel}({', '.join(given)});", s.line)
+            return
         given += [f"{'&' * isinstance(x, Local)}{self.names[x]}" for x in s.results]
+        if not s.raises:
+            self._put(f"{s.kernel}({', '.join(given)});", s.line)
+            return
         self._put(f"status = {s.kernel}({', '.join(given)});", s.line)
         self._put(f"if (status != 0) {'goto done' if self.leaves else 'return status'};")
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from symdiff.codegen.c.sorting import SORTING
+
 # Name: (what it calls of the others, its text).
 SUPPORT: dict[str, tuple[tuple[str, ...], str]] = {
     "nan_max": ((), """\
@@ -76,6 +78,30 @@ static inline int64_t floor_div_int(int64_t a, int64_t b)
     if (b == -1)
         return (int64_t)(0 - (uint64_t)a);
     return a / b - (a % b != 0 && (a % b < 0) != (b < 0));
+}"""),
+    "clip_int": ((), """\
+static inline int64_t clip_int(int64_t a, int64_t low, int64_t high)
+{
+    const int64_t raised = a < low ? low : a;
+    return raised > high ? high : raised;
+}"""),
+    "left_shift_int": ((), """\
+/* a * 2^n; 0 where that leaves nothing. */
+static inline int64_t left_shift_int(int64_t a, int64_t n)
+{
+    return n < 0 || n > 63 ? 0 : (int64_t)((uint64_t)a << n);
+}"""),
+    "left_shift_overflows": (("left_shift_int", "right_shift_int"), """\
+static inline bool left_shift_overflows(int64_t a, int64_t n)
+{
+    return a != 0 && (n > 63 || right_shift_int(left_shift_int(a, n), n) != a);
+}"""),
+    "right_shift_int": ((), """\
+/* a / 2^n rounded down. */
+static inline int64_t right_shift_int(int64_t a, int64_t n)
+{
+    const int64_t bits = n < 0 || n > 63 ? 63 : n;
+    return a < 0 ? ~(~a >> bits) : a >> bits;
 }"""),
     "pow_int": ((), """\
 static inline int64_t pow_int(int64_t base, int64_t exponent)
@@ -299,6 +325,49 @@ static double polygamma(int n, double x)
     }
     return sign * (n % 2 ? total : -total) - reflected;
 }"""),
+    "exact_sum": ((), """\
+/* The exactly rounded sum (Shewchuk 1997): `parts` do not overlap, and add up to what has been
+   added. Infinite where a sum of finite numbers overflows on the way. */
+static double exact_sum(const double *x, int64_t n)
+{
+    double parts[64], special = 0.0;
+    int count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double high = x[i];
+        int kept = 0;
+        for (int k = 0; k < count; k++) {
+            const double sum = high + parts[k];
+            const double low = fabs(high) < fabs(parts[k]) ? high - (sum - parts[k])
+                                                           : parts[k] - (sum - high);
+            if (low != 0.0)
+                parts[kept++] = low;
+            high = sum;
+        }
+        if (isfinite(high)) {
+            parts[kept] = high;
+            count = high != 0.0 ? kept + 1 : kept;
+        } else {
+            special += high;
+            count = 0;
+        }
+    }
+    if (special != 0.0 || count == 0)
+        return special;
+    double sum = parts[--count], low = 0.0;
+    while (count > 0 && low == 0.0) {
+        const double high = sum, part = parts[--count];
+        sum = high + part;
+        low = part - (sum - high);
+    }
+    /* Half way between two numbers, what is below decides. */
+    if (count > 0 && (low < 0.0) == (parts[count - 1] < 0.0) && low != 0.0) {
+        const double twice = 2.0 * low, next = sum + twice;
+        if (next - sum == twice)
+            sum = next;
+    }
+    return sum;
+}"""),
+    **SORTING,
 }  # fmt: skip
 
 _CALL = re.compile(r"\b([a-z_][a-z_0-9]*)\(")
