@@ -39,6 +39,7 @@ from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
+from symdiff.lower.powers import multiply_out
 from symdiff.lower.scatter import scatter
 from symdiff.lower.straighten import straighten
 from symdiff.lower.totals import sum_up
@@ -61,6 +62,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     shrink(kernel.body)
+    multiply_out(kernel.body, known)
     scatter(kernel.body, known)
     place(kernel, known)
     _drop_unused(kernel)
