@@ -18,9 +18,12 @@ from symdiff.primitives import arrays as A
 from symdiff.primitives import reductions as R
 from symdiff.primitives import special as S
 from symdiff.primitives.elementary import abs_, exp, isfinite, log, maximum, sqrt, where
+from symdiff.primitives.linalg import cofactors
 from symdiff.primitives.reductions import Shortcut
 from symdiff.primitives.row import Composite, Primitive, Term, as_expr
 from symdiff.primitives.scalars import length
+
+_WHOLE = frozenset((cofactors,))  # composites that a compiled target has itself
 
 
 def decomposed(function: Function) -> Function:
@@ -38,7 +41,7 @@ def _rule(op: Primitive) -> Any:
         return lambda node: node.operands[0]
     if op in RULES:
         return RULES[op]
-    return _expanded if isinstance(op, Composite) and op.c is None else None
+    return _expanded if isinstance(op, Composite) and op not in _WHOLE and op.c is None else None
 
 
 def _expanded(node: Apply) -> Expr:

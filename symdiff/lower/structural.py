@@ -15,6 +15,7 @@ from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, fille
 from symdiff.lower.context import Context, Value, refused
 from symdiff.lower.elementwise import operate, promoted
 from symdiff.lower.indexing import placed
+from symdiff.lower.matrices import MATRICES
 from symdiff.lower.products import PRODUCTS
 from symdiff.lower.reductions import REDUCTIONS
 from symdiff.lower.sorting import RULES as SORTING
@@ -485,5 +486,5 @@ RULES: dict[Primitive, Rule] = {
     shaping.triu: _triangle(False), shaping.linspace: _linspace,
     lists.new_list: _new_list, lists.zeros_list: _zeros_list, lists.add_lists: _add_lists,
     lists.array_of: _same, lists.list_of: _same, **REDUCTIONS, **PRODUCTS,
-    **SORTING, pointwise.array_equal: _array_equal, scalars.fsum: _fsum,
+    **SORTING, pointwise.array_equal: _array_equal, scalars.fsum: _fsum, **MATRICES,
 }  # fmt: skip

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from symdiff.codegen.c.external import EXTERNAL
 from symdiff.codegen.c.helpers import ELEMENTS
 from symdiff.codegen.c.text import filled, literal
 from symdiff.ir.interface import Interface, Tree, Value
 from symdiff.ir.types import Dim
 
+_LARGE = 16384  # elements of arrays from which on BLAS and LAPACK are worth importing
 _ALONE = 4096  # elements of arrays from which on other threads run while the kernel does
 
 
@@ -234,6 +236,9 @@ class _Writer:
         if counts:
             self.declare("PyThreadState *thread = NULL")
             large = filled("", counts, f" >= {_ALONE}", " +")
+            if any(EXTERNAL[name].optional for name in self.interface.external):
+                much = filled("", counts, f" >= {_LARGE}", " +")
+                self.when([much], "call_borrow();")
             self.when([large], "thread = PyEval_SaveThread(); /* others run meanwhile */")
             self.body.append(call)
             self.when(["thread != NULL"], "PyEval_RestoreThread(thread);")

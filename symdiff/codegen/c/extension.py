@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from symdiff.codegen.c.call import call_function
 from symdiff.codegen.c.helpers import HELPERS
 from symdiff.codegen.c.lists import LIST_HELPERS
-from symdiff.codegen.c.taken import taking
+from symdiff.codegen.c.taken import borrowing, taking
 from symdiff.codegen.c.text import comment, literal
 from symdiff.ir.interface import Interface
 
@@ -89,7 +89,7 @@ def call_layer(interfaces: Sequence[Interface], unit: str) -> str:
     """What follows the text of kernels in the C source of a module called `unit`."""
     external = tuple(sorted({name for x in interfaces for name in x.external}))
     taken = taking(external, unit)
-    layer = [*taken]
+    layer = [*taken, *borrowing(external, unit)]
     for x in interfaces:
         layer += [_raising(x), call_function(x)]
         if x.objects:
@@ -120,9 +120,7 @@ def _needed(text: str) -> list[str]:
 def _raising(interface: Interface) -> str:
     """The function that raises what a kernel has found."""
     cases = "".join(
-        f"    case {number}:\n"
-        f"        PyErr_SetString(PyExc_{name}, {literal(message)});\n"
-        f"        break;\n"
+        f"    case {number}:\n        {_raised(name, literal(message))}\n        break;\n"
         for number, (name, message) in enumerate(interface.faults, 2)
     )
     if cases:
@@ -130,6 +128,13 @@ def _raising(interface: Interface) -> str:
         return f"static void\ncall_raise_{interface.name}(int fault)\n{{\n{body}}}\n"
     head = f"static void\ncall_raise_{interface.name}(int Py_UNUSED(fault))\n"
     return f"{head}{{\n    PyErr_NoMemory();\n}}\n"
+
+
+def _raised(name: str, message: str) -> str:
+    """The statement that raises an exception of Python's, or NumPy's."""
+    if name == "LinAlgError":
+        return f"call_lin_alg_error({message});"
+    return f"PyErr_SetString(PyExc_{name}, {message});"
 
 
 def _entry(interface: Interface) -> str:

@@ -82,7 +82,24 @@ def _special() -> list[External]:
     ]
 
 
-EXTERNAL: dict[str, External] = {e.name: e for e in _special()}
+# Fortran's take pointers alone: c is a character, i an integer, r a number.
+_FORTRAN = {
+    "getrf": (LAPACK, "i i r i i i"), "potrf": (LAPACK, "c i r i i"),
+    "trsm": (BLAS, "c c c c i i r r i r i"),
+}  # fmt: skip
+
+
+def _fortran() -> list[External]:
+    found: list[External] = []
+    for letter, real in (("d", "double *"), ("s", "float *")):
+        kinds = {"c": "char *", "i": "int *", "r": real}
+        for name, (module, parameters) in _FORTRAN.items():
+            types = tuple(kinds[p] for p in parameters.split())
+            found.append(External(letter + name, "void", types, module, optional=True))
+    return found
+
+
+EXTERNAL: dict[str, External] = {e.name: e for e in (*_special(), *_fortran())}
 
 _USED = re.compile(r"\bexternal_(\w+)")
 

@@ -300,6 +300,19 @@ call_pack_dict(PyObject *objects, Py_ssize_t first, Py_ssize_t count, PyObject *
     return made;
 }
 
+/* Raise NumPy's error for matrices. */
+static void
+call_lin_alg_error(const char *message)
+{
+    PyObject *module = PyImport_ImportModule("numpy.linalg");
+    PyObject *kind = module ? PyObject_GetAttrString(module, "LinAlgError") : NULL;
+    if (kind != NULL) {
+        PyErr_SetString(kind, message);
+    }
+    Py_XDECREF(kind);
+    Py_XDECREF(module);
+}
+
 /* Set the pointer at `target` to a function that a module exports to Cython; one for several types
    has several names. The answer is false, without an exception, where there is none of that
    signature. */

@@ -177,9 +177,12 @@ def _vectorised(text: str, support: str) -> tuple[str, list[str]]:
 
 
 _VECTOR_MATH = """\
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FAST_MATH__)
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && \\
+    !defined(__FAST_MATH__)
 #define VECTOR_MATH 1
 #else
 #define VECTOR_MATH 0
+#endif
+#ifndef __GLIBC_PREREQ
 #define __GLIBC_PREREQ(major, minor) 0
 #endif"""

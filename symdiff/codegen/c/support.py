@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from symdiff.codegen.c.matrices import MATRICES
 from symdiff.codegen.c.sorting import SORTING
 
 # Name: (what it calls of the others, its text).
@@ -368,6 +369,7 @@ static double exact_sum(const double *x, int64_t n)
     return sum;
 }"""),
     **SORTING,
+    **MATRICES,
 }  # fmt: skip
 
 _CALL = re.compile(r"\b([a-z_][a-z_0-9]*)\(")

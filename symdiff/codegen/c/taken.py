@@ -1,10 +1,13 @@
-"""Where the call layer takes what a kernel calls through pointers: from SciPy, when it is loaded.
+"""Where the call layer takes what a kernel calls through pointers: from SciPy.
 
     special.erfcx(x)   ->   static double (*call_scipy_erfcx)(double, int);
                             static double call_erfcx(double a) { return call_scipy_erfcx(a, 0); }
 
 SciPy exports C functions for Cython, each with a text that tells its signature, which is compared.
 Those that are Python's, too, have a flag as their last parameter.
+
+What a kernel can do without is taken before the first call with large arrays: importing SciPy's
+linear algebra costs more than small ones gain.
 """
 
 from __future__ import annotations
@@ -35,8 +38,37 @@ call_take(void)
 """
 
 
+_BORROW = """\
+/* Take what is faster for large arrays, once; threads that come here at once take the same. */
+static void
+call_borrow(void)
+{{
+    static int tried = 0;
+    if (__atomic_load_n(&tried, __ATOMIC_ACQUIRE)) {{
+        return;
+    }}
+{taken}    __atomic_store_n(&tried, 1, __ATOMIC_RELEASE);
+}}
+"""
+
+
+def borrowing(external: Iterable[str], unit: str) -> list[str]:
+    """The function that sets the pointers that may be NULL; none where there are none."""
+    found = [EXTERNAL[name] for name in external if EXTERNAL[name].optional]
+    taken: list[str] = []
+    for e in found:
+        parts = [literal(e.module), literal(e.name), literal(e.signature), f"&{e.name}"]
+        call = filled("call_exported(", parts, ");").replace("\n", "\n    ")
+        pointer = f"{unit}_external.{e.name}"
+        taken += [
+            f"    {e.declared};\n    {call}\n",
+            f"    __atomic_store_n(&{pointer}, {e.name}, __ATOMIC_RELEASE);\n",
+        ]
+    return [_BORROW.format(taken="".join(taken))] if found else []
+
+
 def taking(external: Iterable[str], unit: str) -> list[str]:
-    """The functions that set the pointers of a file; none where it has none."""
+    """The functions that set the pointers that a file needs; none where it needs none."""
     found = [EXTERNAL[name] for name in external]
     needed = [e for e in found if not e.optional]
     if not needed:
