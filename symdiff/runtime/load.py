@@ -68,11 +68,14 @@ def load_kernel(
     """
     from symdiff.runtime.compiler import load_extension
 
-    module = load_extension(source, interface.name, options, _say)
+    progress = _say if options.progress else None
+    module = load_extension(source, interface.name, options, progress)
     run = getattr(module, interface.name)
     run = run(interface.objects) if interface.objects else run
     return load(adaptor, interface.name, {**bindings, KERNEL: run}) if adaptor else run
 
 
 def _say(what: str) -> None:
-    print(what, file=sys.stderr)
+    """Tell a person what they wait for; what only keeps a log is not told."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(what, file=sys.stderr)

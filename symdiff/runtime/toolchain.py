@@ -7,6 +7,7 @@ The flags keep what IEEE 754 and Python's `math` say of NaN, infinities and sign
 - `-fwrapv`: integers wrap as NumPy's do. It costs nothing that could be measured.
 - `-fno-math-errno -fno-trapping-math`: nobody reads errno or the exception flags of a kernel.
 - `-fopenmp-simd`: sums may be reassociated where, and only where, the source asks for it.
+- `-fveclib=libmvec` (clang): the C library's functions of vectors; the source tells gcc of them.
 - `-fvisibility=hidden`: a kernel called `gamma` is not confused with the C library's function.
 """
 
@@ -47,6 +48,7 @@ _OPTIONAL = (
     ("-march=native", "-mcpu=native"), ("-fopenmp-simd",), ("-ffp-contract=off",), ("-fwrapv",),
     ("-fno-math-errno",), ("-fno-trapping-math",),
 )  # fmt: skip
+_OF_CLANG = "-fveclib=libmvec"
 # When linking, these would make denormal numbers 0 in the whole process.
 _FLUSHING = frozenset(("-ffast-math", "-Ofast", "-funsafe-math-optimizations"))
 
@@ -113,13 +115,16 @@ def supported(compiler: Compiler, folder: Path) -> list[str]:
     compiling = ["-c", str(source), "-o", str(folder / "probe.o")]
 
     def takes(*flags: str) -> bool:
-        return not _status([*compiler.command, *flags, *compiling], folder, "a test")[0]
+        """Without a warning: clang only warns of what it does not use."""
+        command = [*compiler.command, "-Werror", *flags, *compiling]
+        return not _status(command, folder, "a test")[0]
 
-    best = [row[0] for row in _OPTIONAL]
+    vectors = [_OF_CLANG] if takes(_OF_CLANG) else []
+    best = [*(row[0] for row in _OPTIONAL), *vectors]
     if takes(*best):
         return best
     run([*compiler.command, *compiling], folder, "a test")
-    return [flag for row in _OPTIONAL for flag in [f for f in row if takes(f)][:1]]
+    return [*(flag for row in _OPTIONAL for flag in [f for f in row if takes(f)][:1]), *vectors]
 
 
 def build(

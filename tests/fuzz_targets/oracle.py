@@ -23,14 +23,12 @@ from symdiff.options import CompilerOptions
 from tests.fuzz.generate import generate as generate_arrays
 from tests.fuzz_loops.generate import generate as generate_loops
 from tests.fuzz_loops.program import differentiable
+from tests.helpers_c import DOUBTFUL, STRICT
 
 SECONDS = 120  # for one program, compiler and all
-STRICT = (
-    "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-maybe-uninitialized",
-    "-Wno-stringop-overflow",
-)  # fmt: skip
-QUICK = symdiff.Options(target="c", compiler=CompilerOptions(flags=(*STRICT, "-O1")))
-FULL = symdiff.Options(target="c", compiler=CompilerOptions(flags=STRICT))
+FLAGS = (*STRICT, *DOUBTFUL)
+QUICK = symdiff.Options(target="c", compiler=CompilerOptions(flags=(*FLAGS, "-O1")))
+FULL = symdiff.Options(target="c", compiler=CompilerOptions(flags=FLAGS))
 
 
 @dataclass

@@ -146,8 +146,9 @@ _TWO = frozenset(("pow", "atan2", "hypot"))
 def _vectorised(text: str, support: str) -> tuple[str, list[str]]:
     """`text`, and declarations of what the C library computes for vectors, too.
 
-    glibc's headers declare them under -ffast-math alone. A sine and a cosine of one angle go by
-    names that the compiler does not know: it would make one call of the two, which has no vectors.
+    glibc's headers declare them under -ffast-math alone; clang knows them by `-fveclib`. A sine and
+    a cosine of one angle go by names that the compiler does not know: it would make one call of the
+    two, which has no vectors.
     """
     if "#pragma omp simd" not in text:
         return text, []
