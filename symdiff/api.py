@@ -241,13 +241,6 @@ class Derivative:
 
         return operations_of(self.compiled())
 
-    def _only_python(self, what: str) -> None:
-        if self.target != "python":
-            raise UnsupportedError(
-                f"{what} of Python, and this derivative is compiled as C",
-                hint='make it with target="python"',
-            )
-
     def latex(self) -> str:
         """The derivative as a formula, through SymPy. Scalar functions only."""
         from symdiff.codegen.latex import latex
@@ -255,13 +248,15 @@ class Derivative:
         return latex(self.compiled().function)
 
     def save(self, path: str | Path) -> Path:
-        """Write the derivative as a module that runs without symdiff. Atomic."""
+        """Write the derivative as a module that runs without symdiff, and return its path. Atomic.
+
+        Of C there are two files more beside it: its kernels in NAME.c, declared in NAME.h.
+        """
         from pathlib import Path
 
         from symdiff.aot import write_module
 
-        self._only_python("modules are written")
-        return write_module([self], Path(path))
+        return write_module([self], Path(path))[0]
 
     def check(self, *args: Any, **kwargs: Any) -> Any:
         """Compare with finite differences at `args`; the report prints as a table.

@@ -814,9 +814,11 @@ extern "C" {
    d: the size of axis 1 of w
    out: where float64[n] goes
    total: where float64 goes
-   Arrays are contiguous, the last axis varies fastest.
+   Arrays are contiguous and row-major: the last axis varies fastest.
 
-   Returns 0, 1 where memory has run out, 2 for ValueError: math domain error. */
+   Returns 0, or
+   1 where memory has run out
+   2 for ValueError: math domain error */
 int kernel(double x, const double *w, int64_t *k, int64_t n, int64_t d,
     double *out, double *total);
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,16 +136,3 @@ def test_singular_points(
                 continue
             got = run(*point) if flavour == "python" else run(*[np.full(5, x) for x in point])[0]
             np.testing.assert_allclose(got, expected[i] * SEED, rtol=1e-12, err_msg=f"{mode} {i}")
-
-
-def test_what_is_of_python_alone(quick: symdiff.Options, tmp_path: Path) -> None:
-    def f(x):
-        return x * x
-
-    derivative = symdiff.grad(f, options=quick)
-    assert derivative(3.0) == 6.0
-    assert (derivative.target, derivative.source[:8]) == ("c", "#include")
-    with pytest.raises(symdiff.UnsupportedError, match="compiled as C"):
-        derivative.save(tmp_path / "f_grad.py")
-    assert derivative.operations == symdiff.grad(f).operations
-    assert not list(tmp_path.iterdir())

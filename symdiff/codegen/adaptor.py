@@ -42,7 +42,15 @@ def adaptor(function: Function) -> Adaptor | None:
     )
     if plain and not has_records(result):
         return None
-    made = call(KERNEL, *_given(params))
+    lines, bindings = forwarded(function, KERNEL)
+    body = "".join(f"    {ast.unparse(line)}\n" for line in lines)
+    return Adaptor(f"def {function.name}({_signature(params)}):\n{body}", bindings)
+
+
+def forwarded(function: Function, run: str) -> tuple[list[ast.stmt], dict[str, Any]]:
+    """The statements that call `run` and return what it gives, and the objects that they name."""
+    params, result = function.params, function.result
+    made = call(run, *_given(params))
     bindings: dict[str, Any] = {}
     lines: list[ast.stmt] = []
     if has_records(result):
@@ -55,8 +63,7 @@ def adaptor(function: Function) -> Adaptor | None:
         made = writer.tree(result)
         bindings = writer.bindings
     lines.append(ast.Return(made))
-    body = "".join(f"    {ast.unparse(line)}\n" for line in lines)
-    return Adaptor(f"def {function.name}({_signature(params)}):\n{body}", bindings)
+    return lines, bindings
 
 
 def _given(params: tuple[Param, ...]) -> Iterator[ast.expr]:

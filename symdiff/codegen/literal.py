@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +42,8 @@ def literal(value: Any, classes: dict[str, Any]) -> str:
         return f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"
     if isinstance(value, str):
         return quoted(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value!r}")'
     if value is None or isinstance(value, (bool, int, float, complex)):
         return repr(value)
     raise NotLiteralError(f"takes a {type(value).__name__}")

@@ -56,6 +56,7 @@ def build(
     \b
     symdiff build model.py -o model_grad.py
     symdiff build model.py -o model_grad.py --function loss --wrt w,b --arg w=float64[d]
+    symdiff build model.py -o model_grad.py --target c   (and model_grad.c, model_grad.h)
     """
     path, single = split_target(target)
     wanted = [*([single] if single else []), *names]
@@ -75,9 +76,9 @@ def build(
             ["symdiff", "build", str(path), "-o", str(output), *shlex.split(options)]
         )
         provenance = aot.Provenance(path.name, source_hashes(path), options, command)
-        aot.write_module(jobs, output, provenance, [_own_name(j) for j in jobs])
+        files = aot.write_module(jobs, output, provenance, [_own_name(j) for j in jobs])
     if not quiet:
-        click.echo(f"symdiff: wrote {output}", err=True)
+        click.echo(f"symdiff: wrote {', '.join(map(str, files))}", err=True)
 
 
 def _options(wanted: Sequence[str], ask: Ask, declared: Declared) -> str:
@@ -115,5 +116,5 @@ def _jobs(
 def _own_name(job: Job) -> str | None:
     """`loss_grad = symdiff.grad(loss)` is called loss_grad; a decorated f names no gradient."""
     primal: Any = job.primal
-    named = job.as_is and job.name.isidentifier() and job.name != primal.__name__
+    named = job.decorated and job.name.isidentifier() and job.name != primal.__name__
     return job.name if named else None

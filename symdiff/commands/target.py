@@ -111,6 +111,7 @@ class Job:
     """One derivative to make. `symdiff.aot` takes it as it is.
 
     name: what the user calls it. as_is: the decorated function where no option changes it.
+    decorated: it is the derivative that the user has made, perhaps compiled in another way.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Job:
     trees: Mapping[str, Tree]
     declared: Declared
     as_is: Derivative | None = None
+    decorated: bool = False
     _made: list[Compiled] = field(default_factory=list[Compiled], repr=False, compare=False)
 
     def compiled(self) -> Compiled:
@@ -261,7 +263,7 @@ def job_for(
     if made is not None and not ask.given:
         changed = options != made.options or declared.names or loose
         as_is = None if changed else made
-        return Job(name, primal, made.requests, options, trees, declared, as_is)
+        return Job(name, primal, made.requests, options, trees, declared, as_is, decorated=True)
     plain = replace(options, optimize=False, target="python")
     requests = requests_for(
         ask, lambda: _compile(primal, trees, [Request("primal")], plain, declared)

@@ -42,13 +42,13 @@ _OTHERWISE = "generate Python instead"
 _ERROR = re.compile(r"error|undefined reference|cannot find")
 _KNOWN = ("cc", "gcc", "clang")
 
-_ALWAYS = ("-std=c99", "-O3", "-fPIC", "-fvisibility=hidden")
+ALWAYS = ("-std=c99", "-O3", "-fPIC", "-fvisibility=hidden")
 # What not every compiler takes: of each row the first that it does.
-_OPTIONAL = (
+OPTIONAL = (
     ("-march=native", "-mcpu=native"), ("-fopenmp-simd",), ("-ffp-contract=off",), ("-fwrapv",),
     ("-fno-math-errno",), ("-fno-trapping-math",),
 )  # fmt: skip
-_OF_CLANG = "-fveclib=libmvec"
+OF_CLANG = "-fveclib=libmvec"
 # When linking, these would make denormal numbers 0 in the whole process.
 _FLUSHING = frozenset(("-ffast-math", "-Ofast", "-funsafe-math-optimizations"))
 
@@ -97,9 +97,12 @@ def _identity(command: Sequence[str]) -> str:
 
 def flags_of(options: CompilerOptions, optional: Sequence[str]) -> list[str]:
     """What a kernel is compiled with; `optional` is what `supported` has found."""
-    flags = [*_ALWAYS, *optional]
-    if options.fast_math:
-        flags += ["-ffast-math", "-ffp-contract=fast"]
+    return [*ALWAYS, *optional, *asked_flags(options)]
+
+
+def asked_flags(options: CompilerOptions) -> list[str]:
+    """Those that somebody has asked for; they stand last, so they win."""
+    flags = ["-ffast-math", "-ffp-contract=fast"] if options.fast_math else []
     if options.threads != 1:
         flags.append("-fopenmp")
     return [*flags, *options.flags]
@@ -119,12 +122,12 @@ def supported(compiler: Compiler, folder: Path) -> list[str]:
         command = [*compiler.command, "-Werror", *flags, *compiling]
         return not _status(command, folder, "a test")[0]
 
-    vectors = [_OF_CLANG] if takes(_OF_CLANG) else []
-    best = [*(row[0] for row in _OPTIONAL), *vectors]
+    vectors = [OF_CLANG] if takes(OF_CLANG) else []
+    best = [*(row[0] for row in OPTIONAL), *vectors]
     if takes(*best):
         return best
     run([*compiler.command, *compiling], folder, "a test")
-    return [*(flag for row in _OPTIONAL for flag in [f for f in row if takes(f)][:1]), *vectors]
+    return [*(flag for row in OPTIONAL for flag in [f for f in row if takes(f)][:1]), *vectors]
 
 
 def build(

@@ -7,7 +7,7 @@
    n: the size of axis 0 of w
    out: where float64[n] goes
 
-   Returns 0, 1 where memory has run out. */
+   Returns 0, or 1 where memory has run out. */
 int f(double x, const double *w, int64_t n, double *out);
 """
 
@@ -62,11 +62,13 @@ def _described(interface: Interface) -> str:
         lines.append(f"{x.c_name}: {called}{_shown(x.type, names)}{written}")
     lines += (f"{size.c_name}: {_source(size, interface)}" for size in interface.sizes)
     lines += (f"{r.c_name}: where {_shown(r.type, names)} goes" for r in interface.results)
-    codes = ["0", "1 where memory has run out"]
+    codes = ["1 where memory has run out"]
     codes += (f"{k} for {name}: {text}" for k, (name, text) in enumerate(interface.faults, 2))
     if any(not x.is_scalar for x in (*interface.arguments, *interface.results)):
-        lines.append("Arrays are contiguous, the last axis varies fastest.")
-    lines += ["", f"Returns {', '.join(codes)}."]
+        lines.append("Arrays are contiguous and row-major: the last axis varies fastest.")
+    lines += (
+        ["", f"Returns 0, or {codes[0]}."] if len(codes) == 1 else ["", "Returns 0, or", *codes]
+    )
     return "\n".join(f"   {line}" if line else "" for line in lines).strip()
 
 
