@@ -8,16 +8,16 @@ The first word of a fence says what a block is, the others how to run it:
 
     python              run; blocks of a page share one namespace, in order
     python file=m.py    the same, and saved as m.py in the page's working directory
-    python save=m.py    only saved, for a console block to run
+    python save=m.py    only saved, for a console block to run; of any other language, too
     python raises       run, but it must raise a SymdiffError, which is shown
     text, python output what the block before it prints
     console             `$ command` lines, each followed by its output
     console fails       the same, where a command exits with another code than 0
 
 Anything else (sh, toml, ...) is only shown. The working directory is temporary and holds a copy of
-`samples/`; `symdiff` and `python` are this checkout's; what a command says on stderr is shown only
-where it fails. `...` in a shown output stands for any text, and the last digits
-of floating-point numbers may differ.
+`samples/`; compiled C is kept there, too. `symdiff` and `python` are this checkout's; what a
+command says on stderr is shown only where it fails. `...` in a shown output stands for any text,
+and the last digits of floating-point numbers may differ.
 """
 
 from __future__ import annotations
@@ -219,10 +219,15 @@ def session(page: Path) -> Iterator[Session]:
         )
         sys.path.insert(0, str(directory))
         loaded = set(sys.modules)
+        cache = os.environ.get("XDG_CACHE_HOME")
+        os.environ["XDG_CACHE_HOME"] = str(directory / ".cache")
         try:
             with contextlib.chdir(directory):
                 yield Session(page, directory)
         finally:
+            del os.environ["XDG_CACHE_HOME"]
+            if cache is not None:
+                os.environ["XDG_CACHE_HOME"] = cache
             sys.path.remove(str(directory))
             for module in set(sys.modules) - loaded:
                 file = getattr(sys.modules[module], "__file__", None) or ""
@@ -241,7 +246,9 @@ def outputs_of(page: Path, failed: list[str] | None = None) -> list[Shown]:
     with session(page) as run:
         for number, block in enumerate(blocks):
             try:
-                if block.kind == "console":
+                if block.kind not in ("python", "console") and block.file:
+                    (run.directory / block.file).write_text(block.body)
+                elif block.kind == "console":
                     found.extend(_console(run, block))
                 elif block.kind == "python" and not block.is_output:
                     printed = run.python(block)
