@@ -127,12 +127,15 @@ _FOLDS = {
 
 
 def accumulated(s: Statement) -> str | None:
-    """By which operator a variable is folded into: `total = total + x` by +."""
-    if isinstance(s, Set) and isinstance(s.value, Op) and s.value.code in _FOLDS:
-        first, second = s.value.args
-        if first == Ref(s.local) and s.local not in _locals(second):
-            return _FOLDS[s.value.code]
-    return None
+    """By which operator a variable is folded into: `total = total + x - y` by +."""
+    if not isinstance(s, Set):
+        return None
+    term, fold = s.value, None
+    while isinstance(term, Op) and term.code in _FOLDS and s.local not in _locals(term.args[1]):
+        if fold not in (None, _FOLDS[term.code]):
+            return None
+        term, fold = term.args[0], _FOLDS[term.code]
+    return fold if term == Ref(s.local) else None
 
 
 def _locals(term: Term) -> set[Local]:

@@ -37,6 +37,7 @@ from symdiff.ir.nest import (
 )
 from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
+from symdiff.lower.jam import jam
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
 from symdiff.lower.powers import multiply_out
@@ -63,6 +64,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     _drop_unused(kernel)
     shrink(kernel.body)
     multiply_out(kernel.body, known)
+    jam(kernel.body, known)
     scatter(kernel.body, known)
     place(kernel, known)
     _drop_unused(kernel)

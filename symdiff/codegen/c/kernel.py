@@ -324,7 +324,10 @@ class _Printer:
             "{0} | {1}",
         ):
             if value.args[0] == own:
-                return f"{name} {value.code[4]}= {self.spelling.text(value.args[1])};"
+                sign, rest = value.code[4], value.args[1]
+                if sign == "+" and isinstance(rest, Op) and rest.code == "-{0}":
+                    sign, rest = "-", rest.args[0]
+                return f"{name} {sign}= {self.spelling.text(rest)};"
             if value.args[1] == own and value.code[4] in "+*|":
                 return f"{name} {value.code[4]}= {self.spelling.text(value.args[0])};"
         return f"{name} = {made};"
