@@ -32,7 +32,29 @@ def itself(W, V, x):
     return np.sum(total)
 
 
-@pytest.mark.parametrize("f", [network, in_loops, itself])
+def with_more(W, V, x):
+    """What else a round does comes before its row."""
+    total, kept, s = np.zeros(V.shape[1]), np.zeros(len(W)), 0.0
+    for i in range(len(W)):
+        w = W[i, 0] * x[0, i] + s
+        s += w
+        kept[i] = w * x[1, i]
+        for j in range(V.shape[1]):
+            total[j] += V[i, j] * w
+    return np.sum(total**2) + np.sum(kept) * s
+
+
+def with_changing(W, V, x):
+    """A row is times a number that each round changes."""
+    total, s = np.zeros(V.shape[1]), 0.5
+    for i in range(len(W)):
+        s = s * W[i, 0] + 1.0
+        for j in range(V.shape[1]):
+            total[j] += V[i, j] * s
+    return np.sum(total**2)
+
+
+@pytest.mark.parametrize("f", [network, in_loops, itself, with_more, with_changing])
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 11])
 def test_the_same_as_python(f: Any, n: int, quick: symdiff.Options):
     rng = np.random.default_rng(n)

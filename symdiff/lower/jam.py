@@ -10,12 +10,14 @@ Products of matrices, and sums of rows weighted by whatever, are made of such lo
 from __future__ import annotations
 
 from symdiff.ir.nest import (
+    Buffer,
     Each,
     Let,
     Local,
     Num,
     Op,
     Ref,
+    Set,
     Statement,
     Store,
     Term,
@@ -49,7 +51,7 @@ def _jammed(loop: Each, known: Known) -> list[Statement] | None:
         return None
     if isinstance(loop.start, Num) and isinstance(loop.stop, Num):
         return None  # known to be short
-    if not all(isinstance(s, Let) for s in loop.body[:-1]) or not _is_sum(loop, inner):
+    if not _is_before(loop.body[:-1], inner) or not _is_sum(loop, inner):
         return None
     tail = Local("tail", "int")
     four = Num(_ROUNDS, "int")
@@ -70,7 +72,8 @@ def _jammed(loop: Each, known: Known) -> list[Statement] | None:
         for s in loop.body[:-1]:
             _copy(s, mapping, body)
         for s in inner.body:
-            _copy(s, mapping, rounds)
+            if isinstance(s, Let):
+                _copy(s, mapping, rounds)
         sums.append([substituted(s.value, mapping) for s in stores])
     for store, values in zip(stores, zip(*sums, strict=True), strict=True):
         total = values[0]
@@ -85,6 +88,17 @@ def _jammed(loop: Each, known: Known) -> list[Statement] | None:
     main = Each(j, loop.start, Ref(tail), _ROUNDS, body, line=loop.line)
     rest = Each(loop.index, Ref(tail), loop.stop, 1, loop.body, line=loop.line)
     return [Let(tail, whole), main, rest]
+
+
+def _is_before(head: list[Statement], inner: Each) -> bool:
+    """Whether what is before the inner loop may be done for four rounds before that."""
+    if not all(isinstance(s, (Let, Set, Store)) for s in head):
+        return False
+    first, second = access_of(head), access_of(inner.body)
+    changed = {s.local for s in head if isinstance(s, Set)}
+    made = {x for x in first.writes if isinstance(x, Buffer)}
+    touched = {x for x in first.reads | first.writes if isinstance(x, Buffer)}
+    return not (changed & second.reads or made & second.reads or touched & second.writes)
 
 
 def _is_sum(loop: Each, inner: Each) -> bool:
@@ -110,3 +124,8 @@ def _copy(s: Statement, mapping: dict[Local, Term], into: list[Statement]) -> No
         fresh = Local(s.local.name, s.local.dtype)
         into.append(Let(fresh, substituted(s.value, mapping), s.line))
         mapping[s.local] = Ref(fresh)
+    elif isinstance(s, Set):
+        into.append(Set(s.local, substituted(s.value, mapping), s.line))
+    elif isinstance(s, Store):
+        index = tuple(substituted(i, mapping) for i in s.index)
+        into.append(Store(s.buffer, index, substituted(s.value, mapping), s.add, s.line))
