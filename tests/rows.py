@@ -5,25 +5,32 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
+from symdiff.codegen.c.extension import call_layer
+from symdiff.codegen.c.source import called, generate
 from symdiff.differentiate.forward import pushforward
 from symdiff.differentiate.reverse import pullback
 from symdiff.ir.expr import Expr, Var, var
 from symdiff.ir.function import Function, Param
+from symdiff.ir.interface import Interface
+from symdiff.ir.nest import Kernel
 from symdiff.ir.types import FLOAT, Type
 from symdiff.ir.walk import topological
+from symdiff.lower.function import lower
 from symdiff.options import DEFAULT, CompilerOptions
 from symdiff.parse.frame import Context
 from symdiff.parse.requires import may_raise, requirements
 from symdiff.pipeline import ERASE, PASSES, emitted
-from symdiff.pipeline import compiled_c as compiled_function
 from symdiff.primitives.domain import Domain
 from symdiff.primitives.row import Primitive, as_expr, zero_of
 from symdiff.primitives.scalars import Variadic
-from symdiff.runtime.load import load, load_kernel
+from symdiff.runtime.compiler import load_extension
+from symdiff.runtime.load import load
+from tests.bare import bare
 from tests.mp_reference import Reference
 
 Flavour = Literal["python", "float64", "float32"]
@@ -110,19 +117,42 @@ def compiled(
     return seeded(load(made.module, made.name, made.bindings), flavour, len(steps))
 
 
+Wanted = tuple[Flavour, Sequence[Sequence[Step]]]
+
+
 def compiled_c(
-    row: Primitive,
-    reference: Reference,
-    flavour: Flavour,
-    ways: Sequence[Sequence[Step]],
-    compiler: CompilerOptions,
-) -> Callable[..., Any]:
-    """The derivatives of `row` after each of the sequences of steps, compiled as one function."""
-    function = derived(row, reference, flavour, ways)
-    made = compiled_function(function)
-    assert made.interface is not None
-    run = load_kernel(made.extension, made.interface, "", compiler)
-    return seeded(run, flavour, max((len(steps) for steps in ways), default=0))
+    row: Primitive, reference: Reference, wanted: Sequence[Wanted], options: CompilerOptions
+) -> list[Callable[..., Any]]:
+    """Derivatives of `row`, a function for each of `wanted`; all are compiled at once.
+
+    Each function has the derivatives after each of its sequences of steps, as a list.
+    """
+    kernels: list[Kernel] = []
+    interfaces: list[Interface] = []
+    for k, (flavour, ways) in enumerate(wanted):
+        function = replace(derived(row, reference, flavour, ways), name=f"derivative_{k}")
+        kernel, interface = lower(function)
+        kernels.append(kernel)
+        interfaces.append(interface)
+    source = generate(kernels, "derivatives")
+    interfaces = [called(i, k, source) for i, k in zip(interfaces, source.kernels, strict=True)]
+    if source.external:
+        text = f"{source.text}\n{call_layer(interfaces, source.unit)}"
+        module = load_extension(text, source.unit, options)
+        found = [_listing(getattr(module, x.name), x) for x in interfaces]
+    else:
+        found = bare(source, interfaces, options)
+    return [
+        seeded(run, flavour, max((len(steps) for steps in ways), default=0))
+        for run, (flavour, ways) in zip(found, wanted, strict=True)
+    ]
+
+
+def _listing(run: Callable[..., Any], interface: Interface) -> Callable[..., list[Any]]:
+    """`run` with its results in a list."""
+    if isinstance(interface.tree, int):
+        return lambda *values: [run(*values)]
+    return lambda *values: list(run(*values))
 
 
 def orders(indices: Sequence[int], order: int) -> list[tuple[Step, ...]]:

@@ -14,10 +14,9 @@ from symdiff.options import CompilerOptions
 from symdiff.primitives.table import ROWS
 from tests.language import Row, rows
 from tests.language.__main__ import static_names
-from tests.mp_reference import Reference
-from tests.rows import SEED, Flavour, compiled_c, orders, variables
+from tests.rows import SEED, compiled_c, flavours, orders
 from tests.test_language_rows import numbers
-from tests.test_primitives import CASES, SINGULAR, exact, needs, random_points, reference_of
+from tests.test_primitives import SCALAR, SINGULAR, exact, needs, random_points, reference_of
 
 ALL = rows()
 # What C refuses by name, each with a part of its message.
@@ -67,72 +66,58 @@ def test_language(row: Row, quick: symdiff.Options):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("name", "flavour"), CASES, ids=[f"{n}-{f}" for n, f in CASES])
-def test_primitives(name: str, flavour: Flavour, cc: CompilerOptions) -> None:
+@pytest.mark.parametrize("name", SCALAR)
+def test_primitives(name: str, cc: CompilerOptions) -> None:
     reference, row = reference_of(name), ROWS[name]
     if name in ROWS_NOT_IN_C:
         with pytest.raises(symdiff.UnsupportedError, match="is not lowered to C"):
-            compiled_c(row, reference, flavour, [()], cc)
+            compiled_c(row, reference, [(flavours(row)[0], [()])], cc)
         return
     needs(name)
-    columns = random_points(name, row, reference, flavour)
-    total = len(variables(row, reference, flavour))
+    total = reference.count or len(row.over)
     free = [i for i in range(total) if i not in reference.fixed]
-    points = list(zip(*columns, strict=True))
-    for order in (1, 2):
-        ways = orders(free, order)
-        run = compiled_c(row, reference, flavour, ways, cc)
-        found = [run(*p) for p in points] if flavour == "python" else run(*columns)
-        compare(name, flavour, reference, ways, points, found, order)
+    cases = [(flavour, order) for flavour in flavours(row) for order in (1, 2)]
+    runs = compiled_c(row, reference, [(f, orders(free, order)) for f, order in cases], cc)
+    known: dict[Any, list[float]] = {}
+    for run, (flavour, order) in zip(runs, cases, strict=True):
+        columns = random_points(name, row, reference, flavour)
+        points = list(zip(*columns, strict=True))
+        found = run(*columns) if flavour != "python" else zip(*(run(*p) for p in points))
+        relative = reference.tolerance if order == 1 else 1e-9
+        if flavour == "float32":
+            relative = 2e-4 if order == 1 else 5e-3
+        for steps, got in zip(orders(free, order), found, strict=True):
+            by = sorted(i for _, i in steps)
+            at = (flavour == "float32", *by)  # single numbers have points of their own
+            if at not in known:
+                known[at] = [exact(reference, free, total, p, by) for p in points]
+            want = np.array(known[at]) * SEED**order
+            np.testing.assert_allclose(
+                got, want, rtol=relative, atol=relative * 1e-2, err_msg=f"{flavour} {steps}"
+            )
 
 
-def compare(
-    name: str,
-    flavour: Flavour,
-    reference: Reference,
-    ways: Any,
-    points: Any,
-    found: Any,
-    order: int,
-) -> None:
-    """The derivatives at all points against those of mpmath."""
-    total = len(variables(ROWS[name], reference, flavour))
-    free = [i for i in range(total) if i not in reference.fixed]
-    relative = reference.tolerance if order == 1 else 1e-9
-    if flavour == "float32":
-        relative = 2e-4 if order == 1 else 5e-3
-    known: dict[tuple[int, ...], Any] = {}
-    for k, steps in enumerate(ways):
-        by = tuple(sorted(i for _, i in steps))
-        if by not in known:
-            known[by] = [exact(reference, free, total, p, list(by)) for p in points]
-        want = np.array(known[by]) * SEED**order
-        if flavour == "python":
-            got = [f if len(ways) == 1 else f[k] for f in found]
-        else:
-            got = found if len(ways) == 1 else found[k]
-        np.testing.assert_allclose(
-            got, want, rtol=relative, atol=relative * 1e-2, err_msg=str(steps)
-        )
-
-
-@pytest.mark.parametrize(
-    ("name", "flavour", "point"), SINGULAR, ids=[f"{n}-{f}-{p}" for n, f, p in SINGULAR]
-)
-def test_singular_points(
-    name: str, flavour: Flavour, point: tuple[float, ...], cc: CompilerOptions
-) -> None:
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in SINGULAR}))
+def test_singular_points(name: str, cc: CompilerOptions) -> None:
     needs(name)
-    reference = reference_of(name)
-    expected = reference.singular[point]["float64" == flavour]
-    if expected is None or name in ROWS_NOT_IN_C:
-        pytest.skip("left open by the conventions, or not in C")
-    for mode in ("forward", "reverse"):
-        for i in range(len(point)):
-            run = compiled_c(ROWS[name], reference, flavour, [[(mode, i)]], cc)
+    if name in ROWS_NOT_IN_C:
+        pytest.skip("not in C")
+    reference, row = reference_of(name), ROWS[name]
+    found = sorted({flavour for n, flavour, _ in SINGULAR if n == name})
+    count = len(next(iter(reference.singular)))
+    ways = [(f, (mode, i)) for f in found for mode in ("forward", "reverse") for i in range(count)]
+    runs = compiled_c(row, reference, [(f, [[step]]) for f, step in ways], cc)
+    for point, conventions in reference.singular.items():
+        for run, (flavour, (mode, i)) in zip(runs, ways, strict=True):
+            expected = conventions["float64" == flavour]
+            if expected is None:  # left open by the conventions
+                continue
+            given = point if flavour == "python" else [np.full(5, x) for x in point]
             if isinstance(expected, type):
                 with pytest.raises(expected):
-                    run(*point)
+                    run(*given)
                 continue
-            got = run(*point) if flavour == "python" else run(*[np.full(5, x) for x in point])[0]
-            np.testing.assert_allclose(got, expected[i] * SEED, rtol=1e-12, err_msg=f"{mode} {i}")
+            np.testing.assert_allclose(
+                np.ravel(run(*given))[0], expected[i] * SEED, rtol=1e-12,
+                err_msg=f"{flavour} at {point}, {mode} {i}",
+            )  # fmt: skip
