@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -146,3 +147,51 @@ def test_sums_in_memory_are_simd(f: Any):
     df = symdiff.value_and_grad(f, wrt="*", target="c")
     df(RNG.normal(size=9), RNG.normal(size=9))
     assert all(x.startswith("#pragma omp simd") for x in innermost(df.source))
+
+
+def plate(u, k):
+    u, flow = u.copy(), np.zeros(u.shape)
+    for _ in range(2):
+        for i in range(1, u.shape[0] - 1):
+            for j in range(2, u.shape[1] - 1):
+                flow[i, j] = k * (u[i - 1, j] + u[i, j - 2] * u[i, j + 1] - 4.0 * u[i, j])
+        for i in range(1, u.shape[0] - 1):
+            for j in range(2, u.shape[1] - 1):
+                u[i, j] += flow[i, j]
+    total = 0.0
+    for i in range(u.shape[0]):
+        for j in range(u.shape[1]):
+            total += u[i, j] ** 2
+    return total
+
+
+@pytest.mark.parametrize("columns", [4, 5, 130, 131, 132, 300])
+def test_a_stencil_in_loops(columns: int, quick: symdiff.Options):
+    args = RNG.normal(size=(4, columns)), 0.1
+    expected = symdiff.value_and_grad(plate, wrt="*")(*args)
+    found = symdiff.value_and_grad(plate, wrt="*", options=quick)(*args)
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-11, atol=1e-13)
+
+
+def test_a_stencil_in_loops_is_simd():
+    df = symdiff.value_and_grad(plate, wrt="*", target="c")
+    df(RNG.normal(size=(4, 6)), 0.1)
+    assert all(x.startswith("#pragma omp simd") for x in innermost(df.source))
+    assert not re.search(r"d_k_\d = d_k_\d;", df.source)  # nested loops have one sum
+
+
+def not_finite(x, y):
+    """What one round adds must not spread to the places of others."""
+    total = 0.0
+    for i in range(len(x) - 2):
+        total += y[i] * (2.0 * x[i] - x[i + 2])
+    return total
+
+
+def test_what_is_not_finite_stays_in_its_place(quick: symdiff.Options):
+    x, y = np.ones(200), np.ones(200)
+    y[[0, 127, 128, 140]] = math.inf, math.nan, -math.inf, math.inf
+    with np.errstate(all="ignore"):
+        expected = symdiff.grad(not_finite)(x, y)
+        found = symdiff.grad(not_finite, options=quick)(x, y)
+    np.testing.assert_array_equal(found, expected)

@@ -43,7 +43,7 @@ from symdiff.lower.parallel import mark_free
 from symdiff.lower.powers import multiply_out
 from symdiff.lower.scatter import scatter
 from symdiff.lower.straighten import straighten
-from symdiff.lower.totals import sum_up
+from symdiff.lower.totals import go_on, sum_up
 from symdiff.lower.unroll import unroll
 
 _PLAIN = frozenset(("t", "flat"))  # names that say nothing: their values may stand where read
@@ -57,6 +57,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     _inline(kernel.body)
+    go_on(kernel.body)
     sum_up(kernel.body, known)
     straighten(kernel.body, known)
     fuse(kernel.body, known)

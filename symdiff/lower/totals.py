@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from symdiff.ir.nest import (
     Branch,
+    Declare,
     Each,
+    Invoke,
     Local,
     Num,
     Op,
@@ -21,10 +23,63 @@ from symdiff.ir.nest import (
     Store,
     Term,
     blocks_of,
+    statements,
+    substituted,
+    subterms,
+    terms_of,
+    with_terms,
+    written_by,
 )
 from symdiff.lower.access import access_of
 from symdiff.lower.affine import Known
 from symdiff.lower.places import changing, is_steady
+
+
+def go_on(body: list[Statement]) -> None:
+    """Inner loops go on with the variable of the outer one: `b = a; loop over b; a = b`."""
+    seen: dict[Local, int] = {}
+    for s in statements(body):
+        for x in _variables(s):
+            seen[x] = seen.get(x, 0) + 1
+    stack = [body]
+    while stack:
+        block = stack.pop()
+        for k, s in enumerate(block):
+            stack.extend(blocks_of(s))
+            if not (isinstance(s, Set) and isinstance(s.value, Ref) and s.value != Ref(s.local)):
+                continue
+            own, outer = s.local, s.value.local
+            end = next(
+                (m for m in range(k + 1, len(block)) if _gives(block[m], outer, own)), None
+            )  # fmt: skip
+            if end is None or own.dtype != outer.dtype:
+                continue
+            between = [x for t in statements(block[k + 1 : end]) for x in _variables(t)]
+            if outer in between or between.count(own) + 2 != seen[own]:
+                continue
+            if any(
+                isinstance(t, Invoke) and own in t.results for t in statements(block[k + 1 : end])
+            ):
+                continue
+            for t in statements(block[k + 1 : end]):
+                if isinstance(t, Set) and t.local is own:
+                    t.local = outer
+                with_terms(t, lambda term, a=own, b=outer: substituted(term, {a: Ref(b)}))
+            block[k] = block[end] = Set(outer, Ref(outer))
+        block[:] = [s for s in block if not (isinstance(s, Set) and s.value == Ref(s.local))]
+
+
+def _gives(s: Statement, to: Local, what: Local) -> bool:
+    return isinstance(s, Set) and s.local is to and s.value == Ref(what)
+
+
+def _variables(s: Statement) -> list[Local]:
+    """The variables that a statement itself names, as often as it does."""
+    found = [x for x in written_by(s) if isinstance(x, Local)]
+    if isinstance(s, Declare):
+        found.append(s.local)
+    parts = (p for term in terms_of(s) for p in subterms(term))
+    return [*found, *(p.local for p in parts if isinstance(p, Ref))]
 
 
 def sum_up(body: list[Statement], known: Known) -> None:
