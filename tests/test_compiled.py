@@ -93,3 +93,53 @@ def test_types_and_targets_are_given_as_to_the_other_operators():
     made = symdiff.compiled(types={"x": "float64[n,2]"})(lambda x: x[:, 0] * x[:, 1])
     assert made(np.array([[2.0, 3.0]])).tolist() == [6.0]
     assert made.target == "python"
+
+
+def joined(x: Any, y: Any) -> Any:
+    z = np.zeros((len(x), 2, 3))
+    for i in range(len(x)):
+        for k in range(3):
+            z[i, 0, k] = x[i] * (k + 1)
+            z[i, 1, k] = y[i] - k
+    return np.concatenate((z.ravel(), y, z[:, 1].ravel()))
+
+
+def in_steps(x: Any, y: Any) -> Any:
+    z = np.zeros(3 * len(x) + 2)
+    for i in range(len(x)):
+        z[3 * i + 1] = x[i]
+        z[3 * i] = y[i]
+        z[3 * i + 2] = z[3 * i + 1] * y[i]
+    return z
+
+
+def overlapping(x: Any, y: Any) -> Any:
+    z = np.zeros(3 * len(x) + 4)
+    for i in range(len(x)):
+        z[3 * i] = x[i]
+        z[3 * i + 3] = y[i]
+    return z
+
+
+def redirected(x: Any, y: Any) -> Any:
+    """What a round writes is the index of a later one."""
+    at = np.zeros(len(x) + 1, dtype=np.int64)
+    z = np.zeros(len(x))
+    for i in range(len(x)):
+        z[i] = x[at[i]] + y[i]
+        at[i + 1] = i
+    return z
+
+
+@pytest.mark.parametrize("f", [joined, in_steps, overlapping, redirected])
+@pytest.mark.parametrize("size", [0, 1, 2, 9])
+def test_what_is_compiled_is_what_python_runs(f: Any, size: int, quick: symdiff.Options):
+    at = np.linspace(-1.0, 1.0, size), np.linspace(2.0, 3.0, size)
+    assert symdiff.compiled(f, options=quick)(*at).tolist() == f(*at).tolist()
+
+
+def test_rounds_that_write_in_steps_are_simd():
+    made = symdiff.compiled(in_steps, target="c")
+    made(np.ones(4), np.ones(4))
+    assert made.source.count("#pragma omp simd") == made.source.count("for (")
+    assert "overflows" not in made.source

@@ -70,20 +70,18 @@ by_vectors = symdiff.jacobian(project_in_numpy, wrt=PARTS, mode="reverse")
 
 def in_loops(cameras, points, weights, observations, features):
     n = len(observations)
-    values = np.zeros(31 * n)
+    rows = np.zeros((n, 2, ROW))
     for i in range(n):
         camera, point = observations[i]
         seen = cameras[camera], points[point], weights[i], features[i]
         by_camera, by_point, by_weight = by_scalars(*seen)
         for row in range(2):
-            start = 30 * i + 15 * row
-            for k in range(11):
-                values[start + k] = by_camera[row, k]
+            for k in range(CAMERA):
+                rows[i, row, k] = by_camera[row, k]
             for k in range(3):
-                values[start + 11 + k] = by_point[row, k]
-            values[start + 14] = by_weight[row]
-        values[30 * n + i] = -2.0 * weights[i]
-    return values
+                rows[i, row, CAMERA + k] = by_point[row, k]
+            rows[i, row, 14] = by_weight[row]
+    return np.concatenate((rows.ravel(), -2.0 * weights))
 
 
 def in_numpy(cameras, points, weights, observations, features):

@@ -30,6 +30,7 @@ class Known:
         self.ceilings: dict[Local, Term] = {}  # what a size is at most
         self.small: set[Local] = set()  # integers that are bounded where that is relied on
         self.relied: set[Local] = set()
+        self.held: list[Term] = []  # how many elements arrays have: they are in memory
         self._products: dict[tuple[Local, ...], Local] = {}
         self._factors: dict[Local, tuple[Local, ...]] = {}
         self._forms: dict[Local, Form | None] = {}
@@ -100,6 +101,12 @@ class Known:
         """Whether `term < limit` for certain."""
         a, b = self.form(term), self.form(limit)
         return a is not None and b is not None and self._least(_sum(b, _scaled(a, -1))) >= 1
+
+    def is_held(self, term: Term) -> bool:
+        """Whether an integer is not negative and no larger than an array that is in memory."""
+        return self.at_least(term, 0) and any(
+            self.below(term, Op("{0} + {1}", (count, Num(1, "int")), "int")) for count in self.held
+        )
 
     def _least(self, form: Form, rounds: int = 8) -> float:
         """A lower bound of a form: loop indices at the end of their range that is least."""

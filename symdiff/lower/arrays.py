@@ -26,6 +26,8 @@ class Array:
     place: where an element is, for what is a view of a buffer. buffer: where the array is that
     buffer, in order. cheap: an element costs no more than a load. depth: how many operations are
     between an element and memory. below: of indices, what each is below, none being negative.
+    origin: an array of the same elements in another shape, and where each of its elements is here:
+    who stores all of them asks for no element by division.
     """
 
     dtype: DType
@@ -37,6 +39,7 @@ class Array:
     cheap: bool = True
     depth: int = 0
     below: Term | None = None
+    origin: tuple[Array, Callable[[Index], Index]] | None = None
 
     @property
     def rank(self) -> int:

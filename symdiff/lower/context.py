@@ -386,6 +386,15 @@ class Context:
     def copied_into(self, buffer: Buffer, array: Array, dims: Sequence[Term] | None = None) -> None:
         """Store the elements of an array, broadcast to a buffer's sizes."""
         dims = buffer.dims if dims is None else dims
+        if array.origin is not None and len(dims) == array.rank and array.dims != (ONE,):
+            source, goes = array.origin
+
+            def put(index: Index) -> None:
+                value = self.converted(self.element(source, index), buffer.dtype)
+                self.out.append(Store(buffer, goes(index), value, line=self.line))
+
+            self.over(source.dims, put)
+            return
         place = broadcast_index(array, len(dims))
 
         def store(index: Index) -> None:

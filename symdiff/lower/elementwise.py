@@ -148,7 +148,7 @@ def _integer(to: Context, value: Term) -> Term:
 def _whole(to: Context, op: Primitive, code: str, args: Sequence[Term]) -> Term:
     """Arithmetic of Python's integers, which must not wrap around."""
     made = to.op(code, *args)
-    if isinstance(made, (Num, Ref)) or is_small(to, made):
+    if isinstance(made, (Num, Ref)) or is_small(to, made) or to.known.is_held(made):
         return made
     if op in (left_shift, right_shift):
         to.fail(Op("{0} < 0", (args[1],), "bool"), "ValueError", "negative shift count")

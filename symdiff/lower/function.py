@@ -24,6 +24,7 @@ from symdiff.ir.nest import (
     Statement,
     Term,
 )
+from symdiff.ir.tree import expressions
 from symdiff.ir.types import INT, dim_symbols
 from symdiff.ir.walk import topological
 from symdiff.lower.arrays import Array, renewed, stored
@@ -153,6 +154,7 @@ class Lowering(Context):
         """The function that others call."""
         function = self.function
         given = parameters(self, function.variables, open_sizes=open_sizes)
+        self._hold(expressions(function.result))
         self._body()
         returned = results(self)
         tree, constants = result_tree(function.result)
@@ -170,6 +172,13 @@ class Lowering(Context):
             constants=constants, faults=faults,
         )  # fmt: skip
         return self._made(function.name, function.doc, given, returned, body), interface
+
+    def _hold(self, made: Iterable[Expr]) -> None:
+        """The caller has reserved memory for the results before anything is computed."""
+        for node in made:
+            names = {s for d in node.type.shape for s in dim_symbols(d)}
+            if node.type.rank and not node.type.listed and names <= self.measured:
+                self.known.held.append(self.count(self.dims(node.type.shape)))
 
     def definition(self, callee: Callee) -> Kernel:
         """A function that calls itself."""

@@ -156,7 +156,7 @@ class _Scheduler:
         assert isinstance(head, Each)
         group = [first]
         members = {first}
-        if self.access[first].leaves or _has_leave(head):
+        if self.access[first].leaves or _has_leave(head) or self._is_check(first):
             return prelude, group
         changed = True
         while changed:
@@ -169,7 +169,7 @@ class _Scheduler:
                 s = self.body[k]
                 if k in members or k in self.done or not isinstance(s, Each) or _has_leave(s):
                     continue
-                if k in prelude or not self._alike(head, s):
+                if k in prelude or not self._alike(head, s) or self._is_check(k):
                     continue
                 before = self._before(k, members, prelude)
                 if before is None or any(not self._may_join(m, k) for m in group):
@@ -179,6 +179,12 @@ class _Scheduler:
                 members.add(k)
                 changed = True
         return prelude, group
+
+    def _is_check(self, k: int) -> bool:
+        """Whether others wait until a loop has found that they may run: it stays alone."""
+        return any(
+            isinstance(s, Fail) and s.guard for s in map(self.body.__getitem__, self.users[k])
+        )
 
     def _before(self, k: int, members: set[int], prelude: set[int]) -> set[int] | None:
         """What a loop needs besides `members`; None where that needs one of them."""

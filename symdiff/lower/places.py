@@ -42,7 +42,28 @@ def is_apart(
     known: Known, index: Local, places: Sequence[Index], rank: int, other: set[Local]
 ) -> bool:
     """Whether rounds touch different elements: an axis names the round in all places."""
-    return any(named_by(known, index, places, axis, other) for axis in range(rank))
+    return any(
+        named_by(known, index, places, axis, other) or _in_steps(known, index, places, axis, other)
+        for axis in range(rank)
+    )
+
+
+def _in_steps(
+    known: Known, index: Local, places: Sequence[Index], axis: int, other: set[Local]
+) -> bool:
+    """Whether each round has some places in a row to itself: 3 * i, 3 * i + 1, 3 * i + 2."""
+    first: Form | None = None
+    offsets: list[int] = []
+    for place in places:
+        form = known.form(place[axis]) if len(place) > axis else None
+        if form is None or not other.isdisjoint(form):
+            return False
+        offsets.append(form.get(None, 0))
+        rest: Form = {v: c for v, c in form.items() if v is not None}
+        if first is not None and rest != first:
+            return False
+        first = rest
+    return first is not None and max(offsets) - min(offsets) < abs(first.get(index, 0))
 
 
 def is_steady(terms: Iterable[Term], other: set[Local], written: set[object]) -> bool:

@@ -39,6 +39,7 @@ from symdiff.ir.nest import (
 )
 from symdiff.lower.access import access_of, has_leave
 from symdiff.lower.affine import Known
+from symdiff.lower.guards import checked_before
 from symdiff.lower.parallel import sums_of
 
 _COSTLY = 60  # operations of a side that may be computed in vain
@@ -53,6 +54,8 @@ def straighten(body: list[Statement], known: Known) -> None:
         if isinstance(s, Each) and not has_leave(s.body):
             result += _hoisted(s, known)
             _choose_sums(s.body)
+            if sums_of(s, known, checks=False) is not None:
+                result += checked_before(s)
             if _is_independent(s, known):
                 _choose(s.body)
                 _turn(s)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from symdiff.ir.expr import Apply
 from symdiff.ir.nest import Branch, Buffer, Declare, Invoke, Local, Num, Op, Ref, Set, Store, Term
@@ -213,7 +214,16 @@ def reshaped(to: Context, old: Array, dims: Sequence[Term]) -> Array:
             own.append(ZERO if old.dims[axis] == ONE else part)
         return tuple(own)
 
-    return moved(old, dims, place)
+    made = moved(old, dims, place)
+    return replace(made, origin=(old, lambda i: (_flat(to, old, i),))) if len(dims) == 1 else made
+
+
+def _flat(to: Context, array: Array, index: Index) -> Term:
+    """The number of an element, counted along the rows."""
+    flat: Term = ZERO
+    for i, d in zip(index, array.dims, strict=True):
+        flat = to.op("{0} + {1}", to.op("{0} * {1}", flat, d), i)
+    return flat
 
 
 def _index(to: Context, node: Apply) -> Value:
@@ -370,11 +380,17 @@ def _stack(to: Context, node: Apply) -> Value:
 
 
 def _stored(to: Context, buffer: Buffer, part: Array, place: Callable[[Index], Index]) -> None:
-    def store(index: Index) -> None:
-        value = to.converted(to.element(part, index), buffer.dtype)
-        to.out.append(Store(buffer, place(index), value, line=to.line))
+    source, goes = part.origin or (part, _same_index)
 
-    to.over(part.dims, store)
+    def store(index: Index) -> None:
+        value = to.converted(to.element(source, index), buffer.dtype)
+        to.out.append(Store(buffer, place(goes(index)), value, line=to.line))
+
+    to.over(source.dims, store)
+
+
+def _same_index(index: Index) -> Index:
+    return index
 
 
 # Lists.

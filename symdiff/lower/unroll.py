@@ -8,12 +8,17 @@ What is stored and read again then stays in variables (`fuse.forward`).
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+
 from symdiff.ir.nest import (
     Declare,
     Each,
     Let,
+    Load,
     Local,
     Num,
+    Op,
     Ref,
     Set,
     Statement,
@@ -24,6 +29,9 @@ from symdiff.ir.nest import (
 )
 
 _ROUNDS = 16
+_WORKED_OUT: dict[str, Callable[[int, int], int]] = {
+    "{0} + {1}": operator.add, "{0} - {1}": operator.sub, "{0} * {1}": operator.mul,
+}  # fmt: skip
 _STATEMENTS = 48  # of all rounds together
 
 
@@ -45,7 +53,9 @@ def _is_short(loop: Each) -> bool:
         return False
     count = len(range(loop.start.value, loop.stop.value, loop.step))
     plain = all(isinstance(s, (Let, Set, Store, Declare)) for s in loop.body)
-    return plain and count <= _ROUNDS and count * len(loop.body) <= _STATEMENTS
+    # A value with a name is often inlined; what is stored stays.
+    cost = sum(1 if isinstance(s, Let) else 2 for s in loop.body)
+    return plain and count <= _ROUNDS and count * cost <= 2 * _STATEMENTS
 
 
 def _rounds(loop: Each) -> list[Statement]:
@@ -60,14 +70,38 @@ def _rounds(loop: Each) -> list[Statement]:
         for s in loop.body:
             match s:
                 case Let(local, value, line):
-                    found.append(Let(fresh[local], substituted(value, mapping), line))
+                    found.append(Let(fresh[local], _places(substituted(value, mapping)), line))
                 case Declare(local=local):
                     found.append(Declare(fresh[local]))
                 case Set(local, value, line):
-                    found.append(Set(fresh.get(local, local), substituted(value, mapping), line))
+                    made = _places(substituted(value, mapping))
+                    found.append(Set(fresh.get(local, local), made, line))
                 case Store(buffer, index, value, add, line):
-                    at = tuple(substituted(i, mapping) for i in index)
-                    found.append(Store(buffer, at, substituted(value, mapping), add, line))
+                    at = tuple(_place(substituted(i, mapping)) for i in index)
+                    found.append(Store(buffer, at, _places(substituted(value, mapping)), add, line))
                 case _:
                     raise AssertionError("a short loop has plain statements only")
     return found
+
+
+def _places(term: Term) -> Term:
+    """`term` with the indices worked out: `t[3 + 1]` is `t[4]`, so that both are one place."""
+    match term:
+        case Load(buffer, index):
+            return Load(buffer, tuple(_place(_places(i)) for i in index))
+        case Op(code, args, dtype):
+            return Op(code, tuple(_places(a) for a in args), dtype)
+        case _:
+            return term
+
+
+def _place(term: Term) -> Term:
+    if not isinstance(term, Op) or term.dtype != "int":
+        return term
+    args = tuple(_place(a) for a in term.args)
+    if term.code in _WORKED_OUT and all(isinstance(a, Num) for a in args):
+        x, y = (a.value for a in args if isinstance(a, Num))
+        return Num(_WORKED_OUT[term.code](x, y), "int")
+    if term.code == "{0} + {1}" and Num(0, "int") in args:
+        return args[1] if args[0] == Num(0, "int") else args[0]
+    return Op(term.code, args, "int")
