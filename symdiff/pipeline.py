@@ -30,6 +30,7 @@ from symdiff.ir.text import dump
 from symdiff.ir.tree import Tree
 from symdiff.optimize.arrange import arrange
 from symdiff.optimize.calls import everywhere, in_turn, join_calls, trim_calls
+from symdiff.optimize.checks import join_checks
 from symdiff.optimize.erase import erase
 from symdiff.optimize.factor import factor
 from symdiff.optimize.guards import drop_guards
@@ -152,6 +153,7 @@ def compile_function(
         from symdiff.optimize.sympy_simplify import sympy_simplify
 
         function = stage("sympy", sympy_simplify(function, options))
+    function = stage("checks", everywhere(join_checks)(function, options))
     function = function.replace(
         name=generated_name(primal, requests), doc=documentation(primal, requests)
     )

@@ -22,7 +22,6 @@ from symdiff.ir.walk import topological
 from symdiff.options import Options
 from symdiff.plan.apart import apart
 from symdiff.plan.memory import VIEWS
-from symdiff.plan.rounds import with_joined_checks
 from symdiff.plan.snapshots import with_snapshots
 
 
@@ -72,7 +71,6 @@ def _names_in(statements: list[Statement]) -> set[str]:
 
 
 def _definition(function: Function, options: Options, owned: bool) -> Definition:
-    function = with_joined_checks(function)
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
         function = with_snapshots(apart(function))

@@ -43,7 +43,6 @@ from symdiff.plan.definitions import needed
 from symdiff.plan.demands import early, pending
 from symdiff.plan.memory import is_flavour_change
 from symdiff.plan.order import emission_order
-from symdiff.plan.rounds import with_joined_checks
 from symdiff.plan.schedule import Block, Group, crossing, is_free, schedule
 from symdiff.plan.snapshots import with_snapshots
 from symdiff.plan.storage import Storage, is_write
@@ -84,7 +83,7 @@ def _definition(definition: Function, callee: Callee, unit: Unit) -> Kernel:
 
 
 def _lowering(function: Function, unit: Unit, left: Local | None = None) -> Lowering:
-    function = with_joined_checks(decomposed(function))
+    function = decomposed(function)
     roots = [*function.results, *(r.fails for r in function.requires)]
     if any(isinstance(node, Loop) for node in topological(roots)):
         function = with_snapshots(apart(function))

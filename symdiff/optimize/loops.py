@@ -43,7 +43,7 @@ def tidy_loops(function: Function, options: Options) -> Function:
         return function
     for _ in range(8):  # each pass may lay open something for the next
         before = function.results
-        function = trimmed(_absorbed(function))
+        function = trimmed(absorbed(function))
         for step in (_unrecorded, _steady, _merged, _forwards, _fused):
             while mapping := step(function):  # some do one loop at a time
                 function = _rewritten(function, mapping)
@@ -57,7 +57,7 @@ def carry_less(function: Function, options: Options) -> Function:
     """What always runs: one loop where two compute the same, no result that nobody reads."""
     if not any(isinstance(n, Loop) for n in function.nodes()):
         return function
-    return trimmed(_absorbed(function))
+    return trimmed(absorbed(function))
 
 
 def _rewritten(function: Function, mapping: dict[Expr, Expr]) -> Function:
@@ -106,7 +106,7 @@ def _rounds_of(loop: Loop) -> tuple[object, ...]:
     return (type(loop), index, loop.operands[: loop.head], loop.until)
 
 
-def _absorbed(function: Function) -> Function:
+def absorbed(function: Function) -> Function:
     """Results of a loop are taken from a larger one that computes them too."""
     while True:  # loops that hold others are alike once those are
         mapping = _larger(function)

@@ -223,7 +223,7 @@ def _is_tame(node: Expr, tapes: AbstractSet[Expr]) -> bool:
         return not isinstance(node, Call)
     if node.op is update:
         return node.operands[0] in tapes
-    if node.op in (append, new_list):
+    if node.op in (append, new_list) or not node.operands:  # a size, a range
         return True
     if node.op is divide and isinstance(last := node.operands[1], Const) and not last.type.rank:
         return bool(last.value)

@@ -15,14 +15,24 @@ from collections.abc import Sequence
 from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, for_, project, while_
 from symdiff.ir.function import Function
 from symdiff.ir.walk import bound, free_variables, topological, transform
+from symdiff.optimize.loops import absorbed, carry_less
+from symdiff.options import Options
 from symdiff.plan.demands import pending
 
 
-def with_joined_checks(function: Function) -> Function:
+def join_checks(function: Function, options: Options) -> Function:
     """`function` without the demands that its loops enforce, the others in its loops if possible.
 
-    It is found out as long as the loops that look for them have the variables of the others.
+    It is found out as long as the loops that look for them have the variables of the others. What
+    the rounds of a demand compute is first made the same as in the loops that record it, too:
+    then it is seen that these enforce the demand, or can look for it.
     """
+    if not any(_loop(r.fails) for r in function.requires):
+        return function
+    return carry_less(_with_joined_checks(absorbed(function)), options)
+
+
+def _with_joined_checks(function: Function) -> Function:
     of_rounds = {r: _loop(r.fails) for r in function.requires}
     if not any(of_rounds.values()):
         return function
