@@ -203,7 +203,8 @@ class Invoke:
     """A call of another kernel of the unit, which may raise; of a buffer it gets all.
 
     given: in the order of the kernel's parameters. results: variables and buffers, each written.
-    raises: or it is a support function that does not.
+    raises: or it is a support function that does not. starts: of buffers, by their places in
+    `given` and `results`, the element from which on they are passed, where it is not the first.
     """
 
     kernel: str
@@ -211,6 +212,7 @@ class Invoke:
     results: tuple[Local | Buffer, ...]
     line: int | None = None
     raises: bool = True
+    starts: dict[int, Term] = field(default_factory=dict[int, "Term"])
 
     @property
     def buffers(self) -> tuple[Buffer, ...]:
@@ -299,8 +301,8 @@ def terms_of(statement: Statement) -> tuple[Term, ...]:
             return buffer.dims
         case Grow(item=item):
             return (item,)
-        case Invoke(given=given):
-            return tuple(x for x in given if not isinstance(x, Buffer))
+        case Invoke(given=given, starts=starts):
+            return (*(x for x in given if not isinstance(x, Buffer)), *starts.values())
         case _:
             return ()
 
@@ -337,6 +339,7 @@ def with_terms(statement: Statement, change: Callable[[Term], Term]) -> None:
             statement.given = tuple(
                 x if isinstance(x, Buffer) else change(x) for x in statement.given
             )
+            statement.starts = {k: change(start) for k, start in statement.starts.items()}
         case _:
             pass
 

@@ -12,6 +12,7 @@ from symdiff.ir.expr import Apply
 from symdiff.ir.nest import Local, Num, Op, Ref, Set, Store, Term
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, filled, stored
 from symdiff.lower.context import Context, Value
+from symdiff.lower.gemm import product_called
 from symdiff.primitives import arrays as A
 from symdiff.primitives import contraction as C
 from symdiff.primitives.row import Primitive
@@ -41,6 +42,9 @@ def contracted(to: Context, node: Apply, operands: Sequence[tuple[str, Array]], 
         assert total is not None
         return total
 
+    called = product_called(to, kind, work, out, sizes, to.wish_for(node))
+    if called is not None:
+        return stored(called)
     zero = Num(0.0 if kind.startswith("float") else 0, kind)
     if not out:
         total = Local(to.wish_for(node) if to.wish_for(node) != "t" else "total", kind)

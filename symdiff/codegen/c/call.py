@@ -22,7 +22,7 @@ from symdiff.codegen.c.text import filled, literal
 from symdiff.ir.interface import Interface, Tree, Value
 from symdiff.ir.types import Dim
 
-_LARGE = 16384  # elements of arrays from which on BLAS and LAPACK are worth importing
+_LARGE = 8192  # elements of arrays from which on BLAS and LAPACK are worth importing
 _ALONE = 4096  # elements of arrays from which on other threads run while the kernel does
 
 

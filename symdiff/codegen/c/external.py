@@ -85,7 +85,7 @@ def _special() -> list[External]:
 # Fortran's take pointers alone: c is a character, i an integer, r a number.
 _FORTRAN = {
     "getrf": (LAPACK, "i i r i i i"), "potrf": (LAPACK, "c i r i i"),
-    "trsm": (BLAS, "c c c c i i r r i r i"),
+    "gemm": (BLAS, "c c i i i r r i r i r r i"), "trsm": (BLAS, "c c c c i i r r i r i"),
 }  # fmt: skip
 
 

@@ -292,6 +292,8 @@ class _Printer:
             self._put(f"{self.names[s.results[0]]} = {s.kernel}({', '.join(given)});", s.line)
             return
         given += [f"{'&' * isinstance(x, Local)}{self.names[x]}" for x in s.results]
+        for place, start in s.starts.items():
+            given[place] += f" + {_factor(self.spelling.text(start))}"
         if not s.raises:
             self._put(f"{s.kernel}({', '.join(given)});", s.line)
             return

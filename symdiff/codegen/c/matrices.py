@@ -13,6 +13,58 @@ from __future__ import annotations
 import re
 
 _TEXTS: dict[str, tuple[tuple[str, ...], str]] = {
+    "matrix_product": ((), """\
+/* c = a b, of m rows and n columns, k products each. a[i, j] is a[i * a_row + j * a_column], and
+   b likewise; c is in rows. Large ones that are in rows or columns go to BLAS, in whose eyes
+   c^T = b^T a^T is computed. */
+static void matrix_product(int64_t m, int64_t n, int64_t k, const double *a, int64_t a_row,
+                           int64_t a_column, const double *b, int64_t b_row, int64_t b_column,
+                           double *restrict c)
+{
+    const int64_t a_lead = a_column == 1 ? a_row : a_column;
+    const int64_t b_lead = b_column == 1 ? b_row : b_column;
+    const bool plain = (a_column == 1 || a_row == 1) && (b_column == 1 || b_row == 1);
+    const int64_t largest = INT32_MAX;
+    if (external_dgemm != NULL && plain && (double)m * (double)n * (double)k >= 32768.0
+        && m <= largest && n <= largest && k <= largest && a_lead <= largest && b_lead <= largest) {
+        char turn_a = a_column == 1 ? 'N' : 'T', turn_b = b_column == 1 ? 'N' : 'T';
+        int rows = (int)m, columns = (int)n, inner = (int)k;
+        int a_step = (int)a_lead, b_step = (int)b_lead;
+        double one = 1.0, zero = 0.0;
+        external_dgemm(&turn_b, &turn_a, &columns, &rows, &inner, &one, (double *)b, &b_step,
+                       (double *)a, &a_step, &zero, c, &columns);
+        return;
+    }
+    if (a_column == 1 && b_row == 1 && b_column != 1) { /* both run along what is summed */
+        for (int64_t i = 0; i < m; i++) {
+            for (int64_t j = 0; j < n; j++) {
+                double total = 0.0;
+                #pragma omp simd reduction(+ : total)
+                for (int64_t p = 0; p < k; p++)
+                    total += a[i * a_row + p] * b[p + j * b_column];
+                c[i * n + j] = total;
+            }
+        }
+        return;
+    }
+    for (int64_t i = 0; i < m * n; i++)
+        c[i] = 0.0;
+    for (int64_t i = 0; i < m; i++) {
+        if (b_column == 1) {
+            for (int64_t p = 0; p < k; p++) {
+                #pragma omp simd
+                for (int64_t j = 0; j < n; j++)
+                    c[i * n + j] += a[i * a_row + p * a_column] * b[p * b_row + j];
+            }
+        } else {
+            for (int64_t p = 0; p < k; p++) {
+                #pragma omp simd
+                for (int64_t j = 0; j < n; j++)
+                    c[i * n + j] += a[i * a_row + p * a_column] * b[p * b_row + j * b_column];
+            }
+        }
+    }
+}"""),
     "transpose": ((), """\
 /* Transpose a matrix of n rows and columns in place. */
 static void transpose(int64_t n, double *a)
