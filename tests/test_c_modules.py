@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import inspect
 import itertools
@@ -10,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,12 +21,19 @@ import pytest
 from click.testing import CliRunner, Result
 
 import symdiff
-from symdiff.aot import check_stale, write_texts
+from symdiff.aot import Provenance, check_stale, module_texts, write_module, write_texts
 from symdiff.commands.main import cli
 from symdiff.errors import StaleError, SymdiffError
-from symdiff.options import CompilerOptions
+from symdiff.options import CompilerOptions, Request
+from symdiff.pipeline import Compiled, compile_function
+from symdiff.runtime.signature import describe
 from symdiff.runtime.toolchain import find_compiler
+from tests.language import Row, rows
+from tests.language.__main__ import static_names
+from tests.test_language_rows import numbers
 from tests.test_modules import SCALAR, Pair, Point, of_point, product, swapped
+from tests.test_targets import NOT_IN_C
+from tests.test_targets import outcome as outcome_of
 
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 MODEL = """\
@@ -326,6 +335,77 @@ def test_arrays_that_are_written_and_other_dtypes(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[: n + 1], found[n + 1 :], rtol=1e-6)
 
 
+def test_what_is_of_scipy_comes_through_pointers(tmp_path: Path) -> None:
+    path = tmp_path / "borrowing.py"
+    path.write_text(
+        "import numpy as np\nfrom scipy import special\n\n\n"
+        "def total(x):\n    return np.sum(special.erfcx(x) * special.jv(1.5, x * x))\n\n\n"
+        "def beta(x, n: int):\n    return special.beta(x, 2.5) * special.digamma(x)\n"
+    )
+    output = tmp_path / "made.py"
+    types = ("--arg", "x=float64[n]")
+    module = built(path, output, "-f", "total", "-f", "beta", *types)
+    assert module._check(module._checks())
+    assert "extern struct made_external {" in output.with_suffix(".h").read_text()
+    refused = checked(output)  # where there is no SciPy
+    assert refused.returncode == 1 and "scipy.special" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@dataclass
+class Unit:
+    """A row of the language as a derivative that is compiled for its arguments, but not called."""
+
+    row: Row
+    options: symdiff.Options
+    requests: tuple[Request, ...] = (Request("value_and_grad", ("*",), True),)
+
+    @property
+    def primal(self) -> Any:
+        return self.row.function
+
+    def compiled(self) -> Compiled:
+        static = static_names(self.row)
+        made = symdiff.value_and_grad(self.primal, wrt="*", static=static)
+        bound = inspect.signature(self.primal).bind(*self.row.args, **self.row.kwargs)
+        bound.apply_defaults()
+        trees = {
+            name: describe(name, value, made._types[name], name in made.static)[1]
+            for name, value in bound.arguments.items()
+        }
+        return compile_function(self.primal, trees, self.requests, self.options)
+
+
+def test_rows_of_the_language_in_one_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cc: CompilerOptions
+) -> None:
+    monkeypatch.setenv("CC", shlex.join([*find_compiler(cc).command, "-w"]))
+    options = symdiff.Options(target="c", compiler=CompilerOptions(flags=("-O0",)))
+    some = [row for row in rows() if row.kind in ("shows", "raises") and row.name not in NOT_IN_C]
+    units = [Unit(row, options) for row in some[::8]]
+    names = [f"row_{k}" for k in range(len(units))]
+    provenance = Provenance("rows", {}, "", "a test")
+    files = module_texts(units, "made.py", provenance, names)
+    write_texts({tmp_path / name: text for name, text in files.items()})
+    module = imported(tmp_path / "made.py")
+    for name, unit in zip(names, units, strict=True):
+        try:
+            expected = outcome_of(unit.row, symdiff.Options())
+        except symdiff.SymdiffError:  # found out when compiling
+            continue
+        row = copy.deepcopy(unit.row)
+        try:
+            found = numbers(getattr(module, name)(*row.args, **row.kwargs))
+        except Exception as error:
+            found = type(error)
+        if isinstance(expected, type):
+            assert found is expected, unit.row.name
+            continue
+        assert not isinstance(found, type), (unit.row.name, found)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=unit.row.name)
+
+
 def test_auto_takes_c_where_there_is_a_form(tmp_path: Path) -> None:
     path = tmp_path / "mixed.py"
     path.write_text(
@@ -356,7 +436,7 @@ def test_flags_of_the_compiler_go_with_the_module(tmp_path: Path) -> None:
     assert imported(path).df_dx(3.0) == 6.0
     plain = symdiff.Options(target="c")
     with pytest.raises(SymdiffError, match="dg_dx asks for|g asks for"):
-        symdiff.aot.write_module(  # type: ignore[attr-defined]
+        write_module(
             [symdiff.grad(f, options=fast), symdiff.grad(g, options=plain)], tmp_path / "both.py"
         )
 

@@ -295,6 +295,21 @@ def test_what_finite_differences_cannot_tell_is_said(tmp_path: Path) -> None:
 # Staleness.
 
 
+def test_points_avoid_what_raises_for_lack_of_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "partial.py"
+    path.write_text(
+        "def unassigned(x):\n    if x > 0.0:\n        y = x * x\n    return y\n\n\n"
+        "def never(x):\n    if x > 100.0:\n        y = x * x\n    return y\n"
+    )
+    output = tmp_path / "made.py"
+    result = build(path, output, "-f", "unassigned", "-f", "never")
+    assert result.exit_code == 0, result.output
+    checked = alone(output, "--check", site=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "3 checks, all right" in checked.stdout
+    assert "not checked: no random point lies in its domain" in checked.stdout
+
+
 def test_check_stale(scalar: Path, tmp_path: Path) -> None:
     output = tmp_path / "made.py"
     assert build(scalar, output, "--check-stale").exit_code == 1

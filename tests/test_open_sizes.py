@@ -181,6 +181,33 @@ def points(types: dict[str, str]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize("kind", ["value_and_grad", "jacobian"])
+def test_a_size_that_is_a_parameter(kind: str, quick: Options) -> None:
+    """x: float64[n] with an integer n has n elements, wherever the integer stands."""
+
+    def scaled(x, n):
+        return np.sum(x * x) * n
+
+    def filled(n, x):
+        z = np.zeros(n)
+        for i in range(n):
+            z[i] = x[0] * i
+        return np.sum(z * z)
+
+    for f, order in ((scaled, ("x", "n")), (filled, ("n", "x"))):
+        types = {name: {"x": "float64[n]", "n": "int"}[name] for name in order}
+        request = Request(kind, ("x",))  # type: ignore[arg-type]
+        runs = [loaded(compiled(f, types, request, o), quick) for o in (Options(), quick)]
+        for size, n in itertools.product((1, 2, 3), (-1, 0, 1, 2, 3, 2**40)):
+            point = {"x": np.arange(1.0, size + 1), "n": n}
+            expected, found = (outcome(run, {k: point[k] for k in order}) for run in runs)
+            if size != n:
+                assert expected is found is ValueError, (f, size, n)
+                continue
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 REQUESTS = {
     "primal": Request("primal"),
     "value_and_grad": Request("value_and_grad", ("*",), True),

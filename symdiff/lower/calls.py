@@ -32,7 +32,7 @@ from symdiff.ir.nest import (
 from symdiff.ir.types import Dim, Type, dim_symbols
 from symdiff.lower.arrays import ONE, ZERO, stored
 from symdiff.lower.context import refused
-from symdiff.lower.parameters import single_symbol, sizes_read
+from symdiff.lower.parameters import is_integer, single_symbol, sizes_read
 
 if TYPE_CHECKING:
     from symdiff.lower.function import Lowering
@@ -75,13 +75,12 @@ def lower_call(to: Lowering, node: Call) -> None:
     assert isinstance(node.callee, str)
     callee = to.unit.callees[node.callee]
     given: list[Term | Buffer] = []
-    sizes: dict[str, Term] = {}
-    for v, x in zip(callee.params, node.operands, strict=True):
-        if not v.type.rank:
-            number = to.converted(to.scalar(x), v.type.dtype)
-            given.append(number)
-            if v.type.dtype == "int":
-                sizes.setdefault(v.name, number)
+    passed = list(zip(callee.params, node.operands, strict=True))
+    numbers = {v: to.converted(to.scalar(x), v.type.dtype) for v, x in passed if not v.type.rank}
+    sizes: dict[str, Term] = {v.name: n for v, n in numbers.items() if is_integer(v)}
+    for v, x in passed:
+        if v in numbers:
+            given.append(numbers[v])
             continue
         array = to.realized(to.array(x), to.wish_for(x))
         assert array.buffer is not None

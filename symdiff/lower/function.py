@@ -157,10 +157,9 @@ class Lowering(Context):
         self._body()
         returned = results(self)
         tree, constants = result_tree(function.result)
-        for symbol in dict.fromkeys(
-            s for r in returned.values for d in r.type.shape for s in dim_symbols(d)
-        ):
-            if symbol in given.integers:  # the call layer makes an array of that size
+        shapes = [x.type.shape for x in (*given.values, *returned.values)]
+        for symbol in dict.fromkeys(s for shape in shapes for d in shape for s in dim_symbols(d)):
+            if symbol in given.integers:  # the call layer compares it, or makes such an array
                 given.sizes.append(Local(f"{symbol}_size", "int"))
                 given.measured.append(Size(symbol, f"{symbol}_size", given.integers[symbol], -1))
         body = [*bounded(self, given.arguments), *self.out]

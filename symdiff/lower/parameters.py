@@ -41,12 +41,15 @@ def parameters(to: Lowering, variables: Sequence[Var], *, open_sizes: bool = Fal
         if v.type.is_complex:
             raise refused(f"{v.name}: a complex number")
         made.values.append(Value(v.name, v.type))
-        if not v.type.rank and v.type.dtype == "int":
+        if is_integer(v):
             made.integers[v.name] = number
+            to.symbols[v.name] = Ref(_number(to, v))
     known = {s: (number, axis) for s, number, axis in sizes_read(variables)}
     for number, v in enumerate(variables):
         if not v.type.rank:
-            made.arguments.append(_number(to, v))
+            value = to.values[v] if is_integer(v) else Ref(_number(to, v))
+            assert isinstance(value, Ref)
+            made.arguments.append(value.local)
             continue
         for axis, dim in enumerate(v.type.shape):
             symbol = single_symbol(dim)
@@ -61,12 +64,15 @@ def parameters(to: Lowering, variables: Sequence[Var], *, open_sizes: bool = Fal
     return made
 
 
+def is_integer(v: Var) -> bool:
+    """Whether a parameter is an integer: a size that is called like it is that integer."""
+    return not v.type.rank and v.type.dtype == "int"
+
+
 def sizes_read(variables: Sequence[Var]) -> Iterator[tuple[str, int, int]]:
     """(symbol, which variable, axis) of each size that is read from the shape of a variable."""
-    known: set[str] = set()
+    known = {v.name for v in variables if is_integer(v)}
     for number, v in enumerate(variables):
-        if not v.type.rank and v.type.dtype == "int":
-            known.add(v.name)
         for axis, dim in enumerate(v.type.shape):
             symbol = single_symbol(dim)
             if symbol is not None and symbol not in known:
@@ -87,7 +93,6 @@ def _number(to: Lowering, v: Var) -> Local:
     local = Local(v.name, v.type.dtype)
     to.values[v] = Ref(local)
     if v.type.dtype == "int":
-        to.symbols.setdefault(v.name, Ref(local))
         to.known.small.add(local)
         to.measured.add(v.name)
     return local

@@ -295,7 +295,12 @@ def with_declared_sizes(function: Function) -> Function:
     """Check the sizes that a function was declared with: what a module is called with is unknown.
 
     f(X: float64[n,d], y: float64[n])  ->  if len(y) != len(X): raise ValueError(...)
+
+    A size that is called like an integer among the parameters is that integer.
     """
+    integers: dict[str, Expr] = {
+        v.name: v for v in function.variables if not v.type.rank and v.type.dtype == "int"
+    }
     requires = [
         replace(r, by=r.fails) if (r.error, r.message) == SHAPES else r for r in function.requires
     ]
@@ -310,6 +315,8 @@ def with_declared_sizes(function: Function) -> Function:
             measure = function.sizes.get(str(dim))
             if isinstance(dim, int):
                 wanted: Expr = as_expr(dim)
+            elif str(dim) in integers:
+                wanted = integers[str(dim)]
             elif measure is not None and measure.axis is not None:
                 wanted = axis_size.build(measure.of, attrs=(measure.axis,))
             else:

@@ -20,8 +20,10 @@ from symdiff.ir.types import Dim, Type, dim_symbols
 
 Point = dict[str, Any]
 
-OUTSIDE = (ArithmeticError, ValueError, IndexError, AssertionError)
-"""What a function raises outside its domain; LinAlgError is a ValueError."""
+OUTSIDE = (
+    ArithmeticError, AssertionError, LookupError, NameError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What a function raises outside its domain: where a name has no value or is None, too."""
 
 _RANGES = ((-2.0, 2.0), (0.1, 2.0), (0.05, 0.95), (-0.95, 0.95), (1.1, 4.0))
 _SIZES = (3, 2, 4, 5)
@@ -74,6 +76,8 @@ def _draw(trees: Mapping[str, Tree], generator: random.Random, attempt: int) -> 
         mixed = 0 if attempt < len(_RANGES) else generator.randrange(len(_RANGES))
         low, high = _RANGES[(attempt + index * mixed) % len(_RANGES)]
         point[name] = _value(tree, sizes, lambda a=low, b=high: round(generator.uniform(a, b), 3))
+        if isinstance(tree, Expr) and not tree.type.rank and tree.type.dtype == "int":
+            point[name] = sizes.get(name, point[name])  # x: float64[n] with a parameter n
     return point
 
 
