@@ -23,7 +23,7 @@ from symdiff.ir.nest import (
     Store,
     Term,
 )
-from symdiff.ir.types import Dim, DType, SymDim
+from symdiff.ir.types import Dim, DType, SymDim, Type, dim_symbols
 from symdiff.lower.affine import Known
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, stored
 from symdiff.lower.constants import constant
@@ -61,9 +61,9 @@ class Context:
         self.homes: dict[Expr, list[Statement]] = {}
         self.uses_left: dict[Expr, int] = {}
         self.line: int | None = None
-        self.counts: dict[
-            str, tuple[Expr, ...]
-        ] = {}  # (start, stop) of loops, by what counts rounds
+        # The (start, stop, step) of loops, by what counts their rounds.
+        self.counts: dict[str, tuple[Expr, Expr, int]] = {}
+        self.uneven: set[str] = set()  # sizes that differ from one item of a list to the next
         self._elements: list[dict[tuple[Array, Index], Term]] = [{}]
         self._once: list[dict[Hashable, Any]] = [{}]
         self._unified: list[list[Local]] = [[]]
@@ -184,9 +184,30 @@ class Context:
             return found
         count = self.counts.get(name)
         if count is not None and not name.startswith("count("):
-            low, high = map(self.early, count)
-            return self.at_least_zero(self.op("{0} - {1}", high, low), "rounds")
+            return self.rounds(self.early(count[0]), self.early(count[1]), count[2])
         raise refused(f"an array whose size is {name}", self.line)
+
+    def rounds(self, start: Term, stop: Term, step: int) -> Term:
+        """How many rounds a loop has."""
+        low, high = (start, stop) if step > 0 else (stop, start)
+        span = self.op("{0} - {1}", high, low)
+        if abs(step) > 1:
+            more = self.at_least_zero(self.op("{0} + {1}", span, Num(abs(step) - 1, "int")), "span")
+            span = self.bind(Op("{0} / {1}", (more, Num(abs(step), "int")), "int"), "rounds")
+            if isinstance(span, Ref):
+                self.known.sizes.setdefault(span.local, 0)
+        return self.at_least_zero(span, "rounds")
+
+    def is_ragged(self, type_: Type) -> bool:
+        """Whether the items of a list are lists that may differ in length."""
+        inner = type_.shape[1 : type_.listed]
+        if any(s in self.uneven for d in inner if isinstance(d, SymDim) for s in dim_symbols(d)):
+            return True
+        try:
+            self.dims(inner)
+        except UnsupportedError:
+            return True
+        return False
 
     def measured_symbol(self, name: str) -> Term | None:
         """The value of a size that has a name here, or that an argument or array has."""

@@ -27,12 +27,13 @@ from symdiff.ir.nest import (
 from symdiff.ir.tree import expressions
 from symdiff.ir.types import INT, dim_symbols
 from symdiff.ir.walk import topological
-from symdiff.lower.arrays import Array, renewed, stored
+from symdiff.lower.arrays import Array, stored
 from symdiff.lower.calls import Callee, Unit, callee_of, check_depth, deepest, lower_call
+from symdiff.lower.choices import choose_array
 from symdiff.lower.context import Context, Value, refused
 from symdiff.lower.decompose import decomposed
 from symdiff.lower.elementwise import operate
-from symdiff.lower.loops import lower_loop, lower_map, projects_of, span_of
+from symdiff.lower.loops import lower_loop, lower_map, projects_of, step_of
 from symdiff.lower.parameters import Parameters, bounded, parameters
 from symdiff.lower.results import Results, result_tree, results
 from symdiff.lower.structural import lower_array
@@ -138,12 +139,16 @@ class Lowering(Context):
             if type(node) is Apply and node.op is new_list:
                 for symbol in dim_symbols(node.type.shape[0]):
                     if node.operands[0] is not _NOTHING:
-                        self.counts.setdefault(symbol, (_NOTHING, node.operands[0]))
+                        self.counts.setdefault(symbol, (_NOTHING, node.operands[0], 1))
         for loop, _ in self.plan.loops:
             if isinstance(loop, For):
                 for v in loop.carried:
                     for symbol in dim_symbols(v.type.shape[0]) if v.type.listed else ():
-                        self.counts.setdefault(symbol, span_of(loop))
+                        start, stop, _ = loop.bounds
+                        self.counts.setdefault(symbol, (start, stop, step_of(loop)))
+        for node in self.plan.sites:
+            if type(node) is If and node.type.listed:
+                self.uneven |= dim_symbols(node.type.shape[0])
         for r in self.requires:
             self.failing.setdefault(r.fails, []).append((r.error, r.message))
 
@@ -345,7 +350,7 @@ class Lowering(Context):
             self.values[m] = Ref(local)
         for k, m in enumerate(group.members):
             if m not in numbers:
-                self._choice(m, [(sides[0], found[0][k]), (sides[1], found[1][k])])
+                choose_array(self, m, [(sides[0], found[0][k]), (sides[1], found[1][k])])
         if sides[0] or sides[1]:
             self.out.append(Branch(test, sides[0], sides[1], self.line))
         for m in group.members:
@@ -357,35 +362,3 @@ class Lowering(Context):
         if len(self.plan.sites.get(member, ())) > 1:
             return self.shared.setdefault(member, Local(self.wish_for(member), member.type.dtype))
         return Local(self.wish_for(member), member.type.dtype)
-
-    def _choice(self, member: If, sides: list[tuple[list[Statement], Value]]) -> None:
-        """An array of one of two branches: their memory where it is one, else a copy."""
-        arrays = [v for _, v in sides if isinstance(v, Array)]
-        assert len(arrays) == 2
-        one, two = arrays
-        if one is two or (one.buffer is not None and one.buffer is two.buffer):
-            self.keep(member, renewed(one), False)
-            return
-        dims = self._common(member, one, two)
-        buffer = self.kept.get(member) or self.work(self.wish_for(member), member.type.dtype, dims)
-        if len(self.plan.sites.get(member, ())) > 1:
-            self.kept[member] = buffer
-        for body, value in sides:
-            assert isinstance(value, Array)
-            with self.inside(body):
-                for have, want in zip(value.dims, dims, strict=True):
-                    self.require_equal(have, want, "the shapes do not match")
-                self.copied_into(buffer, value)
-        self.keep(member, stored(buffer), False)
-
-    def _common(self, member: If, one: Array, two: Array) -> tuple[Term, ...]:
-        """The sizes of an array that either of two branches gives, as known before these."""
-        dims: list[Term] = []
-        for axis, (a, b) in enumerate(zip(one.dims, two.dims, strict=True)):
-            try:
-                if axis < member.type.listed and not self.known.equal(a, b):
-                    raise refused("a branch that decides the length of a list", self.line)
-                dims.append(a if a == b else self.dim(member.type.shape[axis]))
-            except UnsupportedError:
-                raise refused("a branch that decides the size of an array", self.line) from None
-        return tuple(dims)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from symdiff.ir.expr import Expr
 from symdiff.ir.nest import Num, Op, Term
 from symdiff.ir.types import dim_symbols, symbol
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index
@@ -130,6 +131,15 @@ def _sieve(
         else:
             through.append(a)
     return Sieve(mask, lead, (*dims[:lead], *mask.dims, *dims[lead:]), _plain(to, through))
+
+
+def item_place(to: Context, source: Array, template: Any, dynamic: Sequence[Expr]) -> Term:
+    """The number of the one item of a list that an index names."""
+    entry, *others = template
+    if entry[0] != "int" or others:
+        raise refused("a slice of a list of lists", to.line)
+    where = to.scalar(dynamic[0]) if entry[1] == RUN else Num(entry[1], "int")
+    return _inside(to, where, source.dims[0])
 
 
 def _plain(to: Context, axes: Sequence[_Axis]) -> Callable[[Index], Index]:

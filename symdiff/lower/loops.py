@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var, While
 from symdiff.ir.nest import (
-    Alloc,
     Branch,
     Buffer,
     Forever,
@@ -23,6 +22,7 @@ from symdiff.ir.nest import (
     Term,
 )
 from symdiff.ir.types import dim_symbols
+from symdiff.lower import lists, ragged
 from symdiff.lower.arrays import ZERO, Array, blank, moved, renewed, stored
 from symdiff.lower.context import refused
 from symdiff.plan.schedule import Block
@@ -43,16 +43,18 @@ def lower_loop(to: Lowering, loop: Loop, block: Block) -> None:
     if isinstance(loop, For):
         start = to.bind(to.scalar(loop.bounds[0]), "start")
         stop = to.bind(to.scalar(loop.bounds[1]), "stop")
-        step = _step(loop)
+        step = step_of(loop)
         with to.each(start, stop, step, loop.index.name) as index:
             to.values[loop.index] = index
             _count_rounds(to, loop, to.op("{0} - {1}", index, start) if step == 1 else None)
+            _take_lengths(to, loop)
             to.block(body)
             _end(to, loop)
         _count_rounds(to, loop, to.op("{0} - {1}", stop, start) if step == 1 else None)
     else:
         assert isinstance(loop, While)
         with to.inside([]) as inner:
+            _take_lengths(to, loop)
             to.block(body)
             test = to.scalar(loop.cond)
             if not (isinstance(test, Num) and test.value):  # `while True`
@@ -65,14 +67,31 @@ def lower_loop(to: Lowering, loop: Loop, block: Block) -> None:
         v, new = loop.carried[k], loop.body[k]
         value = to.value(v if new is not v else loop.initial[k])
         if isinstance(value, Array):
-            to.keep(node, renewed(value), False)
+            to.keep(node, renewed(value) if new is v else lists.at_present(to, value), False)
         else:
             to.values[node] = value
     for x in loop.outside:
         to.read(x)
 
 
-def _step(loop: For) -> int:
+def _take_lengths(to: Lowering, loop: Loop) -> None:
+    """At the start of a round, carried lists are as long as they are."""
+    for v, new in zip(loop.carried, loop.body, strict=True):
+        value = to.values[v]
+        if new is not v and isinstance(value, Array) and v.type.listed:
+            to.values[v] = lists.at_present(to, value)
+
+
+def _varies(v: Var) -> bool:
+    """Whether a carried list may get another length."""
+    dim = v.type.shape[0]
+    return bool(v.type.listed) and any(
+        name.startswith("count(list") for name in ([] if isinstance(dim, int) else dim_symbols(dim))
+    )
+
+
+def step_of(loop: For) -> int:
+    """The step of a loop."""
     step = loop.bounds[2]
     assert isinstance(step, Const)
     return int(step.value)
@@ -118,6 +137,9 @@ def _start(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Bloc
         to.values[v] = Ref(local)
         return
     array = to.array(start)
+    if isinstance(array, ragged.Ragged):
+        to.values[v] = _lists(to, loop, v, start, new, block)
+        return
     if type(start) is Apply and start.op is new_list and array.dims[0] == ZERO:
         to.values[v] = stored(_list(to, loop, v, new, array))
         return
@@ -125,6 +147,9 @@ def _start(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Bloc
         to.before_write(array.buffer, (start,))
         to.pending.pop(start, None)
         to.values[v] = renewed(array)
+        return
+    if lists.is_growing(array) or _varies(v):
+        to.values[v] = lists.copied(to, _name(to, v), v.type.dtype, array)
         return
     buffer = to.work(_name(to, v), v.type.dtype, array.dims)
     if not (type(start) is Apply and start.op is new_list):
@@ -141,26 +166,39 @@ def _is_filled(v: Var, new: Expr) -> bool:
 
 def _list(to: Lowering, loop: Loop, v: Var, new: Expr, empty: Array) -> Buffer:
     """Memory for a list that rounds append to: as much as they need, where that is known."""
+    count = _appended(to, loop, v, new)
+    if count is None:
+        return lists.empty(to, _name(to, v), v.type.dtype, empty.dims[1:])
+    return to.work(_name(to, v), v.type.dtype, (count, *empty.dims[1:]))
+
+
+def _appended(to: Lowering, loop: Loop, v: Var, new: Expr) -> Term | None:
+    """How many items rounds append, where each appends one, and it is known how many there are."""
     names = [] if isinstance(v.type.shape[0], int) else list(dim_symbols(v.type.shape[0]))
     single = type(new) is Apply and new.op is append and new.operands[0] is v
-    if single and isinstance(loop, For) and not names[0].startswith("count("):
-        start, stop, step = (to.scalar(b) for b in loop.bounds)
-        assert isinstance(step, Num)
-        low, high = (start, stop) if step.value > 0 else (stop, start)
-        rounds = to.op("{0} - {1}", high, low)
-        if abs(step.value) > 1:
-            more = to.op("{0} + {1}", rounds, Num(abs(step.value) - 1, "int"))
-            rounds = Op("{0} / {1}", (more, Num(abs(step.value), "int")), "int")
-        count = to.at_least_zero(rounds, "rounds")
-        to.symbols[names[0]] = count
-        return to.work(_name(to, v), v.type.dtype, (count, *empty.dims[1:]))
-    length = Local("length", "int")
-    to.known.sizes[length] = 0
-    to.out.append(Set(length, ZERO))
-    dims = (Ref(length), *empty.dims[1:])
-    buffer = Buffer(_name(to, v), v.type.dtype, dims, growing=True)
-    to.out.append(Alloc(buffer))
-    return buffer
+    single = single and to.plan.uses.get(v, 0) == 1  # nobody looks at what is there so far
+    if not single or not isinstance(loop, For) or names[0].startswith("count("):
+        return None
+    start, stop = (to.scalar(b) for b in loop.bounds[:2])
+    count = to.rounds(start, stop, step_of(loop))
+    to.symbols[names[0]] = count
+    return count
+
+
+def _lists(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Block) -> ragged.Ragged:
+    """A list of lists that rounds write or append to."""
+    old = to.array(start)
+    assert isinstance(old, ragged.Ragged)
+    if type(start) is Apply and start.op is new_list:
+        count = _appended(to, loop, v, new) if old.dims[0] == ZERO else old.dims[0]
+        tape = ragged.made(to, _name(to, v), v.type, count)
+        if count is not None and not _is_filled(v, new):
+            ragged.emptied(to, tape)
+        return tape
+    if v in to.storage.kept and _takes(to, loop, start, block):
+        to.pending.pop(start, None)
+        return ragged.renewed(old)
+    raise refused("a list of lists that is written, and read as it was before", to.line)
 
 
 def _takes(to: Lowering, loop: Loop, start: Expr, block: Block) -> bool:
@@ -197,6 +235,10 @@ def _end(to: Lowering, loop: Loop) -> None:
         if not isinstance(target, Array):
             continue
         value = to.array(new)
+        if isinstance(target, ragged.Ragged):
+            if not (isinstance(value, ragged.Ragged) and value.items is target.items):
+                raise refused("a list of lists that another one replaces", to.line)
+            continue
         assert target.buffer is not None
         if value.buffer is target.buffer:
             continue
@@ -251,13 +293,6 @@ def lower_map(to: Lowering, node: Map, block: Block) -> None:
     to.keep(node, stored(buffer), False)
     for x in node.over:
         to.read(x)
-
-
-def span_of(loop: For) -> tuple[Expr, Expr]:
-    """The bounds of a loop in order; of a step beyond one, as if all between were taken."""
-    start, stop, step = loop.bounds
-    assert isinstance(step, Const)
-    return (start, stop) if step.value > 0 else (stop, start)
 
 
 def projects_of(nodes: object) -> dict[Expr, list[Project]]:

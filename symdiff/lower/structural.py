@@ -5,23 +5,25 @@ Most only say where an element comes from; reductions and products have modules 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from symdiff.ir.expr import Apply
-from symdiff.ir.nest import Branch, Buffer, Declare, Invoke, Local, Num, Op, Ref, Set, Store, Term
+from symdiff.ir.nest import Buffer, Num, Op, Store, Term
 from symdiff.ir.types import dim_symbols
+from symdiff.lower import ragged
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, filled, moved, stored
 from symdiff.lower.context import Context, Value, refused
-from symdiff.lower.elementwise import operate, promoted
-from symdiff.lower.indexing import placed
+from symdiff.lower.elementwise import operate
+from symdiff.lower.indexing import item_place, placed
+from symdiff.lower.lists import RULES as LISTS
 from symdiff.lower.matrices import MATRICES
 from symdiff.lower.products import PRODUCTS
 from symdiff.lower.reductions import REDUCTIONS
 from symdiff.lower.sorting import RULES as SORTING
+from symdiff.lower.whole import RULES as WHOLE
 from symdiff.primitives import arrays as A
-from symdiff.primitives import lists, pointwise, scalars, shaping
+from symdiff.primitives import lists, shaping
 from symdiff.primitives.indexing import index as index_row
 from symdiff.primitives.indexing import object_
 from symdiff.primitives.row import Primitive
@@ -228,6 +230,8 @@ def _flat(to: Context, array: Array, index: Index) -> Term:
 
 def _index(to: Context, node: Apply) -> Value:
     old = to.array(node.operands[0])
+    if isinstance(old, ragged.Ragged):
+        return ragged.row(to, old, item_place(to, old, node.attrs[0], node.operands[1:]), node.type)
     place = placed(to, old, node.attrs[0], [to.value(x) for x in node.operands[1:]])
     if not place.dims and not node.type.rank:
         return to.bind(to.element(old, place.at(())), to.wish_for(node))
@@ -393,34 +397,7 @@ def _same_index(index: Index) -> Index:
     return index
 
 
-# Lists.
-
-
-def _new_list(to: Context, node: Apply) -> Value:
-    shape = node.type.shape
-    names = [] if isinstance(shape[0], int) else list(dim_symbols(shape[0]))
-    count = to.at_least_zero(to.scalar(node.operands[0]), "count")
-    if len(names) == 1 and count != ZERO:
-        to.symbols[names[0]] = count
-    return stored(to.work(to.wish_for(node), node.type.dtype, (count, *to.dims(shape[1:]))))
-
-
-def _zeros_list(to: Context, node: Apply) -> Value:
-    like = to.array(node.operands[1])
-    if like.buffer is not None and like.buffer.growing:
-        raise refused("the adjoint of a list of unknown length", to.line)
-    return filled(Num(0.0, node.type.dtype), like.dims)
-
-
-def _add_lists(to: Context, node: Apply) -> Value:
-    a, b = (to.array(x) for x in node.operands)
-    dims = to.common([a.dims, b.dims])
-    kind = node.type.dtype
-
-    def at(index: Index) -> Term:
-        return Op("{0} + {1}", (to.element(a, index), to.element(b, index)), kind)
-
-    return Array(kind, dims, at, a.reads | b.reads, cheap=False, depth=1 + max(a.depth, b.depth))
+# What is there already, and copies of it.
 
 
 def _same(to: Context, node: Apply) -> Value:
@@ -438,55 +415,6 @@ def _axis_size(to: Context, node: Apply) -> Value:
     return to.array(node.operands[0]).dims[node.attrs[0]]
 
 
-def _array_equal(to: Context, node: Apply) -> Value:
-    """Whether sizes and elements are the same."""
-    a, b = (to.array(x) for x in node.operands)
-    equal = Local(to.wish_for(node, "equal"), "bool")
-    alike: list[Term] = [
-        Op("{0} == {1}", (n, m), "bool")
-        for n, m in zip(a.dims, b.dims, strict=True)
-        if not to.known.equal(n, m)
-    ]
-    if not alike:
-        to.out.append(Set(equal, Num(True, "bool")))
-    else:
-        to.out.append(Set(equal, functools.reduce(_and, alike)))
-    kind = promoted([x.type for x in node.operands], [a.dtype, b.dtype])
-
-    def compare(index: Index) -> None:
-        parts = [to.converted(to.element(x, index), kind) for x in (a, b)]
-        differ = Op("{0} != {1}", tuple(parts), "bool")
-        to.out.append(Branch(differ, [Set(equal, Num(False, "bool"))]))
-
-    with to.inside([]) as body:
-        to.over(a.dims, compare, free=False)
-    to.out += [Branch(Ref(equal), body)] if alike else body
-    return Ref(equal)
-
-
-def _and(a: Term, b: Term) -> Term:
-    return Op("{0} && {1}", (a, b), "bool")
-
-
-def _fsum(to: Context, node: Apply) -> Value:
-    """The exactly rounded sum of Python's numbers; it raises where it is none."""
-    numbers = [to.bind(to.converted(to.scalar(x), "float64")) for x in node.operands]
-    terms = to.work("terms", "float64", (Num(len(numbers), "int"),))
-    for k, number in enumerate(numbers):
-        to.out.append(Store(terms, (Num(k, "int"),), number, line=to.line))
-    total = Local(to.wish_for(node, "total"), "float64")
-    to.out.append(Declare(total))
-    to.out.append(Invoke("exact_sum", (terms, terms.dims[0]), (total,), to.line, raises=False))
-    for wrong, error, message in (
-        ("isinf", "OverflowError", "intermediate overflow in fsum"),
-        ("isnan", "ValueError", "-inf + inf in fsum"),
-    ):
-        tests: list[Term] = [Op(f"{wrong}({{0}})", (Ref(total),), "bool")]
-        tests += (Op(f"!{wrong}({{0}})", (x,), "bool") for x in numbers)
-        to.fail(functools.reduce(_and, tests), error, message)
-    return Ref(total)
-
-
 def _apart(to: Context, node: Apply) -> Value:
     """Overlapping arguments are refused where the function is called."""
     return Num(False, "bool")
@@ -500,7 +428,6 @@ RULES: dict[Primitive, Rule] = {
     shares_memory: _apart, shaping.roll: _roll, shaping.tile: _tile, shaping.repeat: _repeat,
     shaping.diagonal: _diagonal, shaping.diag: _diag, shaping.tril: _triangle(True),
     shaping.triu: _triangle(False), shaping.linspace: _linspace,
-    lists.new_list: _new_list, lists.zeros_list: _zeros_list, lists.add_lists: _add_lists,
     lists.array_of: _same, lists.list_of: _same, **REDUCTIONS, **PRODUCTS,
-    **SORTING, pointwise.array_equal: _array_equal, scalars.fsum: _fsum, **MATRICES,
+    **SORTING, **LISTS, **WHOLE, **MATRICES,
 }  # fmt: skip

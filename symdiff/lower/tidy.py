@@ -69,8 +69,9 @@ def tidy(kernel: Kernel, known: Known) -> None:
     scatter(kernel.body, known)
     place(kernel, known)
     _drop_unused(kernel)
+    while _drop_empty(kernel.body):  # what only they read is of no use either
+        _drop_unused(kernel)
     _inline(kernel.body)
-    _drop_empty(kernel.body)
     _scope(kernel.body)
     mark_free(kernel.body, known)
 
@@ -252,18 +253,21 @@ def _weight(term: Term) -> int:
     return sum(1 for part in subterms(term) if isinstance(part, (Op, Load)))
 
 
-def _drop_empty(body: list[Statement]) -> None:
-    """Loops and branches that have nothing in them."""
+def _drop_empty(body: list[Statement]) -> bool:
+    """Remove loops and branches that have nothing in them; whether there were any."""
     kept: list[Statement] = []
+    dropped = False
     for s in body:
         for inner in blocks_of(s):
-            _drop_empty(inner)
+            dropped = _drop_empty(inner) or dropped
         if isinstance(s, Each) and not s.body:
             continue
         if isinstance(s, Branch) and not s.then and not s.orelse:
             continue
         kept.append(s)
+    dropped = dropped or len(kept) < len(body)
     body[:] = kept
+    return dropped
 
 
 # Scopes.

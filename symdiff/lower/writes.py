@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from symdiff.ir.expr import Apply
 from symdiff.ir.nest import Buffer, Grow, Local, Op, Ref, Set, Store, Term
+from symdiff.lower import lists, ragged
 from symdiff.lower.arrays import ONE, Array, Index, blank, broadcast_index, renewed, stored
 from symdiff.lower.context import refused
-from symdiff.lower.indexing import Place, placed
+from symdiff.lower.indexing import Place, item_place, placed
 from symdiff.lower.masks import store_where
-from symdiff.primitives.indexing import accumulate
+from symdiff.lower.ragged import Ragged
+from symdiff.primitives.indexing import accumulate, update
 from symdiff.primitives.lists import append, drop, new_list
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ def lower_write(to: Lowering, node: Apply) -> None:
     fresh = base in storage.blank
     if not in_place:
         storage.copied.add(node)
+    if isinstance(old, Ragged):
+        _write_list(to, node, old, in_place)
+        return
     if node.op is drop:
-        to.values[node] = renewed(old)
+        _drop(to, node, old)
         return
     if in_place and not fresh and old.place is not None and not _read_only(old):
         buffer = _buffer(old)
@@ -48,7 +53,10 @@ def lower_write(to: Lowering, node: Apply) -> None:
         target = renewed(old)
     else:
         if node.op is append:
-            raise refused("a list that is appended to, and read as it was before", to.line)
+            if node in to.kept:
+                raise refused("a list that several branches append to", to.line)
+            _append(to, node, lists.copied(to, to.wish_for(node), node.type.dtype, old))
+            return
         target = stored(to.kept.get(node) or to.work(to.wish_for(node), node.type.dtype, old.dims))
         if node in to.kept:
             from symdiff.ir.nest import Alloc
@@ -64,6 +72,22 @@ def lower_write(to: Lowering, node: Apply) -> None:
         to.read(x)
     to.pending.pop(base, None)
     to.keep(node, target, False)
+
+
+def _write_list(to: Lowering, node: Apply, old: Ragged, in_place: bool) -> None:
+    """An item, itself a list, of a list of lists."""
+    if not in_place or node.op not in (append, update):
+        raise refused("a list of lists that is written, and read as it was before", to.line)
+    value = to.array(node.operands[1])
+    if node.op is append:
+        ragged.append(to, old, to.bind(to.scalar(node.operands[2])), value)
+    else:
+        place = item_place(to, old, node.attrs[0], node.operands[2:])
+        ragged.write(to, old, place, value)
+    for x in node.operands:
+        to.read(x)
+    to.pending.pop(node.operands[0], None)
+    to.keep(node, ragged.renewed(old), False)
 
 
 def _read_only(array: Array) -> bool:
@@ -129,11 +153,15 @@ def _append(to: Lowering, node: Apply, old: Array) -> None:
     value = to.array(node.operands[1])
     if buffer in value.reads:
         value = to.realized(value)
+    if node.attrs[0]:  # else what is there stays as it is
+        to.before_write(buffer, node.operands[:2])
+    dims = old.dims
     if buffer.growing:
         to.out.append(Grow(buffer, length))
         count = buffer.dims[0]
         assert isinstance(count, Ref)
-        to.out.append(Set(count.local, to.op("{0} + {1}", length, ONE)))
+        dims = (to.bind(to.op("{0} + {1}", length, ONE), "length"), *old.dims[1:])
+        to.out.append(Set(count.local, dims[0]))
     else:
         limit = buffer.dims[0]
         if not to.known.below(length, limit):
@@ -143,4 +171,16 @@ def _append(to: Lowering, node: Apply, old: Array) -> None:
     store_into(to, lambda index: (buffer, (length, *index)), old.dims[1:], value)
     for x in node.operands:
         to.read(x)
-    to.keep(node, renewed(old), False)
+    to.keep(node, lists.resized(old, dims[0]), False)
+
+
+def _drop(to: Lowering, node: Apply, old: Array) -> None:
+    """A list without its last item, which stays in memory."""
+    length = to.bind(to.scalar(node.operands[1]), "length")
+    count = lists.changing(old)
+    if count is not None:
+        to.out.append(Set(count, length))
+    for x in node.operands:
+        to.read(x)
+    to.pending.pop(node.operands[0], None)
+    to.keep(node, lists.resized(old, length), False)

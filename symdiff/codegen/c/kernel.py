@@ -30,6 +30,7 @@ from symdiff.ir.nest import (
     Let,
     Local,
     Memory,
+    Num,
     Op,
     Ref,
     Set,
@@ -282,8 +283,13 @@ class _Printer:
                 self._call(s)
             case Grow(buffer, item):
                 rest = self.spelling.count(buffer.dims[1:])
-                count = f"({text(item)} + 1)" if rest != "1" else f"{text(item)} + 1"
-                self._grow(buffer, count if rest == "1" else f"{count} * {rest}")
+                match item:
+                    case Op("{0} - {1}", (count, Num(1))):
+                        made = text(count)
+                    case _:
+                        made = f"{text(item)} + 1"
+                made = made if rest == "1" else f"{_factor(made)} * {_factor(rest)}"
+                self._grow(buffer, made)
 
     def _call(self, s: Invoke) -> None:
         """A call, and what it raises passed on."""
