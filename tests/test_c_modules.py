@@ -321,6 +321,22 @@ def test_records_statics_dicts_and_constants(tmp_path: Path) -> None:
         assert module._check(module._checks())
 
 
+def test_functions_that_are_only_compiled(tmp_path: Path) -> None:
+    path = tmp_path / "roots.py"
+    path.write_text(
+        "import symdiff\n\n\ndef root(x: float):\n    def f(y):\n        return y**3 - x\n"
+        "    y = 1.0\n    for _ in range(30):\n        y = y - f(y) / symdiff.grad(f)(y)\n"
+        "    return y\n\n\nfast_root = symdiff.compiled(root)\n"
+    )
+    for target in ("c", "python"):
+        output = tmp_path / f"of_{target}.py"
+        module = built(path, output, "--target", target)
+        assert module.__all__ == ["fast_root"]
+        assert module.fast_root(27.0) == 3.0
+        run = python(output, "--check")
+        assert run.returncode == 0 and "0 checks, all right" in run.stdout
+
+
 def test_arrays_that_are_written_and_other_dtypes(tmp_path: Path) -> None:
     path = tmp_path / "writes.py"
     path.write_text("def scaled(x, k, m):\n    x[0] = x[0] * k\n    return (x * x * m).sum()\n")

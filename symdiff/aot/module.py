@@ -223,9 +223,11 @@ def _add_chain(module: _Module, unit: Unit, wanted: str | None) -> None:
     options = replace(unit.options, check_shapes=True)  # who will call a module is unknown
     make = functools.partial(compile_function, unit.primal, trees, options=options)
     base = make([Request("primal")])
-    base_name = module.add(base, [base.name, f"{base.name}_"], options)
+    requests = [r for r in unit.requests if r.kind != "primal"]  # `compiled` is the function itself
+    wishes = [base.name, f"{base.name}_"] if requests or not wanted else [wanted]
+    base_name = module.add(base, wishes, options)
     done: list[Request] = []
-    for request in unit.requests:
+    for request in requests:
         if request.kind in ("hessian", "hvp"):  # the derivative of a gradient
             gradient = replace(request, kind="grad", mode="auto", value=False)
             below = make([*done, gradient])
@@ -233,7 +235,7 @@ def _add_chain(module: _Module, unit: Unit, wanted: str | None) -> None:
         else:
             below, below_name = base, base_name
         done.append(request)
-        last = len(done) == len(unit.requests)
+        last = len(done) == len(requests)
         above = make(done)
         wish = wanted if last else None
         base_name = _add_link(module, below, below_name, request, above, wish, options)
