@@ -38,6 +38,7 @@ from symdiff.ir.nest import (
 from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.jam import jam
+from symdiff.lower.lanes import side_by_side
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
 from symdiff.lower.powers import multiply_out
@@ -57,6 +58,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     _inline(kernel.body)
+    side_by_side(kernel.body, known)
     go_on(kernel.body)
     sum_up(kernel.body, known)
     straighten(kernel.body, known)
