@@ -14,6 +14,7 @@ import ast
 import functools
 import hashlib
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -111,12 +112,22 @@ class Kernels:
             called(interface, kernel, source)
             for interface, kernel in zip(self.interfaces, source.kernels, strict=True)
         ]
-        about = comment(
+        about = (
             f"Derivatives of {provenance.file}, written by symdiff {VERSION}. Not to be edited.\n\n"
             f"   {self.stem}.py is generated with this file, and says by which command."
         )
-        files = {c: f"{about}\n\n{source.text}", h: f"{about}\n\n{header(interfaces, self.unit)}"}
+        files = {
+            c: f"{comment(f'{about} It compiles this with{self._command()}')}\n\n{source.text}",
+            h: header(interfaces, self.unit, about),
+        }
         return files, self._loading(files, call_layer(interfaces, self.unit), interfaces)
+
+    def _command(self) -> str:
+        """The flags that this is compiled with, in lines of their own."""
+        flags = " ".join([*ALWAYS, *(row[0] for row in OPTIONAL), *self.flags])
+        indent = "\n       "
+        lines = textwrap.wrap(flags, WIDTH - len(indent), break_on_hyphens=False)
+        return "".join(["\n", *(f"{indent}{line}" for line in lines)])
 
     def _loading(self, files: dict[str, str], layer: str, interfaces: list[Interface]) -> str:
         hashes = {file: hashlib.sha256(text.encode()).hexdigest() for file, text in files.items()}

@@ -31,6 +31,13 @@ static bool reserve(void **memory, size_t *room, size_t bytes)
 }"""
 
 
+# Whoever compiles the file may not know what is asked for by these marks, and loses speed alone.
+_QUIET = """
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#endif"""
+
+
 @dataclass(frozen=True)
 class Source:
     """A file of C. unit: its name in C; kernels: what is in it, in order.
@@ -65,6 +72,7 @@ def generate(kernels: Sequence[Kernel], unit: str = "", header: str = "") -> Sou
         head.append("#include <stdlib.h>")
     if header:
         head = [f'#include "{header}"', "", *head]
+        head += [_QUIET] if "#pragma omp" in functions else []
     functions, vectors = _vectorised(functions, "\n".join(support))
     external = external_in("\n".join([*support, functions]), unit)
     parts = [
