@@ -38,6 +38,7 @@ from symdiff.optimize.loops import carry_less, tidy_loops
 from symdiff.optimize.quiet import quiet
 from symdiff.optimize.simplify import simplify
 from symdiff.optimize.stabilise import stabilise
+from symdiff.optimize.winners import settle_winners
 from symdiff.options import DEFAULT, Options, Request
 from symdiff.parse.entry import parse
 from symdiff.parse.nested import nested_derivative
@@ -46,7 +47,10 @@ from symdiff.parse.requires import with_declared_sizes
 Pass = Callable[[Function, Options], Function]
 
 # On the primal, before it is differentiated.
-BEFORE: tuple[tuple[str, Pass], ...] = (("stabilise", everywhere(stabilise)),)
+BEFORE: tuple[tuple[str, Pass], ...] = (
+    ("stabilise", everywhere(stabilise)),
+    ("winners", everywhere(settle_winners)),
+)
 # On the derivative. `erase` removes what only differentiation looks at, and always runs.
 ERASE: tuple[tuple[str, Pass], ...] = (
     ("erase", everywhere(erase)),
