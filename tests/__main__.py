@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 LIMIT = 600  # seconds for one check; a type that is too hard to infer keeps pyright busy for hours
-PARALLEL = ["-n", "auto", "--maxprocesses", "8"]
+PARALLEL = ["-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"]
 # The wrapper of pyright looks for newer versions of it otherwise.
 OFFLINE = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
 

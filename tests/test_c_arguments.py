@@ -1,0 +1,66 @@
+"""What compiled derivatives are called with: any layout, both precisions, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+from tests.test_c_runtime import LAYOUTS
+
+
+def loss(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        total += np.exp(x[i]) * w[i]
+    return total + np.sum(x * w)
+
+
+@pytest.fixture(scope="module")
+def both(quick: symdiff.Options) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The derivative in Python, and in C."""
+    python = symdiff.value_and_grad(loss, wrt="*")
+    return python, symdiff.value_and_grad(loss, wrt="*", options=quick)
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"swapped"}))
+@pytest.mark.parametrize("size", [0, 1, 2, 7])
+def test_layouts(both: Any, layout: str, size: int) -> None:
+    python, c = both
+    x, w = LAYOUTS[layout](np.linspace(-1.0, 1.0, size)), np.arange(float(size))
+    kept = x.copy()
+    (value, gradient), (expected, wanted) = c(x, w), python(x, w)
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-12)
+    np.testing.assert_array_equal(x, kept)
+
+
+def test_single_precision(both: Any) -> None:
+    python, c = both
+    x, w = np.linspace(-1.0, 1.0, 7, dtype=np.float32), np.arange(7, dtype=np.float32)
+    (value, gradient), (expected, wanted) = c(x, w), python(x, w)
+    assert value == pytest.approx(expected, rel=1e-5)
+    assert [g.dtype for g in gradient] == [g.dtype for g in wanted] == [np.float32] * 2
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "x, w",
+    [
+        (np.ones(3), np.ones(2)), (np.ones((3, 2)), np.ones((3, 3))), (np.ones(3), np.ones((2, 3))),
+        (np.ones(3, complex), np.ones(3)), (np.ones(3, object), np.ones(3)),
+        (np.array(["a"]), np.ones(1)), (None, np.ones(3)), ("ab", np.ones(2)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_refused(both: Any, x: Any, w: Any) -> None:
+    """By an exception of the same kind as in Python; nothing is computed."""
+    caught: list[type[BaseException]] = []
+    for run in both:
+        with pytest.raises((symdiff.SymdiffError, TypeError, ValueError, IndexError)) as info:
+            run(x, w)
+        caught.append(type(info.value))
+    assert caught[0] is caught[1]
