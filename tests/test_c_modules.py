@@ -166,6 +166,7 @@ def test_functions_are_those_of_the_python_module(model: Path, tmp_path: Path) -
     assert not tmp_path.joinpath("of_python.c").exists()
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_size_and_what_does_not_fit(model: Path, tmp_path: Path) -> None:
     c = built(model, tmp_path / "of_c.py")
     plain = built(model, tmp_path / "of_python.py", "--target", "python")
@@ -563,6 +564,17 @@ def test_output_that_cannot_be(model: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.c", "model.py"]
     unknown = build(model, tmp_path / "made.py", "--target", "fortran")
     assert unknown.exit_code == 2 and "'fortran' is not one of" in unknown.stderr
+
+
+def test_a_link_to_the_module(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "made.py", tmp_path / "link.py"
+    assert build(model, target).exit_code == 0
+    link.symlink_to(target)
+    module = built(model, link)
+    assert link.is_symlink() and (tmp_path / "real" / "link.c").exists()
+    np.testing.assert_array_equal(module.energy_grad(np.array([1.0, 2.0])), [-4.0, 4.0])
+    assert imported(target).__all__ == module.__all__
 
 
 def test_writing_nothing_of_several(tmp_path: Path) -> None:

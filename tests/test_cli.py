@@ -197,11 +197,12 @@ def test_the_target_of_a_decorator_is_kept(tmp_path: Path) -> None:
 
 def test_what_has_no_form_in_c_is_said_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "chosen.py"
-    path.write_text("def f(x):\n    return x[x > 0.0]\n")  # as many as there are when called
+    path.write_text("def f(x, k):\n    return x[x > k]\n")  # as many as there are when called
     options = ["--arg", "x=float64[n]", "--kind", "jvp"]
     result = run("diff", f"{path}:f", "--target", "c", *options)
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.search(r"UnsupportedError: .*chosen.py:1:.*\n.*\n.*\^\^\^", result.stderr)
+    assert "taken for float" not in result.stderr
     assert "#include" not in run("diff", f"{path}:f", "--target", "auto", *options).stdout
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def write_module(
     path = Path(path)
     provenance = provenance or Provenance.of(derivatives[0], "Derivative.save")
     texts = module_texts(derivatives, path.name, provenance, names)
-    files = {path.with_name(name): text for name, text in texts.items()}
-    refuse_strangers([file for file in files if file != path])
-    write_texts(files)
-    return [path, *(file for file in files if file != path)]
+    beside = Path(os.path.realpath(path)).parent  # where the module looks for them
+    files = {beside / name: text for name, text in texts.items() if name != path.name}
+    refuse_strangers(files)
+    write_texts({**files, path: texts[path.name]})
+    return [path, *files]

@@ -15,7 +15,7 @@ import click
 
 from symdiff.api import Derivative
 from symdiff.commands.arguments import Declared, parameters, parse_declarations, trees_of
-from symdiff.errors import IllTypedError, UnsupportedError
+from symdiff.errors import IllTypedError, SymdiffError, UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.ir.tree import Tree, is_container
 from symdiff.ir.types import FLOAT
@@ -288,13 +288,22 @@ def _compile(
             if k not in declared.names and isinstance(t, Expr) and t.type == FLOAT
             and _is_loose(primal, k, {})
         ]  # fmt: skip
-        if assumed:
+        if assumed and not _compiles(primal, trees, requests, replace(options, target="python")):
             note = (
                 f"{', '.join(assumed)} {'was' if len(assumed) == 1 else 'were'} taken for float: "
                 f"for arrays say --arg '{assumed[0]}=float64[n]'"
             )
             error.hint = f"{error.hint}\n      {note}" if error.hint else note
         raise
+
+
+def _compiles(*asked: Any) -> bool:
+    """Whether it is another target alone that has no form of something."""
+    try:
+        compile_function(*asked)
+    except SymdiffError:
+        return False
+    return True
 
 
 def _is_loose(primal: Any, name: str, known: Mapping[str, Any]) -> bool:
