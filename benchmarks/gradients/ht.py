@@ -80,15 +80,26 @@ def in_loops(parameters, parents, relatives, inverses, base, weights, us, corner
     angle = math.sqrt(theta[0] ** 2 + theta[1] ** 2 + theta[2] ** 2)
     c, s = math.cos(angle), math.sin(angle)
     n1, n2, n3 = theta[0] / angle, theta[1] / angle, theta[2] / angle
+    count, which = 0, np.zeros(len(base), dtype=int)  # the vertices that are seen
+    known = np.zeros(len(base), dtype=bool)
+    for n in range(len(points)):
+        for k in range(others + 1):
+            if not known[corners[n, k]]:
+                known[corners[n, k]] = True
+                which[count] = corners[n, k]
+                count += 1
+
     placed = np.zeros((len(base), 3))
-    for v in range(len(base)):
+    for seen_now in range(count):
+        v = which[seen_now]
         p1, p2, p3, _ = base[v]
         x = y = z = 0.0
         for b in range(len(parents)):
             w, t = weights[v, b], transforms[b]
-            x += w * (t[0, 0] * p1 + t[0, 1] * p2 + t[0, 2] * p3 + t[0, 3])
-            y += w * (t[1, 0] * p1 + t[1, 1] * p2 + t[1, 2] * p3 + t[1, 3])
-            z += w * (t[2, 0] * p1 + t[2, 1] * p2 + t[2, 2] * p3 + t[2, 3])
+            if w != 0.0:  # few bones carry a vertex
+                x += w * (t[0, 0] * p1 + t[0, 1] * p2 + t[0, 2] * p3 + t[0, 3])
+                y += w * (t[1, 0] * p1 + t[1, 1] * p2 + t[1, 2] * p3 + t[1, 3])
+                z += w * (t[2, 0] * p1 + t[2, 1] * p2 + t[2, 2] * p3 + t[2, 3])
         along = (n1 * x + n2 * y + n3 * z) * (1.0 - c)
         placed[v, 0] = c * x + s * (n2 * z - n3 * y) + along * n1 + theta[3]
         placed[v, 1] = c * y + s * (n3 * x - n1 * z) + along * n2 + theta[4]

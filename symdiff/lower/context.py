@@ -69,6 +69,7 @@ class Context:
         self._unified: list[list[Local]] = [[]]
         self._failed: list[set[tuple[Term, int]]] = [set()]
         self._nested = 0
+        self.beside = False  # whether these are rounds of loops that may run side by side (`lanes`)
         self.conditions: dict[Local, Term] = {}  # what boolean variables are
         self._false: list[Term] = []  # what does not hold here
 

@@ -30,6 +30,8 @@ def product_called(
 ) -> Buffer | None:
     """The memory that calls fill with an einsum; None for what is better as a nest."""
     summed = [c for c in sizes if c not in out]
+    if to.beside:  # the nests of all rows share their loops
+        return None
     if kind not in ("float32", "float64") or len(operands) != 2 or len(out) < 2 or len(summed) != 1:
         return None
     batch, row, column, inner = out[:-2], out[-2], out[-1], summed[0]

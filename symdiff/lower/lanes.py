@@ -49,6 +49,7 @@ from symdiff.ir.nest import (
 )
 from symdiff.lower.access import access_of, has_leave
 from symdiff.lower.affine import Known
+from symdiff.lower.carried import change_in_place
 from symdiff.lower.places import changing, is_apart
 
 _LANES = 32
@@ -187,6 +188,7 @@ class _Lanes:
 
     def _made(self) -> list[Statement]:
         loop = self.loop
+        change_in_place(loop.body, self.uses)
         block, width = Local("block", "int"), Local("lanes", "int")
         self.known.ranges[block] = loop.start, Op("{0} - {1}", (loop.stop, Num(1, "int")), "int")
         self.block, self.width = block, width

@@ -22,6 +22,7 @@ from symdiff.ir.nest import (
     Term,
 )
 from symdiff.ir.types import dim_symbols
+from symdiff.ir.walk import depends_on
 from symdiff.lower import lists, ragged
 from symdiff.lower.arrays import ZERO, Array, blank, moved, renewed, stored
 from symdiff.lower.context import refused
@@ -280,6 +281,8 @@ def lower_map(to: Lowering, node: Map, block: Block) -> None:
         to.require_equal(count, other.dims[0], "arguments of different lengths")
     shape = to.dims(node.type.shape[1:])
     buffer = to.work(to.wish_for(node), node.type.dtype, (count, *shape))
+    around = to.beside
+    to.beside = around or any(isinstance(n, Loop) for n in depends_on([node.body], node.indices))
     with to.each(ZERO, count, wish="row") as index:
         for v, rows in zip(node.indices, over, strict=True):
             if rows.rank == 1:
@@ -290,6 +293,7 @@ def lower_map(to: Lowering, node: Map, block: Block) -> None:
         from symdiff.lower.writes import store_into
 
         store_into(to, lambda i: (buffer, (index, *i)), shape, to.array(node.body))
+    to.beside = around
     to.keep(node, stored(buffer), False)
     for x in node.over:
         to.read(x)

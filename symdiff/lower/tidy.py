@@ -41,6 +41,7 @@ from symdiff.lower.jam import jam
 from symdiff.lower.lanes import side_by_side
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
+from symdiff.lower.placing import put_in_place
 from symdiff.lower.powers import multiply_out
 from symdiff.lower.scatter import scatter
 from symdiff.lower.straighten import straighten
@@ -58,6 +59,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     _inline(kernel.body)
+    put_in_place(kernel, known)
     side_by_side(kernel.body, known)
     go_on(kernel.body)
     sum_up(kernel.body, known)
