@@ -41,6 +41,7 @@ from symdiff.lower.access import access_of, has_leave
 from symdiff.lower.affine import Known
 from symdiff.lower.guards import checked_before
 from symdiff.lower.parallel import sums_of
+from symdiff.lower.places import changing, is_steady
 
 _COSTLY = 60  # operations of a side that may be computed in vain
 
@@ -59,7 +60,7 @@ def straighten(body: list[Statement], known: Known) -> None:
             if _is_independent(s, known):
                 _choose(s.body)
                 _turn(s)
-                result += _deferred(s)
+                result += _deferred(s, known)
                 continue
         result.append(s)
     body[:] = result
@@ -280,9 +281,20 @@ def _choice(branch: Branch, before: list[Statement]) -> list[Statement]:
 # Checks that wait.
 
 
-def _deferred(loop: Each) -> list[Statement]:
-    """The loop with its checks after it."""
+def _deferred(loop: Each, known: Known) -> list[Statement]:
+    """The loop with its checks after it; those of what no round changes come before."""
     flags: dict[int, Local] = {}
+    early: list[Statement] = []
+    access = access_of(loop.body)
+    other = changing(loop, access) | {loop.index}
+    for s in list(loop.body):
+        if isinstance(s, Fail) and is_steady([s.test], other, set(access.writes)):
+            some = Op("{0} < {1}", (loop.start, loop.stop), "bool")
+            sure = known.at_least(Op("{0} - {1}", (loop.stop, loop.start), "int"), 1)
+            if loop.step == 1:
+                loop.body.remove(s)
+                test = s.test if sure else Op("{0} && {1}", (some, s.test), "bool")
+                early.append(Fail(test, s.fault))
     stack = [loop.body]
     while stack:
         block = stack.pop()
@@ -293,4 +305,4 @@ def _deferred(loop: Each) -> list[Statement]:
             stack.extend(blocks_of(s))
     before: list[Statement] = [Set(flag, Num(0, "int")) for flag in flags.values()]
     after = [Fail(Op("{0} != 0", (Ref(flag),), "bool"), fault) for fault, flag in flags.items()]
-    return [*before, loop, *after]
+    return [*early, *before, loop, *after]

@@ -38,6 +38,7 @@ from symdiff.ir.nest import (
 from symdiff.lower.affine import Known
 from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.jam import jam
+from symdiff.lower.keep import keep_costly
 from symdiff.lower.lanes import side_by_side
 from symdiff.lower.memory import place
 from symdiff.lower.parallel import mark_free
@@ -68,6 +69,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     forward(kernel.body)
     _drop_unused(kernel)
     shrink(kernel.body)
+    keep_costly(kernel.body, known)
     multiply_out(kernel.body, known)
     jam(kernel.body, known)
     scatter(kernel.body, known)
