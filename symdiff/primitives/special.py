@@ -101,7 +101,7 @@ polygamma = Elementwise(
 digamma = Elementwise(
     "digamma", (lambda x, y: polygamma(x, attrs=(1,)),), over=(_NO_POLES,), raises=True,
     math="_polygamma(0, {0})", numpy="special.digamma({0})", support=(POLYGAMMA,),
-    c={"python": "polygamma(0, {0})", "float": "external_digamma({0})"},
+    c={"python": "polygamma(0, {0})", "float": "digamma({0})"},
 )
 gamma = Elementwise(
     "gamma", (lambda x, y: y * digamma(x),), over=(_NO_POLES,), raises=True, fails=_at_pole,

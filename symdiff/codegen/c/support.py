@@ -255,13 +255,28 @@ static inline double rel_entr(double x, double y)
         return x * log1p((x - y) / y);
     return x * (ratio > 0.0 && !isinf(ratio) ? log(ratio) : log(x) - log(y));
 }"""),
-    "kl_div": ((), """\
-/* x log(x / y) - x + y. */
+    "kl_div": (("rel_entr",), """\
+/* x log(x / y) - x + y = x (t - log(1 + t)) for t = y / x - 1: where they are close, by the series
+   of the logarithm in r = t / (2 + t), as the difference cancels. */
 static inline double kl_div(double x, double y)
 {
+    const double t = (y - x) / x, r = t / (2.0 + t), s = r * r;
+    const double series = 1.0 / 3 + s * (1.0 / 5 + s * (1.0 / 7 + s * (1.0 / 9 + s * (1.0 / 11
+        + s * (1.0 / 13 + s * (1.0 / 15 + s / 17))))));
     if (x != x || y != y)
         return x + y;
-    return x > 0.0 && y > 0.0 ? x * log(x / y) - x + y : x == 0.0 && y >= 0.0 ? y : INFINITY;
+    if (x > 0.0 && y > 0.0)
+        return fabs(t) < 0.1 ? x * r * (t - 2.0 * s * series) : rel_entr(x, y) - x + y;
+    return x == 0.0 && y >= 0.0 ? y : INFINITY;
+}"""),
+    "digamma": ((), """\
+/* The derivative of lgamma; close to a pole by reflection, as the distance to it has all digits. */
+static inline double digamma(double x)
+{
+    const double distance = remainder(x, 1.0);
+    if (x > 0.0 || distance == 0.0 || !(fabs(distance) < 0.1))
+        return external_digamma(x);
+    return external_digamma(1.0 - x) - 3.141592653589793 / tan(3.141592653589793 * distance);
 }"""),
     "exprel": ((), """\
 /* (exp(x) - 1) / x, 1 at 0. */
