@@ -5,13 +5,13 @@ s = x.sum(axis=1)   ->   for i: s_i = 0; for j: s_i += x[i, j]; s[i] = s_i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from symdiff.ir.expr import Apply
 from symdiff.ir.nest import Local, Num, Op, Ref, Set, Store, Term
 from symdiff.ir.types import DType
-from symdiff.lower.arrays import ONE, ZERO, Array, Index, stored
+from symdiff.lower.arrays import ONE, ZERO, Array, Index, filled, stored
 from symdiff.lower.context import Context, Value
 from symdiff.primitives import arrays as A
 from symdiff.primitives import reductions as R
@@ -98,13 +98,52 @@ def reduced(
     shape = [ONE if i in axes else d for i, d in enumerate(old.dims)] if keepdims else dims
     buffer = to.work(wish, node.type.dtype, shape)
 
-    def store(outer: Index) -> None:
+    def place(outer: Index) -> Index:
         rest = iter(outer)
-        at = [ZERO if i in axes else next(rest) for i in range(old.rank)] if keepdims else outer
-        to.out.append(Store(buffer, tuple(at), to.converted(fold(outer), buffer.dtype)))
+        return tuple(ZERO if i in axes else next(rest) for i in range(old.rank)) if keepdims else (
+            outer
+        )  # fmt: skip
+
+    if step is _add and buffer.dtype == kind and _is_by_rows(to, old, axes):
+        to.copied_into(buffer, filled(first, buffer.dims))
+
+        def add_row(index: Index) -> None:
+            item = to.converted(to.element(old, index), kind)
+            there = place(tuple(index[a] for a in kept))
+            to.out.append(Store(buffer, there, item, add=True, line=to.line))
+
+        to.over(old.dims, add_row)
+        return _finished(to, stored(buffer), count, finish)
+
+    def store(outer: Index) -> None:
+        to.out.append(Store(buffer, place(outer), to.converted(fold(outer), buffer.dtype)))
 
     to.over(dims, store)
     return stored(buffer)
+
+
+def _is_by_rows(to: Context, old: Array, axes: Sequence[int]) -> bool:
+    """Whether what is summed lies across memory: then whole rows are added."""
+    last = old.rank - 1
+    if old.place is not None:
+        index = tuple(Ref(Local("i", "int")) for _ in old.dims)
+        there = old.place(index)[1]
+        if not there or there[-1] not in index:
+            return False
+        last = index.index(there[-1])  # type: ignore[arg-type]
+    short = all(isinstance(to.known.plain(old.dims[a]), Num) for a in axes)
+    return last not in axes and last == old.rank - 1 and not short
+
+
+def _finished(to: Context, sums: Array, count: Term, finish: Callable[[Term, Term], Term]) -> Array:
+    """Sums as what they are for."""
+    example = Num(1.0, sums.dtype)
+    if finish(example, count) == example:
+        return sums
+    return Array(
+        sums.dtype, sums.dims, lambda index: finish(to.element(sums, index), count), sums.reads,
+        cheap=False,
+    )  # fmt: skip
 
 
 def _is_nan(item: Term) -> Term:
