@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from symdiff.codegen.c.text import filled
+
 SPECIAL, BLAS, LAPACK = (
     "scipy.special.cython_special", "scipy.linalg.cython_blas", "scipy.linalg.cython_lapack",
 )  # fmt: skip
@@ -47,7 +49,7 @@ class External:
     @property
     def declared(self) -> str:
         """The declaration of its pointer, without a semicolon."""
-        return f"{self.result} (*{self.name})({', '.join(self.parameters)})"
+        return filled(f"{self.result} (*{self.name})(", self.parameters, ")")
 
     @property
     def signature(self) -> str:
@@ -120,5 +122,10 @@ def pointed(text: str, kernel: str) -> str:
 
 def pointers(kernel: str, names: Iterable[str]) -> str:
     """The structure that holds the pointers of a kernel, without a semicolon."""
-    lines = "".join(f"    {EXTERNAL[name].declared};\n" for name in names)
+    lines = "".join(f"    {indented(EXTERNAL[name].declared)};\n" for name in names)
     return f"struct {kernel}_external {{\n{lines}}} {kernel}_external"
+
+
+def indented(text: str) -> str:
+    """The text of a declaration that is one step further in."""
+    return text.replace("\n", "\n    ")

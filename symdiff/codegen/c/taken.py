@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from symdiff.codegen.c.external import EXTERNAL, External
+from symdiff.codegen.c.external import EXTERNAL, External, indented
 from symdiff.codegen.c.text import filled, literal
 
 _MISSING = """\
@@ -61,7 +61,7 @@ def borrowing(external: Iterable[str], unit: str) -> list[str]:
         call = filled("call_exported(", parts, ");").replace("\n", "\n    ")
         pointer = f"{unit}_external.{e.name}"
         taken += [
-            f"    {e.declared};\n    {call}\n",
+            f"    {indented(e.declared)};\n    {call}\n",
             f"    __atomic_store_n(&{pointer}, {e.name}, __ATOMIC_RELEASE);\n",
         ]
     return [_BORROW.format(taken="".join(taken))] if found else []
