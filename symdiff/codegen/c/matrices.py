@@ -50,18 +50,20 @@ static void matrix_product(int64_t m, int64_t n, int64_t k, const double *a, int
     for (int64_t i = 0; i < m * n; i++)
         c[i] = 0.0;
     for (int64_t i = 0; i < m; i++) {
-        if (b_column == 1) {
-            for (int64_t p = 0; p < k; p++) {
-                #pragma omp simd
-                for (int64_t j = 0; j < n; j++)
-                    c[i * n + j] += a[i * a_row + p * a_column] * b[p * b_row + j];
-            }
-        } else {
-            for (int64_t p = 0; p < k; p++) {
-                #pragma omp simd
-                for (int64_t j = 0; j < n; j++)
-                    c[i * n + j] += a[i * a_row + p * a_column] * b[p * b_row + j * b_column];
-            }
+        int64_t p = 0;
+        for (; b_column == 1 && p + 4 <= k; p += 4) { /* a row of c is read once for four of b */
+            const double *factor = a + i * a_row + p * a_column, *row = b + p * b_row;
+            const double f0 = factor[0], f1 = factor[a_column];
+            const double f2 = factor[2 * a_column], f3 = factor[3 * a_column];
+            #pragma omp simd
+            for (int64_t j = 0; j < n; j++)
+                c[i * n + j] += f0 * row[j] + f1 * row[b_row + j] + f2 * row[2 * b_row + j]
+                    + f3 * row[3 * b_row + j];
+        }
+        for (; p < k; p++) {
+            #pragma omp simd
+            for (int64_t j = 0; j < n; j++)
+                c[i * n + j] += a[i * a_row + p * a_column] * b[p * b_row + j * b_column];
         }
     }
 }"""),
