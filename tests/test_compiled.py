@@ -89,6 +89,21 @@ def test_an_index_outside_raises_before_anything_is_returned(quick: symdiff.Opti
         compiled(np.ones((3, 3)), np.ones(2), np.array([0, 3]))
 
 
+def test_indices_of_indices_are_checked_in_turn(quick: symdiff.Options):
+    def behind(x: Any, at: Any, of: Any) -> Any:
+        z = np.zeros(len(at))
+        for i in range(len(at)):
+            z[i] = x[of[at[i]]]
+        return z
+
+    compiled = symdiff.compiled(behind, options=quick)
+    x, at = np.arange(3.0), np.array([1, 0, -1])
+    assert compiled(x, at, np.array([2, 1, 0])).tolist() == [1.0, 2.0, 0.0]
+    for of in (np.array([2, 1, 3]), np.array([2])):
+        with pytest.raises(IndexError):
+            compiled(x, at, of)
+
+
 def test_types_and_targets_are_given_as_to_the_other_operators():
     made = symdiff.compiled(types={"x": "float64[n,2]"})(lambda x: x[:, 0] * x[:, 1])
     assert made(np.array([[2.0, 3.0]])).tolist() == [6.0]
@@ -131,7 +146,18 @@ def redirected(x: Any, y: Any) -> Any:
     return z
 
 
-@pytest.mark.parametrize("f", [joined, in_steps, overlapping, redirected])
+def twice_removed(x: Any, y: Any) -> Any:
+    """An index that is read where another index says: nothing is read beyond the first check."""
+    at = np.zeros(len(x), dtype=np.int64)
+    z = np.zeros(len(x))
+    for i in range(len(x)):
+        at[i] = -1 - i
+    for i in range(len(x)):
+        z[i] = x[at[at[i]]] * y[at[i]]
+    return z
+
+
+@pytest.mark.parametrize("f", [joined, in_steps, overlapping, redirected, twice_removed])
 @pytest.mark.parametrize("size", [0, 1, 2, 9])
 def test_what_is_compiled_is_what_python_runs(f: Any, size: int, quick: symdiff.Options):
     at = np.linspace(-1.0, 1.0, size), np.linspace(2.0, 3.0, size)

@@ -13,6 +13,8 @@ The loop that is left never leaves memory, so its rounds may run side by side.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from symdiff.ir.nest import (
     Each,
     Fail,
@@ -38,27 +40,60 @@ def checked_before(loop: Each) -> list[Statement]:
     access = access_of(loop.body)
     lets = {s.local: s for s in loop.body if isinstance(s, Let)}
     needed: set[Local] = set()
+    places: list[Term] = []  # checks that are not of what memory holds
     for check in found:
         reads = _made_of(check.test, lets)
         if reads is None:
             return []
         needed |= reads
+        if not any(_loads(t) for t in (check.test, *(lets[x].value for x in reads))):
+            places.append(check.test)
+    checks: list[Statement] = [
+        s for s in loop.body if s in found or (isinstance(s, Let) and s.local in needed)
+    ]
+    terms = [t for s in checks for t in terms_of(s)]
     changing = access.writes - lets.keys()
-    for s in (*(lets[x] for x in needed), *found):
-        for term in terms_of(s):
-            for part in subterms(term):
-                touched = part.local if isinstance(part, Ref) else None
-                touched = part.buffer if isinstance(part, Load) else touched
-                if touched in changing:
-                    return []
-    if not found:
+    loads = [load for t in terms for load in _loads(t)]
+    for part in (p for t in terms for p in subterms(t)):
+        if isinstance(part, Ref) and part.local in changing:
+            return []
+    # All are looked at before any is raised: what is read must be there in any case.
+    if not found or (loads and places) or any(x.buffer in changing for x in loads):
         return []
+    for i in (i for load in loads for i in load.index):
+        behind = _made_of(i, lets)
+        if behind is None or _loads(i) or any(_loads(lets[x].value) for x in behind):
+            return []
     loop.body[:] = [s for s in loop.body if s not in found]
-    return _checking(loop, [s for s in (*lets.values(), *found) if _is_of(s, needed)])
+    indices = {p.local for t in terms for p in subterms(t) if _is_ref(p)}
+    if loop.index not in indices and not loads:
+        return _once(loop, checks)
+    return _checking(loop, checks)
 
 
-def _is_of(s: Statement, needed: set[Local]) -> bool:
-    return not isinstance(s, Let) or s.local in needed
+def _loads(term: Term) -> list[Load]:
+    return [p for p in subterms(term) if isinstance(p, Load)]
+
+
+def _is_ref(term: Term) -> TypeGuard[Ref]:
+    return isinstance(term, Ref)
+
+
+def _once(loop: Each, body: list[Statement]) -> list[Statement]:
+    """Checks that are the same in all rounds, for where there is a round."""
+    low, high = (loop.start, loop.stop) if loop.step > 0 else (loop.stop, loop.start)
+    some = Op("{0} < {1}", (low, high), "bool")
+    mapping: dict[Local, Term] = {}
+    made: list[Statement] = []
+    for s in body:
+        if isinstance(s, Let):
+            fresh = Local(s.local.name, s.local.dtype)
+            made.append(Let(fresh, substituted(s.value, mapping), s.line))
+            mapping[s.local] = Ref(fresh)
+        elif isinstance(s, Fail):
+            test = Op("{0} && {1}", (some, substituted(s.test, mapping)), "bool")
+            made.append(Fail(test, s.fault, True))
+    return made
 
 
 def _made_of(term: Term, lets: dict[Local, Let]) -> set[Local] | None:

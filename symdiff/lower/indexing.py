@@ -192,9 +192,12 @@ def _inside(to: Context, where: Term, size: Term) -> Term:
             )
         return where
     where = to.bind(where)
+    return to.once(("inside", where, size), lambda: _from_front(to, where, size))
+
+
+def _from_front(to: Context, where: Term, size: Term) -> Term:
     wrapped = to.bind(Op("{0} < 0 ? {0} + {1} : {0}", (where, size), "int"))
-    test = Op("{0} < 0 || {0} >= {1}", (wrapped, size), "bool")
-    _outside(to, test)
+    _outside(to, Op("{0} < 0 || {0} >= {1}", (wrapped, size), "bool"))
     return wrapped
 
 
