@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -64,3 +65,21 @@ def test_what_is_refused(both: Any, x: Any, w: Any) -> None:
             run(x, w)
         caught.append(type(info.value))
     assert caught[0] is caught[1]
+
+
+def smoothed(x, n):
+    for _ in range(n):
+        x = np.sqrt(x[1:-1] * x[1:-1] + 1.0).sum() * x
+    return np.sum(x)
+
+
+def test_sizes_are_checked_before_memory_is_asked_for(quick: symdiff.Options) -> None:
+    """What is missing is named: it is not that a negative number of bytes cannot be had."""
+    options = dataclasses.replace(quick, check_shapes=True)
+    c = symdiff.grad(smoothed, options=options)
+    x = np.linspace(0.5, 1.5, 6)
+    np.testing.assert_allclose(c(x, 4), symdiff.grad(smoothed)(x, 4), rtol=1e-12)
+    lines = c.source.splitlines()
+    allocates = next(k for k, line in enumerate(lines) if "malloc(" in line)
+    checks = [k for k, line in enumerate(lines) if line.startswith("    if (x_n")]
+    assert checks and all(k < allocates for k in checks)

@@ -153,18 +153,23 @@ class _Printer:
 
     def function(self) -> str:
         kernel, memory = self.kernel, self.memory
-        every = list(statements(kernel.body))
+        # What is wrong with sizes is told before memory is asked for, which may be of no size then.
+        first = next((k for k, s in enumerate(kernel.body) if not isinstance(s, Fail)), None)
+        checks, body = kernel.body[:first], [] if first is None else kernel.body[first:]
+        every = list(statements(body))
         calls = any(isinstance(s, Invoke) and s.raises for s in every)
         fails = bool(memory.growing) or calls or any(isinstance(s, Fail) for s in every)
-        self.leaves = bool(memory.buffers) and len(memory.stacked) < len(memory.buffers)
+        self.leaves = False
         self.lines = [f"/* {kernel.doc} */"] if kernel.doc else []
         self.lines += [*self.prototype.splitlines(), "{"]
         self.depth = 1
         start = len(self.lines)
+        self._block(checks)
+        self.leaves = bool(memory.buffers) and len(memory.stacked) < len(memory.buffers)
         if calls or (self.leaves and fails):
             self._put("int status = 0;")
         self._reserve()
-        self._block(kernel.body)
+        self._block(body)
         if self.leaves and fails:
             self.lines.append("done:")
         for buffer in memory.growing:
