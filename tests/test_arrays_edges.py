@@ -327,3 +327,29 @@ def test_item() -> None:
     np.testing.assert_allclose(symdiff.grad(f)(x), [x[1] ** 2, 2 * x[0] * x[1], 0.0, 0.0])
     with pytest.raises(ValueError):
         symdiff.grad(lambda x: x.item())(x)
+
+
+# Ranges and lists as indices.
+
+
+def test_ranges_as_indices():
+    x = np.array([0.4, -0.3, 0.2, 0.5])
+    expected = np.array([0.8, -0.6, 0.4, 0.0])
+    np.testing.assert_allclose(symdiff.grad(lambda x: np.sum(x[range(3)] ** 2))(x), expected)
+    np.testing.assert_allclose(
+        symdiff.grad(lambda x: np.sum(x[range(len(x) - 1)] ** 2))(x), expected
+    )
+
+    def written(x, n: int):
+        y = x.copy()
+        y[range(1, n, 2)] = 1.0
+        return np.sum(y * x) + np.sum(x[list(range(n))])
+
+    np.testing.assert_allclose(symdiff.grad(written, static=())(x, 4), [1.8, 2.0, 1.4, 2.0])
+
+
+def test_what_is_no_index_has_pythons_name():
+    x = np.array([0.4, -0.3])
+    with pytest.raises(symdiff.IllTypedError, match="not iterator") as info:
+        symdiff.grad(lambda x: np.sum(x[enumerate(x)]))(x)
+    assert info.value.span is not None

@@ -120,3 +120,32 @@ def test_a_number_is_written_in_one_loop(quick: symdiff.Options):
     derivative(X)
     assert derivative.source.count("for (") == 1
     assert "kept" not in derivative.source
+
+
+# Sizes that masks and formulas decide.
+
+
+def joined(x):
+    return np.sum(np.concatenate([x[x > 0], x[x <= 0]]) ** 2)
+
+
+def halves(x):
+    n = len(x) // 2
+    return np.sum(np.zeros((n, 2)) + x[:n, None]) + np.sum(x[: 2 * n].reshape(n, 2) @ np.ones(2))
+
+
+def ranges(x, n: int):
+    y = x.copy()
+    y[range(1, n, 2)] = 1.0
+    return np.sum(x[range(len(x) - 1)] ** 2) + np.sum(y * x) + np.sum(x[list(range(n))])
+
+
+def statistics(x, w):
+    return np.var(x[x > 0]) + np.median(x[w > 0]) + np.linalg.norm(x[x > 0])
+
+
+@pytest.mark.parametrize(
+    ("f", "args"), [(joined, (X,)), (halves, (X,)), (ranges, (X, 4)), (statistics, (X, -X))]
+)
+def test_sizes(f: Any, args: tuple[Any, ...], quick: symdiff.Options):
+    same_as_python(f, args, quick)

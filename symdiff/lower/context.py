@@ -63,6 +63,7 @@ class Context:
         self.line: int | None = None
         # The (start, stop, step) of loops, by what counts their rounds.
         self.counts: dict[str, tuple[Expr, Expr, int]] = {}
+        self.masks: dict[str, Expr] = {}  # by what counts their true elements
         self.uneven: set[str] = set()  # sizes that differ from one item of a list to the next
         self._elements: list[dict[tuple[Array, Index], Term]] = [{}]
         self._once: list[dict[Hashable, Any]] = [{}]
@@ -183,6 +184,11 @@ class Context:
                 self.symbols[name] = found
         if found is not None:
             return found
+        mask = self.values.get(self.masks[name]) if name in self.masks else None
+        if isinstance(mask, Array):
+            from symdiff.lower.masks import kept
+
+            return kept(self, mask)[0].dims[0]
         count = self.counts.get(name)
         if count is not None and not name.startswith("count("):
             return self.rounds(self.early(count[0]), self.early(count[1]), count[2])

@@ -34,6 +34,7 @@ from symdiff.lower.context import Context, Value, refused
 from symdiff.lower.decompose import decomposed
 from symdiff.lower.elementwise import operate
 from symdiff.lower.loops import lower_loop, lower_map, projects_of, step_of
+from symdiff.lower.masks import masks_of
 from symdiff.lower.parameters import Parameters, bounded, parameters
 from symdiff.lower.results import Results, result_tree, results
 from symdiff.lower.structural import lower_array
@@ -147,6 +148,7 @@ class Lowering(Context):
                         start, stop, _ = loop.bounds
                         self.counts.setdefault(symbol, (start, stop, step_of(loop)))
         for node in self.plan.sites:
+            self.masks.update(masks_of(node))
             if type(node) is If and node.type.listed:
                 self.uneven |= dim_symbols(node.type.shape[0])
         for r in self.requires:

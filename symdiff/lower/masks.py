@@ -7,13 +7,15 @@ x[m] = 0.0 ->   for i: if (m[i]) x[i] = 0.0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from symdiff.ir.expr import Apply, Expr
 from symdiff.ir.nest import Branch, Buffer, Local, Op, Ref, Set, Statement, Store, Term
 from symdiff.lower.access import access_of
 from symdiff.lower.arrays import ONE, ZERO, Array, Index, broadcast_index, view
 from symdiff.lower.context import Context
+from symdiff.primitives.indexing import RUN, accumulate, index, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,19 @@ class Sieve:
     lead: int
     dims: tuple[Term, ...]
     at: Callable[[Index], Index]
+
+
+def masks_of(node: Expr) -> Iterator[tuple[str, Expr]]:
+    """The masks that an operation indexes with, by the name of how many elements they keep."""
+    if not (type(node) is Apply and node.op in (index, update, accumulate)):
+        return
+    parts = iter(node.operands[1 if node.op is index else 2 :])
+    for entry in node.attrs[0]:
+        if entry[0] == "mask":
+            yield entry[1], next(parts)
+        else:
+            for _ in range(entry[:4].count(RUN) or entry[0] == "array"):
+                next(parts)
 
 
 def kept(to: Context, mask: Array) -> list[Array]:

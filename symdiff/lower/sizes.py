@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 
-from symdiff.ir.nest import Num, Op, Term
+from symdiff.ir.nest import Num, Op, Ref, Term
 from symdiff.lower.arrays import ZERO
 from symdiff.lower.context import Context
 from symdiff.lower.elementwise import is_small
@@ -19,6 +19,7 @@ _SUMS: dict[type[ast.operator], str] = {
 _PARTS: dict[type[ast.operator], str] = {
     ast.FloorDiv: "floor_div_int({0}, {1})", ast.Mod: "floor_mod_int({0}, {1})",
 }  # fmt: skip
+_PLAIN: dict[type[ast.operator], str] = {ast.FloorDiv: "{0} / {1}", ast.Mod: "{0} % {1}"}
 _ENDS = {"min": "{0} < {1} ? {0} : {1}", "max": "{0} > {1} ? {0} : {1}"}
 
 
@@ -46,17 +47,34 @@ def _value(to: Context, node: ast.expr) -> Term | None:
             if type(op) in _SUMS:
                 return _sum(to, _SUMS[type(op)], a, b)
             if type(op) in _PARTS and isinstance(b, Num) and b.value > 0 and a is not None:
-                return to.bind(Op(_PARTS[type(op)], (a, b), "int"))
+                return _part(to, type(op), a, b)
             return None
         case ast.Call(func=ast.Name(id="min" | "max" as name), args=[first, second]):
             a, b = _value(to, first), _value(to, second)
             if a is None or b is None:
                 return None
             return to.bind(Op(_ENDS[name], (to.bind(a), to.bind(b)), "int"))
+        case ast.Call(
+            func=ast.Name(id="len"),
+            args=[ast.Call(func=ast.Name(id="range"), args=[first, last, step])],
+        ):
+            return _rounds(to, *(_value(to, x) for x in (first, last, step)))
         case ast.Call(func=ast.Name(id="len"), args=[ast.Subscript(ranged, ast.Slice() as part)]):
             return _slice(to, ranged, part)
         case _:
             return None
+
+
+def _part(to: Context, op: type[ast.operator], a: Term, b: Num) -> Term:
+    """A quotient or remainder, which is as small as what it is of."""
+    if isinstance(a, Num):
+        return Num(a.value // b.value if op is ast.FloorDiv else a.value % b.value, "int")
+    positive = to.known.at_least(a, 0)
+    code = _PLAIN[op] if positive else _PARTS[op]
+    made = to.bind(Op(code, (a, b), "int"))
+    if positive and isinstance(made, Ref) and is_small(to, a):
+        to.known.sizes.setdefault(made.local, 0)
+    return made
 
 
 def _sum(to: Context, code: str, a: Term | None, b: Term | None) -> Term | None:
@@ -65,6 +83,14 @@ def _sum(to: Context, code: str, a: Term | None, b: Term | None) -> Term | None:
         return None
     made = to.op(code, a, b)
     return made if isinstance(made, Num) or is_small(to, made) else None
+
+
+def _rounds(to: Context, start: Term | None, stop: Term | None, step: Term | None) -> Term | None:
+    """`len(range(start, stop, step))`."""
+    if not isinstance(step, Num) or _sum(to, "{0} - {1}", stop, start) is None:
+        return None
+    assert start is not None and stop is not None
+    return to.rounds(start, stop, int(step.value))
 
 
 def _slice(to: Context, ranged: ast.expr, part: ast.Slice) -> Term | None:

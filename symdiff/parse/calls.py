@@ -52,7 +52,7 @@ from symdiff.parse.streams import Stream, eagerly, live, stream_of, unchanged
 from symdiff.parse.values import from_python, is_static, static_index
 from symdiff.parse.writes import memory_of, with_out, writing_call
 from symdiff.primitives.elementary import cast
-from symdiff.primitives.spell import BoundMethod, call_method, is_pure, spelled
+from symdiff.primitives.spell import BoundMethod, call_method, is_pure, kind_name, spelled
 
 MAX_DEPTH = 5_000
 MAX_ITEMS = 10_000
@@ -242,7 +242,7 @@ def call(
     plain = module in ("builtins", "__main__", "") or getattr(builtins, name, None) is callee
     where = name if plain else f"{module}.{name}"
     if not callable(callee):
-        raise IllTypedError(f"{type(callee).__name__} object is not callable")
+        raise IllTypedError(f"{kind_name(callee)} object is not callable")
     raise UnsupportedError(
         f"{where} is not in the table of primitives",
         hint="write it with functions that `symdiff primitives` lists, or give it a derivative "

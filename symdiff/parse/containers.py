@@ -19,7 +19,7 @@ from symdiff.parse.rounds import Rounds, Unrolled, is_dynamic
 from symdiff.parse.streams import ENDLESS, Stream, bindings, eagerly, limited
 from symdiff.parse.values import from_python, static_index, truth
 from symdiff.primitives.row import choose
-from symdiff.primitives.spell import subscript
+from symdiff.primitives.spell import kind_name, subscript
 
 MAX_ROUNDS = 1_000_000
 
@@ -56,7 +56,7 @@ def items_of(value: Any) -> list[Any]:
             hint="use a loop, or a list comprehension over one range or array",
         )
     if not isinstance(value, Iterable) or type(value).__name__ == "Closure":
-        raise TypeError(f"'{type(value).__name__}' object is not iterable")
+        raise TypeError(f"'{kind_name(value)}' object is not iterable")
     if isinstance(value, range) and len(value) > MAX_ROUNDS:
         raise UnsupportedError(
             f"a loop of {len(value)} rounds is written out round by round, which is too long",

@@ -49,7 +49,7 @@ from symdiff.parse.sizes import sizes_of
 from symdiff.parse.source import definition_of, python_call
 from symdiff.parse.values import from_python
 from symdiff.primitives.sharing import kept_apart
-from symdiff.primitives.spell import to_expr
+from symdiff.primitives.spell import kind_name, to_expr
 
 
 def parse(
@@ -287,7 +287,7 @@ def _check_result(result: Tree, order: list[Expr], name: str, span: Any) -> None
     for leaf in leaves(result):
         if not isinstance(leaf, Expr) and leaf is not None and not isinstance(leaf, str):
             raise UnsupportedError(
-                f"{name} returns a {type(leaf).__name__}, which is no number, array or container",
+                f"{name} returns a {kind_name(leaf)}, which is no number, array or container",
                 span=span,
             )
 

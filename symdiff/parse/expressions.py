@@ -29,7 +29,15 @@ from symdiff.parse.objects import (
 )
 from symdiff.parse.values import from_python, is_static, join, narrowed, static_index, truth
 from symdiff.primitives.arithmetic import OPERATORS
-from symdiff.primitives.spell import ATTRIBUTES, METHODS, BoundMethod, binary, subscript, to_expr
+from symdiff.primitives.spell import (
+    ATTRIBUTES,
+    METHODS,
+    BoundMethod,
+    binary,
+    kind_name,
+    subscript,
+    to_expr,
+)
 
 BINARY: dict[type[ast.operator], Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
@@ -138,7 +146,7 @@ def _numeric(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    return str(value.type) if isinstance(value, Expr) else type(value).__name__
+    return str(value.type) if isinstance(value, Expr) else kind_name(value)
 
 
 _UNARY: dict[type[ast.unaryop], str] = {
@@ -360,7 +368,7 @@ def _item(frame: Frame, node: ast.Subscript, value: Any, key: Any) -> Evaluation
             return subscript(strong_array(value), key)
         item = from_python(value[_static_key(key)])
         return frame.context.born(item) if isinstance(item, list) and _is_slice(key) else item
-    raise IllTypedError(f"{type(value).__name__} objects cannot be indexed")
+    raise IllTypedError(f"{kind_name(value)} objects cannot be indexed")
 
 
 class DefaultDict(dict[Any, Any]):

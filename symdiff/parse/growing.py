@@ -44,6 +44,8 @@ class Grown(Opaque):
     They change as the contents of a dict do (see `parse.state`). kind: what the rows stand for.
     """
 
+    called = "list"
+
     def __init__(self, context: Context, buffer: Expr, length: Any, kind: Kind = PLAIN):
         self.context = context
         self.name = "items"  # the user's
@@ -95,6 +97,10 @@ class Grown(Opaque):
         except UnsupportedError:  # a number that only the loop knows
             number = self.context.numbers.setdefault(length, self.context.fresh())
             return head.build(buffer, length, attrs=(number,))
+
+    def as_indices(self) -> Any:
+        """As an index it is an array of its items."""
+        return self.array()
 
     def summed(self) -> Expr:
         """An array of the same sum: what is not in use is 0."""

@@ -22,7 +22,7 @@ from symdiff.parse.requires import Demand
 from symdiff.parse.values import NUMERIC, narrowed
 from symdiff.primitives.arithmetic import not_
 from symdiff.primitives.row import zero_of
-from symdiff.primitives.spell import to_expr
+from symdiff.primitives.spell import kind_name, to_expr
 
 
 def present(context: Context, value: Any, message: str, error: str = "TypeError") -> Any:
@@ -76,7 +76,7 @@ def _class_name(value: Any) -> str:
     if isinstance(value, Expr):
         python = {"bool": "bool", "int": "int"}.get(value.type.dtype, "float")
         return "numpy.ndarray" if value.type.rank else python
-    return type(value).__name__
+    return kind_name(value)
 
 
 def is_none(value: Nullable) -> Expr:

@@ -19,6 +19,7 @@ from symdiff.parse.values import Opaque
 from symdiff.primitives.arithmetic import floor_divide, negative
 from symdiff.primitives.shape import length_of
 from symdiff.primitives.spell import subscript, to_expr
+from symdiff.primitives.spellings.numpy_creation import arange
 
 
 class Rounds(Opaque):
@@ -35,10 +36,17 @@ class Rounds(Opaque):
         over: Sequence[Grown] = (),
     ):
         self.count, self.item, self.bounds, self.over = count, item, bounds, over
+        self.called = "iterator" if bounds is None else "range"
+
+    def as_indices(self) -> Any:
+        """`x[range(...)]` is `x[np.arange(...)]`; what is no range is no index."""
+        return self if self.bounds is None else arange(*self.bounds)
 
 
 class Unrolled(Opaque):
     """What a loop runs over that is written out round by round, of whatever length."""
+
+    called = "symdiff.unroll"
 
     def __init__(self, iterable: Any):
         self.iterable = iterable

@@ -30,6 +30,8 @@ class Stream(Opaque):
     checks: whether what the items were made from is as it was then.
     """
 
+    called = "iterator"
+
     def __init__(self, context: Context, items: Sequence[Any], *checks: Callable[[], bool]):
         self.items = items
         self.checks = checks

@@ -16,7 +16,7 @@ from symdiff.parse.frame import Unbound
 from symdiff.primitives.conditions import Facts, either, value_of, with_fact
 from symdiff.primitives.elementary import detach
 from symdiff.primitives.row import choose
-from symdiff.primitives.spell import to_expr
+from symdiff.primitives.spell import StandIn, to_expr
 
 NUMBERS = (int, float, complex, np.generic)
 NUMERIC = (Expr, *NUMBERS, np.ndarray)
@@ -36,7 +36,7 @@ def is_static(value: Any) -> bool:
     return not isinstance(value, (Record, Nullable, Opaque))
 
 
-class Opaque:
+class Opaque(StandIn):
     """What stands for an object of Python's while the function is evaluated."""
 
 

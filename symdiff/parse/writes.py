@@ -11,7 +11,15 @@ from symdiff.errors import UnsupportedError
 from symdiff.ir.expr import Expr
 from symdiff.parse.frame import Context, NeedsMemoryError
 from symdiff.parse.memory import Memory
-from symdiff.primitives.spell import BoundMethod, binary, spelled, subscript, template_of, to_expr
+from symdiff.primitives.spell import (
+    BoundMethod,
+    binary,
+    kind_name,
+    spelled,
+    subscript,
+    template_of,
+    to_expr,
+)
 
 
 def memory_of(context: Context) -> Memory:
@@ -29,7 +37,7 @@ def store_item(context: Context, container: Any, key: Any, value: Any) -> None:
             hint="work on a copy: x = x.copy()",
         )
     if not isinstance(container, Expr):
-        raise TypeError(f"'{type(container).__name__}' object does not support item assignment")
+        raise TypeError(f"'{kind_name(container)}' object does not support item assignment")
     if not container.type.rank:
         raise TypeError("'float' object does not support item assignment")
     memory = memory_of(context)

@@ -103,7 +103,7 @@ def to_expr(value: Any) -> Expr:
         return stack_of(value)
     if isinstance(value, (bool, int, float, complex)):
         return as_expr(value)
-    raise IllTypedError(f"{type(value).__name__} is not a number or an array")
+    raise IllTypedError(f"{kind_name(value)} is not a number or an array")
 
 
 def stack_of(values: Any) -> Expr:
@@ -249,6 +249,24 @@ ATTRIBUTES: dict[str, Callable[[Expr], Any]] = {
 }
 
 
+class StandIn:
+    """What stands for an object of Python's while a function is evaluated.
+
+    called: what messages call its type.
+    """
+
+    called = "object"
+
+    def as_indices(self) -> Any:
+        """What it is as an index."""
+        return self
+
+
+def kind_name(value: Any) -> str:
+    """What Python calls the type of a value."""
+    return value.called if isinstance(value, StandIn) else type(value).__name__
+
+
 class BoundMethod:
     """`x.sum`, before it is called."""
 
@@ -290,7 +308,7 @@ def _new_axes(x: Expr, key: Any) -> tuple[int, ...]:
 
 def template_of(x: Expr, key: Any) -> tuple[tuple[Any, ...], list[Expr]]:
     """The index template of `key`, and its run-time parts (see `indexing`)."""
-    items = key if isinstance(key, tuple) else (key,)
+    items = tuple(map(_indices, key if isinstance(key, tuple) else (key,)))
     template: list[Any] = []
     operands: list[Expr] = []
     axis = 0
@@ -321,6 +339,13 @@ def template_of(x: Expr, key: Any) -> tuple[tuple[Any, ...], list[Expr]]:
     return tuple(template), operands
 
 
+def _indices(item: Any) -> Any:
+    """A range, or a list as long as is known at run time, as an array of indices."""
+    if isinstance(item, range):
+        return np.arange(item.start, item.stop, item.step)
+    return item.as_indices() if isinstance(item, StandIn) else item
+
+
 def _axes_used(item: Any) -> int:
     if item is None or item is Ellipsis:
         return 0
@@ -348,7 +373,7 @@ def _item(item: Any) -> tuple[tuple[Any, ...], list[Expr], int]:
             return ("int", operator.index(item)), [], 1
         except TypeError:
             raise IllTypedError(
-                f"indices must be integers, slices or arrays, not {type(item).__name__}",
+                f"indices must be integers, slices or arrays, not {kind_name(item)}",
                 hint="use int(...) on it",
             ) from None
     e = to_expr(item)
