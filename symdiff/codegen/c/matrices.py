@@ -16,7 +16,10 @@ _TEXTS: dict[str, tuple[tuple[str, ...], str]] = {
     "matrix_product": ((), """\
 /* c = a b, of m rows and n columns, k products each. a[i, j] is a[i * a_row + j * a_column], and
    b likewise; c is in rows. Large ones that are in rows or columns go to BLAS, in whose eyes
-   c^T = b^T a^T is computed. */
+   c^T = b^T a^T is computed. A copy of it for each call would take long to compile. */
+#if defined(__GNUC__)
+__attribute__((noinline))
+#endif
 static void matrix_product(int64_t m, int64_t n, int64_t k, const double *a, int64_t a_row,
                            int64_t a_column, const double *b, int64_t b_row, int64_t b_column,
                            double *restrict c)
