@@ -401,10 +401,9 @@ def shrink(body: list[Statement]) -> None:
                 uses.setdefault(buffer, []).extend((around, index) for index in places)
             inner = (*around, s) if isinstance(s, Each) else around
             stack.extend((below, inner) for below in blocks_of(s))
+    written_first = _written_first(body)
     for buffer, found in uses.items():
-        if buffer.kind != "work" or buffer.growing:
-            continue
-        if not _is_written_first(body, buffer):
+        if buffer.kind != "work" or buffer.growing or buffer not in written_first:
             continue
         axis = 0
         while axis < len(buffer.dims):
@@ -417,18 +416,19 @@ def shrink(body: list[Statement]) -> None:
             _as_variable(body, buffer)
 
 
-def _is_written_first(body: list[Statement], buffer: Buffer) -> bool:
-    """Whether the first that is done with a buffer is to write into it."""
+def _written_first(body: list[Statement]) -> set[Buffer]:
+    """The buffers with which the first that is done is to write into them."""
+    seen: set[Buffer] = set()
+    found: set[Buffer] = set()
     for s in statements(body):
         single = access_of([s]) if not blocks_of(s) else _own_access(s)
-        if buffer in single.places and () not in single.places[buffer]:
-            return (
-                isinstance(s, Store)
-                and s.buffer is buffer
-                and not s.add
-                and (len(single.places[buffer]) == 1)
-            )
-    return False
+        for buffer, places in single.places.items():
+            if buffer in seen or () in places:  # where it is made
+                continue
+            seen.add(buffer)
+            if isinstance(s, Store) and s.buffer is buffer and not s.add and len(places) == 1:
+                found.add(buffer)
+    return found
 
 
 def _own_access(s: Statement) -> Access:
