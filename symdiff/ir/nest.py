@@ -37,6 +37,7 @@ class Buffer:
     kind: "argument" (read only), "written" (an argument that is written into), "result", "work", or
     "table" (constants, which are its `values`).
     growing: the first of its sizes is not known; `room` is how many items it has memory for.
+    most: it is not used where it would have more elements than that.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Buffer:
     kind: str = "work"
     growing: bool = False
     values: tuple[bool | int | float, ...] = ()
+    most: int | None = None
 
     def __repr__(self) -> str:
         return self.name

@@ -138,6 +138,22 @@ class Known:
             total += c * self.sizes[v]
         return total
 
+    def shortest(self, term: Term) -> Term:
+        """`term` as a variable with at most a constant added, where it comes to that."""
+        form = self.form(term)
+        if form is None or len([v for v in form if v is not None]) > 1:
+            return term
+        constant = form.get(None, 0)
+        local = next((v for v in form if v is not None), None)
+        if local is None:
+            return Num(constant, "int")
+        if form[local] != 1 or local in self._factors:
+            return term
+        if not constant:
+            return Ref(local)
+        sign = "+" if constant > 0 else "-"
+        return Op(f"{{0}} {sign} {{1}}", (Ref(local), Num(abs(constant), "int")), "int")
+
     def plain(self, term: Term) -> Term:
         """`term` as a number, where it is known to be one."""
         form = None if isinstance(term, Num) else self.form(term)

@@ -69,6 +69,7 @@ def _dependences(body: Sequence[Statement], access: Sequence[Access]) -> list[di
     needs: list[dict[int, bool]] = []
     guard: int | None = None
     fault: int | None = None
+    check: int | None = None
     for k, (s, a) in enumerate(zip(body, access, strict=True)):
         found: dict[int, bool] = {}
         for x in a.reads:
@@ -79,6 +80,8 @@ def _dependences(body: Sequence[Statement], access: Sequence[Access]) -> list[di
                 found[w] = True
         if guard is not None and (a.places or a.fails):
             found[guard] = True  # what it checks may be what makes this safe
+        if check is not None and _may_not_end(s):
+            found[check] = True
         if a.fails and fault is not None:
             found[fault] = True
         if a.leaves:
@@ -93,12 +96,17 @@ def _dependences(body: Sequence[Statement], access: Sequence[Access]) -> list[di
         for x in a.reads:
             readers.setdefault(x, []).append(k)
         if isinstance(s, Fail):
-            guard = k
+            check, guard = k, k if s.guard else guard
         if a.fails:
             fault = k
         if a.leaves:
             guard = k
     return needs
+
+
+def _may_not_end(s: Statement) -> bool:
+    """Whether it is not certain to come to an end, where a check before it would have failed."""
+    return any(isinstance(x, (Forever, Invoke)) for x in statements([s]))
 
 
 class _Scheduler:
@@ -406,14 +414,19 @@ def shrink(body: list[Statement]) -> None:
         if buffer.kind != "work" or buffer.growing or buffer not in written_first:
             continue
         axis = 0
+        within: list[Each] = []
         while axis < len(buffer.dims):
-            if not _in_one_loop(found, axis) or buffer.dims[axis] == ONE:
+            loop = _one_loop(found, axis)
+            if loop is None or buffer.dims[axis] == ONE:
                 axis += 1
                 continue
             _drop_axis(body, buffer, axis)
             found = [(a, (*i[:axis], *i[axis + 1 :])) for a, i in found if i]
+            within.append(loop)
         if not buffer.dims:
             _as_variable(body, buffer)
+        elif within:
+            _made_in(body, buffer, _innermost(within))
 
 
 def _written_first(body: list[Statement]) -> set[Buffer]:
@@ -443,14 +456,33 @@ def _own_access(s: Statement) -> Access:
     return found
 
 
-def _in_one_loop(found: list[tuple[tuple[Each, ...], tuple[Term, ...]]], axis: int) -> bool:
-    """Whether one loop is around all places, and each names its round on this axis."""
+def _one_loop(found: list[tuple[tuple[Each, ...], tuple[Term, ...]]], axis: int) -> Each | None:
+    """The loop that is around all places, each of which names its round on this axis."""
     common: tuple[Each, ...] | None = None
     for around, index in found:
         if not index:
             continue  # where it is made
         common = around if common is None else tuple(x for x in common if x in around)
-    return any(all(not i or i[axis] == Ref(loop.index) for _, i in found) for loop in common or ())
+    for loop in common or ():
+        if all(not i or i[axis] == Ref(loop.index) for _, i in found):
+            return loop
+    return None
+
+
+def _innermost(loops: list[Each]) -> Each:
+    """Of loops around one place, the one that is inside of all others."""
+    return next(x for x in loops if all(y is x or y not in statements(x.body) for y in loops))
+
+
+def _made_in(body: list[Statement], buffer: Buffer, loop: Each) -> None:
+    """Each round of a loop makes a buffer anew."""
+    stack = [body]
+    while stack:
+        block = stack.pop()
+        block[:] = [s for s in block if not (isinstance(s, Alloc) and s.buffer is buffer)]
+        for s in block:
+            stack.extend(blocks_of(s))
+    loop.body.insert(0, Alloc(buffer))
 
 
 def _as_variable(body: list[Statement], buffer: Buffer) -> None:

@@ -13,9 +13,11 @@ The loop that is left never leaves memory, so its rounds may run side by side.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from symdiff.ir.nest import (
+    Declare,
     Each,
     Fail,
     Let,
@@ -27,11 +29,14 @@ from symdiff.ir.nest import (
     Set,
     Statement,
     Term,
+    blocks_of,
+    statements,
     substituted,
     subterms,
     terms_of,
 )
 from symdiff.lower.access import access_of
+from symdiff.lower.affine import Known
 
 
 def checked_before(loop: Each) -> list[Statement]:
@@ -132,3 +137,50 @@ def _checking(loop: Each, body: list[Statement]) -> list[Statement]:
         Each(index, start, stop, loop.step, made, line=loop.line),
         *(Fail(Op("{0} != 0", (Ref(x),), "bool"), k, True) for k, x in flags.items()),
     ]
+
+
+# Checks that have been made.
+
+
+def drop_repeated(body: list[Statement], known: Known) -> None:
+    """Remove the checks of integers that another before them has made, in place."""
+    changing = {s.local for s in statements(body) if isinstance(s, (Set, Declare))}
+    stack: list[tuple[list[Statement], frozenset[object]]] = [(body, frozenset())]
+    while stack:
+        block, made = stack.pop()
+        kept: list[Statement] = []
+        for s in block:
+            if isinstance(s, Fail) and s.guard:
+                parts = _parts(s.test, changing, known)
+                if parts and any(frozenset(some) in made for some in _subsets(parts)):
+                    continue
+                if parts:
+                    made |= {frozenset(parts)}
+            kept.append(s)
+            stack.extend((inner, made) for inner in blocks_of(s))
+        block[:] = kept
+
+
+def _parts(test: Term, changing: set[Local], known: Known) -> list[object]:
+    """What a check compares, each comparison as a linear form; none where that is not known."""
+    found: list[object] = []
+    stack = [test]
+    while stack:
+        term = stack.pop()
+        if isinstance(term, Op) and term.code == "{0} && {1}":
+            stack += term.args
+            continue
+        if not isinstance(term, Op) or term.code not in ("{0} >= {1}", "{0} < {1}"):
+            return []
+        form = known.form(Op("{0} - {1}", term.args, "int"))
+        if form is None or not changing.isdisjoint(form):
+            return []
+        found.append((term.code, frozenset(form.items())))
+    return found
+
+
+def _subsets(parts: list[object]) -> Iterator[list[object]]:
+    """All of several conditions, and each alone: whichever of them has been checked."""
+    yield parts
+    for part in parts:
+        yield [part]

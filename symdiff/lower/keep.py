@@ -144,6 +144,10 @@ def _drop_checks(
         for p in subterms(s.test)
         if isinstance(p, Ref)
     }
+    started = {s.local for x in body for s in statements([x]) if isinstance(s, Set)
+               and s.value == Num(0, "int")}  # fmt: skip
+    later = {flag for flag in a.tests.values() if flag not in started}  # raised after all rounds
+    checked |= later
     for test, flag in b.tests.items():
         if a.tests.get(test) in checked and not _reads(test, changed):
             b.loop.body[:] = [

@@ -165,7 +165,8 @@ class _Lanes:
         shared = own = 0
         for s in body:
             if deep:
-                cost = sum(1 for t in terms_of(s) for p in subterms(t) if isinstance(p, Op))
+                parts = [p for t in terms_of(s) for p in subterms(t) if isinstance(p, Op)]
+                cost = sum(1 for p in parts if p.dtype.startswith("float"))
                 if self._varies(s):
                     own += cost
                 else:

@@ -68,6 +68,9 @@ def planned(kernel: Kernel, known: Known) -> Memory:
         elif isinstance(size, Num) and size.value <= small:
             memory.stacked.append((s.buffer, max(int(size.value), 1)))
         else:
+            if s.buffer.most is not None and not isinstance(size, Num):
+                most = Num(s.buffer.most, "int")
+                size = Op("{0} <= {1} ? {0} : {2}", (size, most, Num(0, "int")), "int")
             memory.pooled.append((s.buffer, size))
     return memory
 

@@ -66,6 +66,8 @@ def sums_of(
     for buffer, places in access.places.items():
         if buffer not in access.writes or (adding and buffer not in access.looked):
             continue
+        if buffer.dims and not buffer.growing and () in places:
+            continue  # made anew in each round
         if buffer.growing or not is_apart(known, loop.index, places, len(buffer.dims), other):
             return None
     return tuple((fold, local) for local, fold in sums.items())

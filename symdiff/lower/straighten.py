@@ -36,6 +36,7 @@ from symdiff.ir.nest import (
     statements,
     substituted,
     subterms,
+    with_terms,
 )
 from symdiff.lower.access import access_of, has_leave
 from symdiff.lower.affine import Known
@@ -53,13 +54,14 @@ def straighten(body: list[Statement], known: Known) -> None:
         for inner in blocks_of(s):
             straighten(inner, known)
         if isinstance(s, Each) and not has_leave(s.body):
+            result += _lifted(s)
             result += _hoisted(s, known)
             _choose_sums(s.body)
             if sums_of(s, known, checks=False) is not None:
                 result += checked_before(s)
             if _is_independent(s, known):
                 _choose(s.body)
-                _turn(s)
+                _turn(s, known)
                 result += _deferred(s, known)
                 continue
         result.append(s)
@@ -74,24 +76,39 @@ def _is_independent(loop: Each, known: Known) -> bool:
     return sums_of(loop, known, checks=False, adding=True) is not None
 
 
-def _turn(loop: Each) -> None:
+def _turn(loop: Each, known: Known) -> None:
     """A loop that runs down runs up."""
     if loop.step == -1:
-        loop.start, loop.stop, loop.step = _next(loop.stop), _next(loop.start), 1
+        first, last = (
+            known.shortest(Op("{0} + {1}", (x, Num(1, "int")), "int"))
+            for x in (loop.stop, loop.start)
+        )
+        loop.start, loop.stop, loop.step = first, last, 1
 
 
-def _next(term: Term) -> Term:
-    one = Num(1, "int")
-    match term:
-        case Num(value):
-            return Num(value + 1, "int")
-        case Op("{0} - {1}", (most, less)) if less == one:
-            return most
-        case _:
-            return Op("{0} + {1}", (term, one), "int")
+# What comes before.
 
 
-# Checks that come before.
+def _lifted(loop: Each) -> list[Statement]:
+    """The integers that all rounds have alike, taken out of a loop: bounds of those inside."""
+    writes = access_of(loop.body).writes | {loop.index}
+    found: list[Statement] = []
+    for s in loop.body:
+        if not isinstance(s, Let) or s.local.dtype != "int" or not _is_sum(s.value):
+            continue
+        if not any(isinstance(p, Ref) and p.local in writes for p in subterms(s.value)):
+            found.append(s)
+            writes.discard(s.local)
+    loop.body[:] = [s for s in loop.body if s not in found]
+    return found
+
+
+def _is_sum(term: Term) -> bool:
+    """Whether a term is made of variables by sums and products: it is safe where no round runs."""
+    codes = ("{0} + {1}", "{0} - {1}", "{0} * {1}")
+    return not any(
+        isinstance(p, Load) or (isinstance(p, Op) and p.code not in codes) for p in subterms(term)
+    )
 
 
 def _hoisted(loop: Each, known: Known) -> list[Fail]:
@@ -295,6 +312,7 @@ def _deferred(loop: Each, known: Known) -> list[Statement]:
                 loop.body.remove(s)
                 test = s.test if sure else Op("{0} && {1}", (some, s.test), "bool")
                 early.append(Fail(test, s.fault))
+    _share_flags(loop.body, flags)
     stack = [loop.body]
     while stack:
         block = stack.pop()
@@ -306,3 +324,27 @@ def _deferred(loop: Each, known: Known) -> list[Statement]:
     before: list[Statement] = [Set(flag, Num(0, "int")) for flag in flags.values()]
     after = [Fail(Op("{0} != 0", (Ref(flag),), "bool"), fault) for fault, flag in flags.items()]
     return [*early, *before, loop, *after]
+
+
+def _share_flags(body: list[Statement], flags: dict[int, Local]) -> None:
+    """What loops inside of a loop have found, they find for all of its rounds, in one variable."""
+    found: dict[Local, Local] = {}
+    starts: set[int] = set()
+    kept: list[Statement] = []
+    last: dict[Local, Statement] = {s.local: s for s in body if isinstance(s, Set)}
+    for s in body:
+        test = s.test if isinstance(s, Fail) else None
+        if isinstance(s, Fail) and isinstance(test, Op) and test.code == "{0} != 0":
+            flag = test.args[0]
+            start = last.get(flag.local) if isinstance(flag, Ref) else None
+            if isinstance(start, Set) and start.value == Num(0, "int"):
+                common = flags.setdefault(s.fault, Local("bad", "int"))
+                found[start.local] = common
+                starts.add(id(start))
+                continue
+        kept.append(s)
+    body[:] = [s for s in kept if id(s) not in starts]
+    for s in statements(body):
+        if isinstance(s, Set) and s.local in found:
+            s.local = found[s.local]
+        with_terms(s, lambda t: substituted(t, {a: Ref(b) for a, b in found.items()}))

@@ -36,7 +36,10 @@ from symdiff.ir.nest import (
     written_by,
 )
 from symdiff.lower.affine import Known
+from symdiff.lower.blocks import in_blocks
+from symdiff.lower.copies import drop_copies
 from symdiff.lower.fuse import forward, fuse, shrink
+from symdiff.lower.guards import drop_repeated
 from symdiff.lower.jam import jam
 from symdiff.lower.keep import keep_costly
 from symdiff.lower.lanes import side_by_side
@@ -65,12 +68,16 @@ def tidy(kernel: Kernel, known: Known) -> None:
     go_on(kernel.body)
     sum_up(kernel.body, known)
     straighten(kernel.body, known)
+    drop_repeated(kernel.body, known)
     fuse(kernel.body, known)
     forward(kernel.body)
     _drop_unused(kernel)
     shrink(kernel.body)
+    drop_copies(kernel.body)
+    _drop_unused(kernel)
     keep_costly(kernel.body, known)
     multiply_out(kernel.body, known)
+    in_blocks(kernel.body, known)
     jam(kernel.body, known)
     scatter(kernel.body, known)
     place(kernel, known)

@@ -11,6 +11,7 @@ import argparse
 import collections
 import time
 
+from symdiff.lower import block_code, blocks
 from tests.fuzz_targets.oracle import FULL, QUICK, isolated
 
 
@@ -20,8 +21,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", choices=("arrays", "loops", "both"), default="both")
     parser.add_argument("--full", action="store_true", help="compile as users do, at -O3")
+    parser.add_argument("--blocks", action="store_true", help="rounds side by side, three at once")
     parser.add_argument("--show", type=int, default=10, help="failures and refusals to print")
     options = parser.parse_args()
+    if options.blocks:  # the arrays of generated programs are small
+        blocks.FEWEST, block_code.LANES = 1, 3
     start = time.time()
     kinds: collections.Counter[str] = collections.Counter()
     refusals: collections.Counter[str] = collections.Counter()
