@@ -137,7 +137,7 @@ class Each:
     """`for index in range(start, stop, step)`.
 
     free: the order of its rounds does not matter, but for what they fold into `sums`: variables,
-    each with the operator.
+    each with the operator. rows: each round computes a row of one array, by itself.
     """
 
     index: Local
@@ -148,6 +148,7 @@ class Each:
     free: bool = False
     line: int | None = None
     sums: tuple[tuple[str, Local], ...] = ()
+    rows: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -53,7 +53,7 @@ from symdiff.lower.carried import change_in_place
 from symdiff.lower.places import changing, is_apart
 
 _LANES = 32
-_SHARE = 4  # side by side if at least one operation in so many, in inner loops, is shared
+_SHARE = 8  # side by side if at least one operation in so many, in inner loops, is shared
 
 Place = Local | Buffer
 
@@ -92,7 +92,7 @@ class _Lanes:
         """The loop over blocks; None where the rounds depend on each other, or share little."""
         loop = self.loop
         nested = any(isinstance(s, (Each, Forever)) for s in statements(loop.body))
-        if not nested or loop.step != 1 or loop.start != Num(0, "int"):
+        if not (loop.rows and nested) or loop.step != 1 or loop.start != Num(0, "int"):
             return None
         try:
             self._find_varying()

@@ -11,6 +11,7 @@ from symdiff.ir.expr import Apply, Const, Expr, For, If, Loop, Map, Project, Var
 from symdiff.ir.nest import (
     Branch,
     Buffer,
+    Each,
     Forever,
     Leave,
     Let,
@@ -293,6 +294,9 @@ def lower_map(to: Lowering, node: Map, block: Block) -> None:
         from symdiff.lower.writes import store_into
 
         store_into(to, lambda i: (buffer, (index, *i)), shape, to.array(node.body))
+    made = to.out[-1] if to.out else None
+    if isinstance(made, Each):
+        made.rows = True
     to.beside = around
     to.keep(node, stored(buffer), False)
     for x in node.over:
