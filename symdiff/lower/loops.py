@@ -204,16 +204,16 @@ def _lists(to: Lowering, loop: Loop, v: Var, start: Expr, new: Expr, block: Bloc
 
 
 def _takes(to: Lowering, loop: Loop, start: Expr, block: Block) -> bool:
-    """Whether a loop may write into what it starts from."""
+    """Whether a loop may write into what it starts from, of which all else has been read."""
     storage = to.storage
-    if not storage.is_own(start, block):
+    if not storage.is_own(start, block) or len(to.plan.sites[loop]) > 1:
         return False
-    if storage.is_given(start):
-        return all(
-            v in storage.leading
-            for v, s in zip(loop.carried, loop.initial, strict=True)
-            if s is start
-        )
+    if storage.is_given(start) and not all(
+        v in storage.leading and storage.is_steady(v)
+        for v, s in zip(loop.carried, loop.initial, strict=True)
+        if s is start
+    ):
+        return False
     if storage.is_last(start, block):
         return True
     return (loop, start) in storage.taken and storage.is_free(loop, block, to.done)
