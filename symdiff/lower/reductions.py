@@ -151,7 +151,7 @@ def _is_nan(item: Term) -> Term:
         return Num(item.value != item.value, "bool")
     if not item.dtype.startswith("float"):
         return Num(False, "bool")
-    return Op("{0} != {0}", (item,), "bool")
+    return Op("isnan({0})", (item,), "bool")
 
 
 def _zero(kind: DType) -> Any:

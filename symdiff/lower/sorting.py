@@ -85,7 +85,7 @@ def lower_searchsorted(to: Context, node: Apply) -> Value:
         """kind: of b, before it has been converted."""
         test = "{0} < {1}"
         if kind.startswith("float"):
-            test += " || ({1} != {1} && {0} == {0})"
+            test += " || (isnan({1}) && !isnan({0}))"
         return Op(test, (a, b), "bool")
 
     def search(index: Index) -> Term:

@@ -36,6 +36,7 @@ from symdiff.ir.nest import (
     written_by,
 )
 from symdiff.lower.affine import Known
+from symdiff.lower.alike import settle
 from symdiff.lower.blocks import in_blocks
 from symdiff.lower.copies import drop_copies
 from symdiff.lower.fuse import forward, fuse, shrink
@@ -80,6 +81,8 @@ def tidy(kernel: Kernel, known: Known) -> None:
     in_blocks(kernel.body, known)
     jam(kernel.body, known)
     scatter(kernel.body, known)
+    _inline(kernel.body)
+    settle(kernel.body)
     place(kernel, known)
     _drop_unused(kernel)
     while _drop_empty(kernel.body):  # what only they read is of no use either

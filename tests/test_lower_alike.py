@@ -1,0 +1,72 @@
+"""C compares no value with itself: compilers warn, and a person would ask for nan by name."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import symdiff
+
+NAN = math.nan
+WITH_ITSELF = re.compile(r"(?<![\w.\])] )(?<!\w)(\w+(?:\[\w+\])?) (?:==|!=|<=?|>=?) \1(?![\w\[(.])")
+
+
+def numbers(x, y):
+    if x == x and not x > x:
+        x = 2.0 * x
+    if y != y:
+        y = 3.0
+    if (x < y) == (x < y):
+        x = x * y
+    return x * y if x * y >= x * y else 5.0 * x
+
+
+def integers(x: float, y: float, m: int):
+    k = m
+    for i in range(m):
+        if i != i or k < k:
+            x = x + 100.0
+        elif i <= k == k:
+            x = x * y
+        k = k + 1
+        m = k
+        if m > k:
+            y = 2.0 * y
+    return x * y
+
+
+def elements(x, y):
+    s = 0.0
+    for i in range(len(x)):
+        if x[i] == x[i] and not y[i] < y[i]:
+            s += x[i] ** 2 * y[i]
+    return s + np.sum(np.where(x != x, 0.0, x) * np.where(y >= y, y, 2.0)) + np.sum(np.sign(x - y))
+
+
+@pytest.mark.parametrize(
+    "f, args",
+    [
+        *((numbers, args) for args in [(1.5, 2.0), (NAN, 2.0), (1.5, NAN), (NAN, NAN)]),
+        *((integers, (1.5, NAN, m)) for m in (0, 3)),
+        (integers, (1.5, 2.0, 3)),
+        (elements, (np.array([1.0, NAN, 3.0]), np.array([2.0, 0.5, NAN]))),
+    ],
+)
+def test_comparison_with_itself(f: Any, args: Any, quick: symdiff.Options):
+    expected = symdiff.value_and_grad(f)(*args)
+    df = symdiff.value_and_grad(f, options=quick)
+    value, slope = df(*args)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-14)
+    np.testing.assert_allclose(slope, expected[1], rtol=1e-14)
+    assert not WITH_ITSELF.findall(df.source)
+
+
+def test_nan_is_asked_for_by_name():
+    df = symdiff.value_and_grad(numbers, target="c")
+    df(1.5, 2.0)
+    assert "!isnan(x)" in df.source
+    assert " > x" not in df.source
