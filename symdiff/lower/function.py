@@ -232,7 +232,9 @@ class Lowering(Context):
             for node in (*made, *self.projects.get(item, ())):  # type: ignore[arg-type]
                 self.done.add((node, block))
                 for error, message in self.failing.get(node, ()):
-                    self.fail(self.scalar(node), error, message)
+                    # What the caller's code demands of sizes may keep later indices inside.
+                    test, guard = self.scalar(node), block is self.plan.root
+                    self.fail(test, error, message, guard=guard)
         self.at = around
 
     def _item(self, item: Expr, block: Block) -> None:

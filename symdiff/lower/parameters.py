@@ -120,5 +120,5 @@ def bounded(to: Lowering, arguments: Iterable[Local | Buffer]) -> list[Statement
         if isinstance(x, Local) and x in to.known.relied:
             large = Op("{0} > INT64_MAX / 8 || {0} < INT64_MIN / 8", (Ref(x),), "bool")
             fault = to.fault("OverflowError", "an integer has more than 60 bits")
-            found.append(Fail(large, fault))
+            found.append(Fail(large, fault, True))
     return found
