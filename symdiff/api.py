@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from symdiff.ir.types import Type
     from symdiff.pipeline import Compiled
+
+_MOST_KEYS = 1024  # signatures of calls that are remembered
 
 Wrt = str | int | Sequence[str | int] | None
 
@@ -128,7 +131,7 @@ class Derivative:
 
     def _specialise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Look at every argument, compile for its signature where that is new, and call."""
-        from symdiff.runtime.signature import describe, plain_key
+        from symdiff.runtime.signature import describe, plain_key, shaped_key
 
         count = len(self._seeded)
         if count and len(args) <= count - 1:
@@ -161,13 +164,16 @@ class Derivative:
         left = found[0].function.params[len(args) :]  # those whose defaults the text may not show
         whole = all(p.default is not None or p.kind.startswith("star") for p in left)
         as_given = all(a is b for a, b in zip(args, bound.args, strict=False))
-        if whole and not kwargs and not count and not self._demanding and as_given:
-            self._plain_key = plain_key
-            quick = plain_key(args)
+        extra = self._spread(found[0], seeds, bound.arguments)
+        as_given = as_given and len(extra) == count and all(map(operator.is_, extra, seeds))
+        if whole and not kwargs and not self._demanding and as_given:
+            self._plain_key = shaped_key if count else plain_key
+            quick = self._plain_key(args)
+            if len(self._plain) >= _MOST_KEYS:
+                self._plain.clear()
             if quick is not None:
                 self._plain[quick] = found
         self._last, run = found
-        extra = self._spread(found[0], seeds, bound.arguments)
         return run(*bound.args, *extra, **bound.kwargs)
 
     def _spread(

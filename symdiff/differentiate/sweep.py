@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from symdiff.differentiate.ranges import backwards, count, plus, round_number, times
 from symdiff.differentiate.restore import Versions, back, extends, resolved, versions_of
-from symdiff.differentiate.tape import needed, only_where, to_record, weight, where_computed
+from symdiff.differentiate.tape import (
+    needed,
+    only_where,
+    sums_of_rounds,
+    to_record,
+    weight,
+    where_computed,
+)
 from symdiff.ir.expr import (
     Apply,
     Const,
@@ -104,6 +111,8 @@ class Backwards:
         else:
             assert isinstance(loop, For)
             self.index = loop.index
+        if not self.again:
+            plan.record += sums_of_rounds(plan.body, loop, plan.record)
         read = where_computed(plan.body, plan.record, loop.bound, plan.carried)
         mapping = self._recorded(plan.record, read, plan.lost)
         if not self.counted and isinstance(loop, For):

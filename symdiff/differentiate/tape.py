@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from symdiff.ir.expr import Const, Expr, If, Loop, Project, Var, if_
-from symdiff.ir.walk import depends_on, inside, topological
+from symdiff.ir.expr import Const, Expr, For, If, Loop, Project, Var, if_
+from symdiff.ir.walk import bound, depends_on, free_variables, inside, topological
 from symdiff.primitives.conditions import implied, value_of
 from symdiff.primitives.lists import new_list
 from symdiff.primitives.row import as_expr, choose, conform, zeros_like
@@ -48,6 +48,25 @@ def needed(adjoints: Sequence[Expr], seeds: Iterable[Expr], carried: Iterable[Va
         else:
             found[node] = None
     return [n for n in order if n in found]
+
+
+def sums_of_rounds(adjoints: Sequence[Expr], loop: Loop, recorded: Container[Expr]) -> list[Expr]:
+    """Numbers that inner loops find, which the sweep reads though no round changes what they need.
+
+    To find them again would take these loops again; to record one takes one number for each round.
+    """
+    if not isinstance(loop, For):
+        return []
+    below = topological([loop, *loop.inside])
+    found = [
+        n for n in topological(adjoints)
+        if isinstance(n, Project) and isinstance(n.operands[0], Loop) and not n.type.rank
+    ]  # fmt: skip
+    if not found:
+        return []
+    free = free_variables(below, bound(below))
+    own = free[loop] | {loop.index}
+    return [n for n in found if n not in recorded and loop.index in free.get(n, ()) <= own]
 
 
 def to_record(
