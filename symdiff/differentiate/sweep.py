@@ -111,7 +111,7 @@ class Backwards:
         else:
             assert isinstance(loop, For)
             self.index = loop.index
-        if not self.again:
+        if plan.record and not self.again:  # the way forwards is gone in any case
             plan.record += sums_of_rounds(plan.body, loop, plan.record)
         read = where_computed(plan.body, plan.record, loop.bound, plan.carried)
         mapping = self._recorded(plan.record, read, plan.lost)

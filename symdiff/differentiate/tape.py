@@ -54,6 +54,7 @@ def sums_of_rounds(adjoints: Sequence[Expr], loop: Loop, recorded: Container[Exp
     """Numbers that inner loops find, which the sweep reads though no round changes what they need.
 
     To find them again would take these loops again; to record one takes one number for each round.
+    Worth it where the loop records anyway: else the way forwards may not be gone at all.
     """
     if not isinstance(loop, For):
         return []
