@@ -66,8 +66,8 @@ def sums_of_rounds(adjoints: Sequence[Expr], loop: Loop, recorded: Container[Exp
     if not found:
         return []
     free = free_variables(below, bound(below))
-    own = free[loop] | {loop.index}
-    return [n for n in found if n not in recorded and loop.index in free.get(n, ()) <= own]
+    own, none = free[loop] | {loop.index}, frozenset[Expr]()
+    return [n for n in found if n not in recorded and loop.index in free.get(n, none) <= own]
 
 
 def to_record(
