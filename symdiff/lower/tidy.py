@@ -39,6 +39,7 @@ from symdiff.lower.affine import Known
 from symdiff.lower.alike import settle
 from symdiff.lower.blocks import in_blocks
 from symdiff.lower.copies import drop_copies
+from symdiff.lower.folds import fold_together
 from symdiff.lower.fuse import forward, fuse, shrink
 from symdiff.lower.guards import drop_repeated
 from symdiff.lower.jam import jam
@@ -80,6 +81,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     multiply_out(kernel.body, known)
     in_blocks(kernel.body, known)
     jam(kernel.body, known)
+    fold_together(kernel.body, known)
     scatter(kernel.body, known)
     _inline(kernel.body)
     settle(kernel.body)
