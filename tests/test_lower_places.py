@@ -140,6 +140,9 @@ def test_nothing_is_added_where_there_is_no_round(n: int, quick: symdiff.Options
     expected = symdiff.jvp(few_rounds, wrt="*")(*args, seeds)
     found = symdiff.jvp(few_rounds, wrt="*", options=quick)(*args, seeds)
     np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-12)
+    for options in (symdiff.Options(), quick):
+        found = symdiff.value_and_grad(few_rounds, wrt="*", options=options)(*args)
+        np.testing.assert_allclose(flat(found), flat(expected)[0] * np.eye(1 + 2 * n)[0])
 
 
 @pytest.mark.parametrize("f", [differences, outer_sums])

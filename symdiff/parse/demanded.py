@@ -18,7 +18,7 @@ from symdiff.ir.function import Require
 from symdiff.ir.types import BOOL
 from symdiff.ir.walk import free_variables, topological
 from symdiff.parse.frame import Context
-from symdiff.parse.requires import Demand, Path, required
+from symdiff.parse.requires import Demand, Path, may_raise, required
 from symdiff.parse.values import truth
 from symdiff.primitives.conditions import either
 from symdiff.primitives.elementary import aborts
@@ -39,7 +39,9 @@ class RoundDemands:
             for node, paths in islice(new, mark[0], None)
         }
         demands = [d._replace(path=d.path[len(inside) :]) for d in context.demands[mark[2] :]]
-        self.risky = bool(evaluated)  # whether a round computes what may raise by itself
+        self.risky = any(
+            map(may_raise, evaluated)
+        )  # whether a round computes what may raise by itself
         found = required(demands, evaluated)
         context.forget((mark[0], len(context.seen), mark[2], len(context.cuts)))
         self.own = [r for r in found if r.stated]

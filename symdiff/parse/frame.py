@@ -31,7 +31,7 @@ from symdiff.ir.expr import Expr, If, Loop, Var
 from symdiff.ir.function import Cut
 from symdiff.ir.tree import Maybe, Nullable, Record
 from symdiff.parse.alike import assigned
-from symdiff.parse.requires import Demand, Path, may_raise
+from symdiff.parse.requires import Demand, Path, may_raise, names_place
 from symdiff.parse.source import Source
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Context:
             node, path = stack.pop()
             if not isinstance(node, Expr):
                 continue
-            if may_raise(node):
+            if may_raise(node) or names_place(node):
                 self.evaluated.setdefault(node, {}).setdefault(path)
             if node in self.seen:
                 continue
@@ -219,14 +219,13 @@ class Context:
     def note_ahead(self, bound: Iterable[Var]) -> None:
         """A loop has been evaluated that binds these: what may raise has been computed before it.
 
-        Of a loop that stands for itself this shows in what the function requires.
+        Of a loop that stands for itself what the function requires says so, but of reads.
         """
-        if not self.looping and not self.path:
-            return
-        path = self.path
+        path, alone = self.path, not self.looping and not self.path
         found = frozenset(
             node for node, paths in self.evaluated.items()
-            if node.type.weak and any(p == path[: len(p)] for p in paths)
+            if ((node.type.weak and not alone) or names_place(node))
+            and any(p == path[: len(p)] for p in paths)
         )  # fmt: skip
         if found:
             self.ahead.update(dict.fromkeys(bound, found))

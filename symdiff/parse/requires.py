@@ -28,7 +28,7 @@ from symdiff.primitives.arithmetic import (
 )
 from symdiff.primitives.arrays import matmul
 from symdiff.primitives.elementary import cast, sized
-from symdiff.primitives.indexing import index, relied_on
+from symdiff.primitives.indexing import accumulate, index, relied_on, update
 from symdiff.primitives.row import Elementwise, Term, as_expr, choose
 from symdiff.primitives.shape import axis_size, least_size, size
 
@@ -117,6 +117,13 @@ def _bound_in(nodes: list[Expr], params: Set[Expr]) -> set[Expr]:
             if isinstance(node, (Loop, Map)):
                 free[node] -= frozenset(node.bound if isinstance(node, Loop) else node.indices)
     return {n for n in order if free[n]}
+
+
+def names_place(node: Expr) -> bool:
+    """Whether `node` reads or writes a single element, or row, which must be there."""
+    return isinstance(node, Apply) and node.op in (index, update, accumulate) and any(
+        entry[0] in ("int", "array") for entry in node.attrs[0]
+    )  # fmt: skip
 
 
 def may_raise(node: Expr) -> bool:

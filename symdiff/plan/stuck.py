@@ -8,6 +8,9 @@
 But where the user has computed it before that loop anyway (see `Function.ahead`), it has raised
 there, and is computed there. Of a loop that is in no other, nor in a branch, what the function
 requires says so.
+
+So does the read of an element that may be outside (see `plan.inside`), where no such element has
+been read before, unless the loop surely has a round.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from symdiff.ir.expr import Apply, Call, Const, Expr, If, Loop, Var
+from symdiff.plan.inside import Inside, Place, places_of
 from symdiff.primitives.arithmetic import divide, equal
 
 _NOTHING: frozenset[Expr] = frozenset()
@@ -27,37 +31,64 @@ class Stuck:
     """
 
     def __init__(
-        self, order: Iterable[Expr], certain: Set[Expr], ahead: Mapping[Var, frozenset[Expr]]
+        self, order: Sequence[Expr], certain: Set[Expr], ahead: Mapping[Var, frozenset[Expr]]
     ):
         self._ahead = ahead
-        self._found = _raising(order, certain)
+        self._inside = Inside(order)
+        self._risky = _with_users(order, _raising(order, certain), certain)
+        outside = {x for x in order if self._inside.may_be_outside(x)}
+        # With the reads that may be outside of an array.
+        self._found = _with_users(order, {*self._risky, *outside}, certain)
         self._within: dict[Expr, dict[Expr, None]] = {}  # those that stay in a loop
 
     def stays(self, node: Expr, loop: Loop) -> bool:
         """Whether `node` may not be computed before `loop`, where that has no round."""
-        if node not in self._found or not self._ahead:
-            return node in self._found
+        if node not in self._found:
+            return False
         if loop not in self._within:
-            known = _NOTHING.union(*(self._ahead.get(v, _NOTHING) for v in loop.bound))
-            self._within[loop] = _raising(self._found, known) if known else self._found
+            self._within[loop] = self._of(loop)
         return node in self._within[loop]
 
+    def _of(self, loop: Loop) -> dict[Expr, None]:
+        found = self._risky if self._inside.has_round(loop) else self._found
+        known = _NOTHING.union(*(self._ahead.get(v, _NOTHING) for v in loop.bound))
+        if not known:
+            return found
+        risky = _raising(found, known)
+        if found is not self._risky:
+            read = _places(known)
+            risky |= {x for x in found if not read.issuperset(self._inside.may_be_outside(x))}
+        return _with_users(found, risky, known)
 
-def _raising(order: Iterable[Expr], known: Set[Expr]) -> dict[Expr, None]:
-    """What may raise, or not end, and what is made of it; not what is `known` not to.
+
+def _places(nodes: Iterable[Expr]) -> set[Place]:
+    return {place for node in nodes for place in places_of(node)}
+
+
+def _raising(order: Iterable[Expr], known: Set[Expr]) -> set[Expr]:
+    """What may raise, or not end; not what is `known` not to."""
+    divisors = {x.operands[1] for x in known if isinstance(x, Apply) and x.op is divide}
+    return {
+        node for node in order
+        if node not in known and (
+            isinstance(node, Call) or (
+                isinstance(node, Apply) and node.op.raises and node.type.weak
+                and not _is_harmless(node, divisors)
+            )
+        )
+    }  # fmt: skip
+
+
+def _with_users(order: Iterable[Expr], risky: Set[Expr], known: Set[Expr]) -> dict[Expr, None]:
+    """`risky` and what is made of it.
 
     But not loops: what the reverse sweep of a loop reads would be recorded in each of its rounds.
     """
-    divisors = {x.operands[1] for x in known if isinstance(x, Apply) and x.op is divide}
     found: dict[Expr, None] = {}
     for node in order:
         if node in known or isinstance(node, Loop):
             continue
-        risky = isinstance(node, Call) or (
-            isinstance(node, Apply) and node.op.raises and node.type.weak
-            and not _is_harmless(node, divisors)
-        )  # fmt: skip
-        if risky or any(x in found for x in _asked(node)):
+        if node in risky or any(x in found for x in _asked(node)):
             found[node] = None
     return found
 

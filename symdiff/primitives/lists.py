@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symdiff.ir.expr import Apply, Expr
-from symdiff.ir.types import DType, Type, symbol
+from symdiff.ir.types import Dim, DType, Type, dim_symbols, symbol
 from symdiff.primitives.indexing import RUN, index
 from symdiff.primitives.row import Attrs, Discrete, Linear, as_expr, zero_of
 
@@ -118,9 +118,17 @@ def empty_list(dtype: DType, weak: bool, serial: int) -> Expr:
 
 
 def tape(count: Expr, item: Type, serial: int) -> Expr:
-    """A new list of `count` items of a type."""
-    shape = (symbol(f"rounds {serial}"), *item.shape)
+    """A new list of `count` items of a type, for what each round of a loop records."""
+    shape = (symbol(f"{_ROUNDS}{serial}"), *item.shape)
     return new_list.build(count, attrs=(item.dtype, shape, item.weak, item.listed + 1))
+
+
+_ROUNDS = "rounds "
+
+
+def is_recorded(dim: Dim) -> bool:
+    """Whether an axis has an item for each round that has recorded one; nothing else is read."""
+    return not isinstance(dim, int) and any(s.startswith(_ROUNDS) for s in dim_symbols(dim))
 
 
 def zeros_like_list(x: Expr) -> Expr:
