@@ -18,7 +18,8 @@ class CompilerOptions:
     the environment's CC names, else the first of cc, gcc and clang that is on the PATH.
     flags: put after those of `symdiff.runtime.toolchain`, so they win.
     fast_math: let the compiler assume that there is no NaN, infinity or signed zero.
-    threads: how many a kernel may use; anything but 1 compiles with OpenMP.
+    threads: how many the loops of a kernel may use; anything but 1 compiles with OpenMP. The BLAS
+    that it calls has its own.
     cache: the folder that keeps what has been compiled; "" is symdiff's own in the user's cache.
     progress: say on the terminal what takes longer than a second to compile.
 

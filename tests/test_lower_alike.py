@@ -70,3 +70,24 @@ def test_nan_is_asked_for_by_name():
     df(1.5, 2.0)
     assert "!isnan(x)" in df.source
     assert " > x" not in df.source
+
+
+def not_taken(x, m: int):
+    """Memory that only a branch that is never taken uses is none."""
+    total, k = 0.0, m
+    for _ in range(m):
+        w = np.sin(x)
+        if k < k:
+            for j in range(len(x)):
+                w = np.cos(w * x) * w[j]
+            total += np.sum(w)
+        k += 1
+        total += x[0] ** 2
+    return total
+
+
+def test_what_a_branch_never_taken_needs_is_not_there(quick: symdiff.Options):
+    df = symdiff.value_and_grad(not_taken, options=quick)
+    value, slope = df(np.array([1.5, 2.0]), 2)
+    assert value == 4.5
+    np.testing.assert_array_equal(slope, [6.0, 0.0])

@@ -85,6 +85,7 @@ def tidy(kernel: Kernel, known: Known) -> None:
     scatter(kernel.body, known)
     _inline(kernel.body)
     settle(kernel.body)
+    _drop_unused(kernel)
     place(kernel, known)
     _drop_unused(kernel)
     while _drop_empty(kernel.body):  # what only they read is of no use either
