@@ -202,3 +202,22 @@ def test_rows_of_any_stride():
     wide = np.zeros((POINTS.shape[1], POINTS.shape[0]))
     wide[:] = POINTS.T
     agree(c(wide.T, ROWS), c(POINTS, ROWS))
+
+
+def overwritten(x, v, m: int):
+    """What the last round leaves is read after the loop: it is no sum."""
+    x = x * v[0]
+    for _ in range(m):
+        for _ in range(m):
+            x = -0.7
+    return x * 2.0
+
+
+@pytest.mark.parametrize("m", [0, 2, 40])
+def test_what_the_last_round_leaves(m: int, quick: symdiff.Options):
+    args = 0.5, np.array([1.0, 2.0]), m
+    expected = symdiff.value_and_grad(overwritten, wrt=("x", "v"))(*args)
+    value, (d_x, d_v) = symdiff.value_and_grad(overwritten, wrt=("x", "v"), options=quick)(*args)
+    assert value == expected[0]
+    assert d_x == expected[1][0]
+    np.testing.assert_array_equal(d_v, expected[1][1])

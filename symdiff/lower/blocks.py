@@ -18,6 +18,7 @@ was there runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -45,7 +46,7 @@ from symdiff.ir.nest import (
 from symdiff.lower.access import Access, access_of
 from symdiff.lower.affine import Known
 from symdiff.lower.block_code import Lanes
-from symdiff.lower.masking import masked
+from symdiff.lower.masking import masked, mentions
 from symdiff.lower.parallel import sums_of
 
 FEWEST = 32  # rounds, below which side by side is no gain
@@ -55,18 +56,32 @@ _SIMPLE = (Let, Set, Store, Declare)
 
 def in_blocks(body: list[Statement], known: Known) -> None:
     """Block the loops of a body that allow it, outer ones first, in place."""
+    _in_blocks(body, known, mentions(body))
+
+
+def _in_blocks(body: list[Statement], known: Known, everywhere: Counter[Local]) -> None:
     result: list[Statement] = []
     for s in body:
-        made = _blocked(s, known) if isinstance(s, Each) else None
+        made = _blocked(s, known, everywhere) if isinstance(s, Each) else None
         if made is None:
             for inner in blocks_of(s):
-                in_blocks(inner, known)
+                _in_blocks(inner, known, everywhere)
         result += [s] if made is None else made
     body[:] = result
 
 
-def _blocked(loop: Each, known: Known) -> list[Statement] | None:
-    """The loop over blocks, beside the loop itself; None where it is to stay as it is."""
+def _leaves_values(loop: Each, sums: set[Local], everywhere: Counter[Local]) -> bool:
+    """Whether others read what a round sets, and not only adds to: they want the last round's."""
+    own = mentions(loop.body)
+    changed = {s.local for s in statements(loop.body) if isinstance(s, Set)}
+    return any(own[x] < everywhere[x] for x in changed - sums)
+
+
+def _blocked(loop: Each, known: Known, everywhere: Counter[Local]) -> list[Statement] | None:
+    """The loop over blocks, beside the loop itself; None where it is to stay as it is.
+
+    everywhere: how often each variable stands in the kernel.
+    """
     if loop.step != 1 or not any(isinstance(s, Each) for s in statements(loop.body)):
         return None
     span = Op("{0} - {1}", (loop.stop, loop.start), "int")
@@ -76,6 +91,8 @@ def _blocked(loop: Each, known: Known) -> list[Statement] | None:
     straight = masked(loop)
     sums = None if straight is None else sums_of(straight, known, adding=True)
     if straight is None or sums is None:
+        return None
+    if _leaves_values(loop, {local for _, local in sums}, everywhere):
         return None
     found = _analysed(straight, {local for _, local in sums})
     if found is None or not _pays(straight, found):

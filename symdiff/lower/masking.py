@@ -37,7 +37,7 @@ def masked(loop: Each) -> Each | None:
     """`loop` without branches around loops, and without early ends; None where that cannot be."""
     if not any(_is_odd(s) for s in statements(loop.body)):
         return loop
-    writer = _Masking(_mentions(loop.body))
+    writer = _Masking(mentions(loop.body))
     body = writer.block(loop.body, None, set())
     if body is None:
         return None
@@ -134,7 +134,7 @@ class _Masking:
 
     def _own(self, body: list[Statement]) -> set[Local]:
         """The variables that only `body` has, in each of whose runs they are new."""
-        inside = _mentions(body)
+        inside = mentions(body)
         first: dict[Local, bool] = {}
         for s in statements(body):
             for term in terms_of(s):
@@ -147,7 +147,7 @@ class _Masking:
         return {x for x, n in inside.items() if n == self.mentions[x] and first.get(x)}
 
 
-def _mentions(body: list[Statement]) -> Counter[Local]:
+def mentions(body: list[Statement]) -> Counter[Local]:
     found: Counter[Local] = Counter()
     for s in statements(body):
         found.update(x for x in written_by(s) if isinstance(x, Local))
