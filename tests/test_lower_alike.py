@@ -91,3 +91,28 @@ def test_what_a_branch_never_taken_needs_is_not_there(quick: symdiff.Options):
     value, slope = df(np.array([1.5, 2.0]), 2)
     assert value == 4.5
     np.testing.assert_array_equal(slope, [6.0, 0.0])
+
+
+def never(x: float, v: np.ndarray, n: int):
+    s = 0.0
+    if n != n:
+        for u in v:
+            for k in range(n):
+                if k != n // 2:
+                    return x
+            s += u
+    for i in range(n):
+        if -1.0 < s < x:
+            if s > 0.5:
+                break
+            s = s + x * v[i]
+    return s * x
+
+
+def test_what_only_a_branch_never_taken_gives_a_value():
+    args = 0.7, np.array([0.2, 0.5, -0.3]), 3
+    expected = symdiff.value_and_grad(never, wrt=("x", "v"))(*args)
+    found = symdiff.value_and_grad(never, wrt=("x", "v"), target="c")(*args)
+    assert found[0] == pytest.approx(expected[0])
+    np.testing.assert_allclose(found[1][1], expected[1][1])
+    assert found[1][0] == pytest.approx(expected[1][0])

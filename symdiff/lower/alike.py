@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from symdiff.ir.nest import (
     Branch,
+    Declare,
     Fail,
     Load,
+    Local,
     Num,
     Op,
+    Ref,
     Statement,
     Term,
     blocks_of,
+    statements,
+    subterms,
+    terms_of,
     with_terms,
+    written_by,
 )
 
 _HOLDS = {  # of a number that is not nan
@@ -29,11 +36,31 @@ _TRUE, _FALSE = Num(True, "bool"), Num(False, "bool")
 
 def settle(body: list[Statement]) -> None:
     """Work such comparisons out, in place, and take the branches that they decide."""
+    before = _given(body)
+    _settle(body)
+    gone = before - _given(body)
+    # Where nothing runs, a variable may be read that only what has gone gave a value.
+    body[:0] = [Declare(x, True) for x in _read(body) if x in gone]
+
+
+def _given(body: list[Statement]) -> set[Local]:
+    """The variables that statements declare, or give a value."""
+    found = {s.local for s in statements(body) if isinstance(s, Declare)}
+    return found | {x for s in statements(body) for x in written_by(s) if isinstance(x, Local)}
+
+
+def _read(body: list[Statement]) -> list[Local]:
+    """The variables that statements read, each once."""
+    terms = (t for s in statements(body) for t in terms_of(s))
+    return list(dict.fromkeys(p.local for t in terms for p in subterms(t) if isinstance(p, Ref)))
+
+
+def _settle(body: list[Statement]) -> None:
     kept: list[Statement] = []
     for s in body:
         with_terms(s, _settled)
         for inner in blocks_of(s):
-            settle(inner)
+            _settle(inner)
         if isinstance(s, Branch) and s.test in (_TRUE, _FALSE):
             kept += s.then if s.test == _TRUE else s.orelse
         elif not (isinstance(s, Fail) and s.test == _FALSE):
