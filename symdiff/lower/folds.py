@@ -29,9 +29,9 @@ from symdiff.ir.nest import (
 )
 from symdiff.lower.access import access_of
 from symdiff.lower.affine import Known
+from symdiff.lower.jam import ROUNDS, in_fours
 from symdiff.lower.places import changing, is_steady
 
-ROUNDS = 4
 _MOST = 6  # statements of the inner loop
 
 
@@ -57,12 +57,8 @@ def _folded(loop: Each, known: Known) -> list[Statement] | None:
     head, tail = loop.body[: loops[0]], loop.body[loops[0] + 1 :]
     if not _is_sum(loop, head, inner, tail):
         return None
-    rest, k = Local("tail", "int"), Local(inner.index.name, "int")
-    span = Op("{0} - {1}", (loop.stop, loop.start), "int")
-    zero = loop.start == Num(0, "int")
-    whole: Term = Op("{0} / {1} * {1}", (loop.stop if zero else span, Num(ROUNDS, "int")), "int")
-    if not zero:
-        whole = Op("{0} + {1}", (loop.start, whole), "int")
+    rest, whole = in_fours(loop)
+    k = Local(inner.index.name, "int")
     j = Local(loop.index.name, "int")
     parts: tuple[list[Statement], list[Statement], list[Statement]] = ([], [], [])
     for n in range(ROUNDS):

@@ -28,7 +28,7 @@ from symdiff.lower.access import access_of
 from symdiff.lower.affine import Known
 from symdiff.lower.places import changing, is_steady
 
-_ROUNDS = 4
+ROUNDS = 4
 _MOST = 12  # statements of the inner loop
 
 
@@ -44,6 +44,15 @@ def jam(body: list[Statement], known: Known) -> None:
     body[:] = result
 
 
+def in_fours(loop: Each) -> tuple[Local, Term]:
+    """A variable for where the fours of rounds end, and its value."""
+    zero = loop.start == Num(0, "int")
+    span = loop.stop if zero else Op("{0} - {1}", (loop.stop, loop.start), "int")
+    whole = Op("{0} / {1} * {1}", (span, Num(ROUNDS, "int")), "int")
+    end = whole if zero else Op("{0} + {1}", (loop.start, whole), "int")
+    return Local("tail", "int"), end
+
+
 def _jammed(loop: Each, known: Known) -> list[Statement] | None:
     """The loop over fours, and that over the rest; None where the loop is not of this kind."""
     inner = loop.body[-1] if loop.body else None
@@ -53,20 +62,13 @@ def _jammed(loop: Each, known: Known) -> list[Statement] | None:
         return None  # known to be short
     if not _is_before(loop.body[:-1], inner) or not _is_sum(loop, inner):
         return None
-    tail = Local("tail", "int")
-    four = Num(_ROUNDS, "int")
-    span = loop.stop if loop.start == Num(0, "int") else (
-        Op("{0} - {1}", (loop.stop, loop.start), "int")
-    )  # fmt: skip
-    whole: Term = Op("{0} / {1} * {1}", (span, four), "int")
-    if span is not loop.stop:
-        whole = Op("{0} + {1}", (loop.start, whole), "int")
+    tail, whole = in_fours(loop)
     j, k = Local(loop.index.name, "int"), Local(inner.index.name, "int")
     body: list[Statement] = []
     rounds: list[Statement] = []
     sums: list[list[Term]] = []
     stores = [s for s in inner.body if isinstance(s, Store)]
-    for n in range(_ROUNDS):
+    for n in range(ROUNDS):
         at = Ref(j) if not n else Op("{0} + {1}", (Ref(j), Num(n, "int")), "int")
         mapping: dict[Local, Term] = {loop.index: at, inner.index: Ref(k)}
         for s in loop.body[:-1]:
@@ -85,7 +87,7 @@ def _jammed(loop: Each, known: Known) -> list[Statement] | None:
         if old in known.ranges:
             known.ranges[new] = known.ranges[old]
     body.append(Each(k, inner.start, inner.stop, 1, rounds, line=inner.line))
-    main = Each(j, loop.start, Ref(tail), _ROUNDS, body, line=loop.line)
+    main = Each(j, loop.start, Ref(tail), ROUNDS, body, line=loop.line)
     rest = Each(loop.index, Ref(tail), loop.stop, 1, loop.body, line=loop.line)
     return [Let(tail, whole), main, rest]
 
