@@ -170,7 +170,7 @@ def _parts(test: Term, changing: set[Local], known: Known) -> list[object]:
         if isinstance(term, Op) and term.code == "{0} && {1}":
             stack += term.args
             continue
-        if not isinstance(term, Op) or term.code not in ("{0} >= {1}", "{0} < {1}", "{0} != {1}"):
+        if not isinstance(term, Op) or term.code not in ("{0} >= {1}", "{0} < {1}"):
             return []
         form = known.form(Op("{0} - {1}", term.args, "int"))
         if form is None or not changing.isdisjoint(form):
