@@ -83,3 +83,32 @@ def test_sizes_are_checked_before_memory_is_asked_for(quick: symdiff.Options) ->
     allocates = next(k for k, line in enumerate(lines) if "malloc(" in line)
     checks = [k for k, line in enumerate(lines) if line.startswith("    if (x_n")]
     assert checks and all(k < allocates for k in checks)
+
+
+def distances(x, centres, w):
+    total = 0.0
+    for i in range(len(w)):
+        for k in range(len(centres)):
+            difference = x[i] - centres[k]
+            total += w[i] * np.sum(difference * difference * x[i])
+    return total + np.sum(w * np.sum(x * x, axis=1)) + np.sum(x @ centres.T)
+
+
+def test_each_size_is_compared(quick: symdiff.Options) -> None:
+    """Those that have been compared are equal from then on, also where others are compared."""
+    types = {"x": "float64[n,d]", "centres": "float64[m,e]", "w": "float64[l]"}
+    fits = {"x": (7, 3), "centres": (5, 3), "w": (7,)}
+    rng = np.random.default_rng(4)
+    for options in (symdiff.Options(target="python"), quick):
+        f = symdiff.grad(distances, wrt="*", types=types, options=options)
+        arguments = {name: rng.normal(size=shape) for name, shape in fits.items()}
+        expected = symdiff.grad(distances, wrt="*", mode="forward")(**arguments)
+        for found, wanted in zip(f(**arguments), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        for name, shape in fits.items():
+            for axis in range(len(shape)):
+                other = tuple(n + 2 * (k == axis) for k, n in enumerate(shape))
+                if (name, axis) == ("centres", 0):
+                    continue
+                with pytest.raises(ValueError, match="shape|size|match|broadcast|argument"):
+                    f(**{**arguments, name: np.ones(other)})
